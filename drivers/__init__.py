@@ -1,0 +1,1 @@
+"""What a laboratory can do: commands, links, instruments, and the clock."""

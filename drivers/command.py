@@ -1,0 +1,203 @@
+"""Commands as data: effect, arguments with unit and limits, timeout, and how an unknown outcome is settled.
+
+A driver is one plain class. Its public actions carry `@command(...)`; `command_specs` reads the declarations without
+opening anything, for `labpilot devices`, for the limits gate, and for recovery.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
+
+from drivers.errors import DriverError, OutOfLimits, Rejected
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Effect(StrEnum):
+    """What happens when a command is sent once, twice, or perhaps."""
+
+    READ = "read"
+    """Changes nothing; read again."""
+    IDEMPOTENT = "idempotent"
+    """The same end state if repeated; send again."""
+    VERIFIABLE = "verifiable"
+    """The end state can be read back; verify, then repeat only if it did not land."""
+    OPERATOR = "operator"
+    """Can neither be known nor undone; ask a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """Annotation of a command's argument: ``Annotated[float, Quantity("Cel", 0, 1400)]``.
+
+    unit is a UCUM code; low and high are inclusive limits in that unit (None: unbounded).
+    """
+
+    unit: str
+    low: float | None = None
+    high: float | None = None
+
+    def admits(self, value: float) -> bool:
+        """Say whether a value lies within the limits; NaN never does."""
+        return (
+            math.isfinite(value)
+            and (self.low is None or value >= self.low)
+            and (self.high is None or value <= self.high)
+        )
+
+    def narrowed(self, low: float | None, high: float | None) -> Quantity:
+        """Intersect with further limits, a site's say."""
+        lows = [bound for bound in (self.low, low) if bound is not None]
+        highs = [bound for bound in (self.high, high) if bound is not None]
+        return Quantity(self.unit, max(lows, default=None), min(highs, default=None))
+
+    def __str__(self) -> str:
+        low = "-inf" if self.low is None else f"{self.low:g}"
+        high = "inf" if self.high is None else f"{self.high:g}"
+        return f"[{low}, {high}] {self.unit}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandSpec:
+    """The declaration of one command."""
+
+    name: str
+    effect: Effect
+    timeout_s: float
+    verify: str | None
+    """Name of the method that tells whether the command landed: same arguments, returns bool (VERIFIABLE only)."""
+    late_max_s: float
+    """How late a reply or an effect may still arrive after the timeout."""
+    arguments: Mapping[str, Quantity]
+    """Limits of each quantity among the arguments."""
+    summary: str
+
+    def check_limits(self, arguments: Mapping[str, Any], *, site: Mapping[str, Quantity], device: str) -> None:
+        """Refuse values outside the driver's limits intersected with the site's; never clamp.
+
+        Raises:
+            OutOfLimits: A value lies outside.
+            Rejected: A value is no number, or the site states its limit in another unit.
+        """
+        for name, quantity in self.arguments.items():
+            if arguments.get(name) is None:
+                continue
+            limit = site.get(name)
+            if limit is not None and limit.unit != quantity.unit:
+                units = f"in {limit.unit}, the driver's in {quantity.unit}"
+                raise Rejected(f"the site's limit of {name} is {units}", device=device, command=self.name)
+            within = quantity if limit is None else quantity.narrowed(limit.low, limit.high)
+            _refuse_outside(name, arguments[name], within, device=device, command=self.name)
+
+
+def _refuse_outside(name: str, value: Any, quantity: Quantity, *, device: str, command: str) -> None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        problem = f"{name} = {value!r} is not a number; nothing was sent"
+        raise Rejected(problem, device=device, command=command) from None
+    if not quantity.admits(number):
+        raise OutOfLimits(
+            f"{name} = {value} is outside {quantity}; nothing was sent",
+            value=number,
+            low=quantity.low,
+            high=quantity.high,
+            unit=quantity.unit,
+            device=device,
+            command=command,
+        )
+
+
+def command(
+    effect: Effect, *, timeout_s: float = 5.0, verify: str | None = None, late_max_s: float = 0.0
+) -> Callable[[F], F]:
+    """Declare a public action of a driver: an ``async`` method whose arguments are keywords.
+
+    The method then refuses values outside its own limits before the wire, whoever calls it, and what it raises says
+    which device and command it came from.
+
+    Raises:
+        TypeError: VERIFIABLE without `verify`, `verify` with another effect, or a method that is not ``async``.
+    """
+    if (effect is Effect.VERIFIABLE) != (verify is not None):
+        raise TypeError("verify= names the read-back of a VERIFIABLE command, and of no other")
+
+    def declare(function: F) -> F:
+        if not inspect.iscoroutinefunction(function):
+            raise TypeError(f"{function.__qualname__} is a command and must be async")
+        checked = _checked(function)
+        setattr(checked, _MARK, (effect, timeout_s, verify, late_max_s))
+        return cast(F, checked)
+
+    return declare
+
+
+_MARK = "__labpilot_command__"
+
+
+def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
+    limits: dict[str, Quantity] | None = None
+    name = function.__name__
+
+    @functools.wraps(function)
+    async def checked(self: Any, **arguments: Any) -> Any:
+        nonlocal limits
+        if limits is None:  # not when declared: the hints may name what the module defines later
+            limits = _quantities(function)
+        try:
+            for argument, quantity in limits.items():
+                if arguments.get(argument) is not None:
+                    _refuse_outside(argument, arguments[argument], quantity, device=self.name, command=name)
+            return await function(self, **arguments)
+        except DriverError as error:
+            error.device = error.device or self.name
+            error.command = name
+            raise
+
+    return checked
+
+
+def command_specs(driver: type) -> dict[str, CommandSpec]:
+    """Read the declarations of a driver class, by command name.
+
+    Raises:
+        TypeError: A command names a read-back that the class lacks.
+    """
+    specs: dict[str, CommandSpec] = {}
+    for name, function in inspect.getmembers(driver, inspect.isfunction):
+        mark = getattr(function, _MARK, None)
+        if mark is None:
+            continue
+        effect, timeout_s, verify, late_max_s = mark
+        if verify is not None and not inspect.iscoroutinefunction(getattr(driver, verify, None)):
+            raise TypeError(f"{driver.__name__}.{name} is verified by {verify!r}, which is no async method of it")
+        specs[name] = CommandSpec(
+            name=name,
+            effect=effect,
+            timeout_s=timeout_s,
+            verify=verify,
+            late_max_s=late_max_s,
+            arguments=_quantities(function),
+            summary=(inspect.getdoc(function) or "").partition("\n")[0],
+        )
+    return specs
+
+
+def _quantities(function: Callable[..., Any]) -> dict[str, Quantity]:
+    hints = get_type_hints(function, include_extras=True)
+    hints.pop("return", None)
+    found: dict[str, Quantity] = {}
+    for name, hint in hints.items():
+        candidates = [hint, *get_args(hint)] if get_origin(hint) is not Annotated else [hint]
+        for candidate in candidates:
+            if get_origin(candidate) is Annotated:
+                for extra in get_args(candidate)[1:]:
+                    if isinstance(extra, Quantity):
+                        found[name] = extra
+    return found

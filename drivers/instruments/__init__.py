@@ -1,0 +1,1 @@
+"""Drivers of instruments: plain classes on a link."""

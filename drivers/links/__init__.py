@@ -1,0 +1,1 @@
+"""Links: the byte pipe below a driver. One exchange at a time, one deadline for each, and never out of step."""

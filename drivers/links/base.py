@@ -1,0 +1,279 @@
+"""What every link does: one exchange at a time, in step, with one deadline and errors by effect.
+
+A link is distrusted before the first byte of a request leaves, and trusted again only when a whole reply has come
+back. Before a distrusted link is used again it waits until nothing late can arrive any more and throws away what did;
+flushing alone would take a late reply for the answer to the next question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from drivers.clock import Clock
+from drivers.command import Effect
+from drivers.errors import Ambiguous, DriverError, NotConnected, NotSent, Unreadable
+from drivers.links.framing import BadFrame, Framing
+from drivers.links.tap import Direction, Tap, shown
+
+LATE_MAX_S = 0.25
+"""How late a reply may still arrive after its deadline, unless the driver knows better."""
+
+
+class Link(Protocol):
+    """The byte pipe to one device."""
+
+    tap: Tap | None
+
+    @property
+    def name(self) -> str:
+        """The address, as messages show it."""
+        ...
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the port is held."""
+        ...
+
+    async def open(self) -> None:
+        """Take the port; nothing happens if it is open.
+
+        Raises:
+            NotConnected: The port is absent, or somebody else has it.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give the port back; safe to call twice. A request in flight fails."""
+        ...
+
+    async def exchange(
+        self,
+        request: bytes,
+        *,
+        framing: Framing,
+        timeout_s: float,
+        effect: Effect,
+        late_max_s: float = LATE_MAX_S,
+        urgent: bool = False,
+    ) -> bytes:
+        """Send a request and return its whole reply, unwrapped.
+
+        A caller that is cancelled leaves the exchange to end by itself, so that the bus stays in step.
+
+        Args:
+            request: The bytes to send, wrapped already.
+            framing: How the reply is wrapped.
+            timeout_s: Deadline for the whole reply, counted from the request.
+            effect: What the request does; decides what a lost reply means.
+            late_max_s: How late after the deadline a reply may still come.
+            urgent: A stop: on a distrusted link it is also sent at once, before the link gets in step.
+
+        Raises:
+            NotConnected: The port is closed or was lost before the request.
+            NotSent: The link could not get in step; nothing was sent.
+            Unreadable: A READ had no reply that can be trusted.
+            Ambiguous: Any other request had no reply that can be trusted; it may have been carried out.
+        """
+        ...
+
+    def distrust(self, why: str, *, effect: Effect) -> DriverError:
+        """Note that the last reply cannot be trusted, and return the error to raise for it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One exchange to make."""
+
+    data: bytes
+    framing: Framing
+    timeout_s: float
+    effect: Effect
+    late_max_s: float
+    urgent: bool
+
+
+class ReplyLost(Exception):
+    """The request left (perhaps) and no whole reply came."""
+
+    def __init__(self, why: str, received: bytes = b"") -> None:
+        super().__init__(why)
+        self.received = received
+
+
+class BaseLink(ABC):
+    """The part that all transports share; a subclass moves the bytes."""
+
+    def __init__(self, name: str, clock: Clock, *, tap: Tap | None = None) -> None:
+        self.name = name
+        self.tap = tap
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._is_open = False
+        self._is_in_step = False
+        self._quiet_at_s = 0.0
+        self._late_max_s = LATE_MAX_S
+        self._sent = b""
+        self._waiting = 0
+        self._running: set[asyncio.Task[bytes]] = set()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the port is held."""
+        return self._is_open
+
+    async def open(self) -> None:
+        """Take the port; see `Link.open`."""
+        if self._is_open:
+            return
+        await self._give_port()  # a lost port is still held
+        await self._take_port()
+        self._is_open = True
+        # whatever a previous owner of the port left in the line is not ours
+        self._is_in_step = False
+        self._quiet_at_s = self._clock.now_s()
+
+    async def close(self) -> None:
+        """Give the port back; see `Link.close`."""
+        self._is_open = False
+        await self._give_port()
+
+    async def exchange(
+        self,
+        request: bytes,
+        *,
+        framing: Framing,
+        timeout_s: float,
+        effect: Effect,
+        late_max_s: float = LATE_MAX_S,
+        urgent: bool = False,
+    ) -> bytes:
+        """Send a request and return its whole reply; see `Link.exchange`."""
+        asked = Request(
+            data=request, framing=framing, timeout_s=timeout_s, effect=effect, late_max_s=late_max_s, urgent=urgent
+        )
+        is_handed_over = False
+        self._waiting += 1
+        try:
+            await self._lock.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            await self._get_in_step(asked)
+            task = self._start(self._transact_and_unlock(asked))
+            is_handed_over = True
+        finally:
+            if not is_handed_over:
+                self._lock.release()
+        return await asyncio.shield(task)
+
+    def distrust(self, why: str, *, effect: Effect) -> DriverError:
+        """Note that the last reply cannot be trusted; see `Link.distrust`."""
+        self._is_in_step = False
+        self._quiet_at_s = self._clock.now_s() + self._late_max_s
+        return untrusted(why, effect=effect, wire=self._transcript(b""))
+
+    async def _get_in_step(self, asked: Request) -> None:
+        if not self._is_open:
+            raise NotConnected(f"{self.name} is not open; call connect() first")
+        if self._is_in_step:
+            return
+        if asked.urgent:
+            await self._send_unanswered(asked.data)
+            self._quiet_at_s = max(self._quiet_at_s, self._clock.now_s() + asked.late_max_s)
+        await self._clock.sleep(self._quiet_at_s - self._clock.now_s())
+        if not self._is_open:
+            raise NotConnected(f"{self.name} was closed")
+        if not await self._drain():
+            raise NotSent(f"{self.name} talks without being asked; nothing was sent. Check baud rate and wiring")
+
+    def _start(self, work: Coroutine[Any, Any, bytes]) -> asyncio.Task[bytes]:
+        task = asyncio.ensure_future(work)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[bytes]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen: the caller may have been cancelled and will not look
+
+    async def _transact_and_unlock(self, asked: Request) -> bytes:
+        try:
+            self._about_to_send(asked)
+            reply = await self._transact(asked)
+            self._is_in_step = True
+            return reply
+        except ReplyLost as lost:
+            raise self._failed(asked, lost) from lost
+        finally:
+            self._lock.release()
+
+    def _about_to_send(self, asked: Request) -> None:
+        self._is_in_step = False
+        self._late_max_s = asked.late_max_s
+        # if this exchange never ends (its task is torn down with the loop), nothing later than this can come
+        self._quiet_at_s = self._clock.now_s() + asked.timeout_s + asked.late_max_s
+        self._sent = asked.data
+
+    def _failed(self, asked: Request, lost: ReplyLost) -> DriverError:
+        self._is_in_step = False
+        self._quiet_at_s = self._clock.now_s() + asked.late_max_s
+        return untrusted(str(lost), effect=asked.effect, wire=self._transcript(lost.received))
+
+    def _transcript(self, received: bytes) -> str:
+        return f"{Direction.SENT} {shown(self._sent)} {Direction.RECEIVED} {shown(received)}"
+
+    def _record(self, direction: Direction, data: bytes) -> None:
+        if self.tap is not None:
+            self.tap.record(direction, data)
+
+    @abstractmethod
+    async def _take_port(self) -> None:
+        """Open the port, or raise NotConnected."""
+
+    @abstractmethod
+    async def _give_port(self) -> None:
+        """Close the port if it is held; end a transaction in flight."""
+
+    @abstractmethod
+    async def _transact(self, asked: Request) -> bytes:
+        """Send and return the reply; raise NotConnected before, ReplyLost after the first byte left."""
+
+    @abstractmethod
+    async def _send_unanswered(self, data: bytes) -> None:
+        """Send, whatever state the line is in; the reply will be thrown away."""
+
+    @abstractmethod
+    async def _drain(self) -> bool:
+        """Throw away what has arrived; False if it does not stop coming."""
+
+
+def whole_reply(framing: Framing, received: bytearray) -> bytes | None:
+    """Return the reply if it has come whole and nothing else has, None while there is more to come.
+
+    Raises:
+        ReplyLost: What came is no reply, or more than one.
+    """
+    if not received:
+        return None
+    try:
+        taken = framing.take(received)
+    except BadFrame as error:
+        raise ReplyLost(str(error), bytes(received)) from error
+    if taken is None:
+        return None
+    if taken[1] != len(received):
+        raise ReplyLost(f"{len(received) - taken[1]} bytes more than one reply", bytes(received))
+    return taken[0]
+
+
+def untrusted(why: str, *, effect: Effect, wire: str = "") -> DriverError:
+    """Return what a missing or damaged reply means for a request of this effect."""
+    if effect is Effect.READ:
+        return Unreadable(f"{why}; nothing was changed", wire=wire)
+    return Ambiguous(f"{why}; the request may have been carried out", wire=wire)

@@ -1,0 +1,144 @@
+"""Find driver classes by name or path, and links by URL. Nothing heavy is imported before it is asked for."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import sys
+from contextlib import ExitStack
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Protocol
+from zlib import crc32
+
+from drivers.capabilities import missing_methods
+from drivers.clock import Clock
+from drivers.command import command_specs
+from drivers.links.base import Link
+from drivers.links.tap import Tap
+from drivers.links.url import BadURL, SimAddress, parse_url
+
+GROUP = "labpilot.drivers"
+"""The entry point group of drivers."""
+
+
+class DriverNotFound(LookupError):
+    """No such driver, or what was found is none."""
+
+
+class Worlds(Protocol):
+    """Whoever runs the simulated laboratories."""
+
+    def resolve(self, world: str, instrument: str) -> Link:
+        """Return a closed link to an instrument: in memory in virtual time, a pseudo-terminal in wall time.
+
+        Raises:
+            LookupError: There is no such world or instrument; the message names those that exist.
+        """
+        ...
+
+
+def driver_names() -> list[str]:
+    """List the installed drivers."""
+    return sorted(_installed())
+
+
+def driver_class(name: str, *, base: Path = Path()) -> type:
+    """Return a driver class: an installed one by name, or one of your own as ``./my_furnace.py:MyFurnace``.
+
+    Args:
+        name: What `driver:` says in the lab file.
+        base: The directory from which a path counts, that of the lab file.
+
+    Raises:
+        DriverNotFound: There is no such driver; names the nearest. Or it lacks what a driver needs; says what.
+    """
+    if ".py" in name:
+        return _checked(_from_path(name, base), name)
+    installed = _installed()
+    if name not in installed:
+        close = difflib.get_close_matches(name, installed, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"installed are {', '.join(sorted(installed))}"
+        raise DriverNotFound(f"no driver is called {name!r}; {hint} A file of your own is written ./file.py:Class")
+    try:
+        return _checked(installed[name].load(), name)
+    except (ImportError, AttributeError) as error:
+        raise DriverNotFound(f"driver {name!r} ({installed[name].value}) cannot be loaded: {error}") from error
+
+
+def open_link(url: str, clock: Clock, worlds: Worlds | None = None, *, tap: Tap | None = None) -> Link:
+    """Return the link for a URL, still closed: the driver's `connect` opens it.
+
+    Args:
+        url: See `drivers.links.url`.
+        clock: The clock of its deadlines; a virtual one reaches `sim:` addresses only.
+        worlds: Who resolves `sim:` addresses.
+        tap: What records the bytes; by default a ring in memory.
+
+    Raises:
+        BadURL: The URL cannot be opened here; says why.
+        LookupError: No such world or instrument.
+    """
+    address = parse_url(url)
+    link: Link
+    if isinstance(address, SimAddress):
+        if worlds is None:
+            raise BadURL(f"{url!r}: nobody here runs simulated worlds")
+        link = worlds.resolve(address.world, address.instrument)
+    elif clock.is_virtual:
+        raise BadURL(f"{url!r}: a real port cannot be reached in virtual time; simulate with a sim: address")
+    else:
+        from drivers.links.serial import SerialLink
+
+        link = SerialLink(address, clock)
+    link.tap = Tap(clock) if tap is None else tap
+    return link
+
+
+def _installed() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def _checked(found: object, name: str) -> type:
+    if not isinstance(found, type):
+        raise DriverNotFound(f"{name!r} names {found!r}, which is no class")
+    missing = missing_methods(found, "Device")
+    if missing:
+        raise DriverNotFound(f"{name!r} is no driver: {found.__name__} lacks async {', '.join(missing)}")
+    try:
+        command_specs(found)
+    except TypeError as error:
+        raise DriverNotFound(f"{name!r} declares a command that cannot be: {error}") from error
+    return found
+
+
+def _from_path(name: str, base: Path) -> object:
+    file, _, wanted = name.partition(":")
+    path = (base / file).resolve()
+    if not path.is_file():
+        raise DriverNotFound(f"{name!r}: there is no file {path}")
+    try:
+        module = _load(path)
+    except (ImportError, SyntaxError) as error:
+        raise DriverNotFound(f"{name!r}: {path} cannot be imported: {error}") from error
+    if not wanted or not hasattr(module, wanted):
+        classes = [item for item, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
+        raise DriverNotFound(f"{name!r}: write {file}:Class; {path} has {', '.join(classes) or 'no class'}")
+    return getattr(module, wanted)
+
+
+def _load(path: Path) -> ModuleType:
+    name = f"labpilot_driver_{path.stem}_{crc32(str(path).encode()):08x}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError("it is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    with ExitStack() as undo:
+        sys.modules[name] = module  # dataclasses and type hints look their module up
+        undo.callback(sys.modules.pop, name)
+        spec.loader.exec_module(module)
+        undo.pop_all()
+    return module

@@ -1,0 +1,1 @@
+"""Campaigns, plans, journal, recovery, reports and the command line."""

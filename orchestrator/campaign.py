@@ -1,0 +1,230 @@
+"""The campaign file: what is to be found out, in which space, by which recipe, for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+
+from orchestrator import units
+from orchestrator.fields import (
+    Declared,
+    In,
+    PositiveSeconds,
+    Scalar,
+    StrictModel,
+    Surroundings,
+    UnitName,
+    Whole,
+    did_you_mean,
+    mistake,
+    surroundings,
+)
+from orchestrator.lab import FormatVersion, Limits, check_format
+from orchestrator.mistakes import validated
+from orchestrator.parameters import PARAMETER_VALUES_SCHEMA, AnyParameter, Objective, Value, parameter_values
+from orchestrator.recipe import AnyStep
+from orchestrator.stop_rules import AnyRule
+from orchestrator.yaml_source import Source
+
+
+class Analysis(StrictModel):
+    """How measurements become observations."""
+
+    kind: str = Field(min_length=1, description="The analysis, 'stripe_gradient'")
+    options: dict[str, Any] = Field(default_factory=dict, description="Options of the analysis")
+
+
+def _charge(value: object) -> float | str:
+    return "measured" if value == "measured" else In("s", least=0).read(value)
+
+
+def _written_charge(value: float | str) -> str:
+    return value if isinstance(value, str) else str(units.Measure(value, "s"))
+
+
+class PlannerChoice(StrictModel):
+    """Who chooses what to try next."""
+
+    policy: str = Field(min_length=1, description="The policy, 'sara' or 'logei'")
+    options: dict[str, Any] = Field(default_factory=dict, description="Options of the policy")
+    charge_s: Annotated[
+        float | Literal["measured"],
+        PlainValidator(_charge, json_schema_input_type=str),
+        PlainSerializer(_written_charge, return_type=str),
+    ] = Field(
+        default="measured",
+        alias="charge",
+        description="Virtual time that one ask costs, '2 s'; measured: as long as it took, which no rerun repeats",
+    )
+
+
+def _control_values(value: object, info: ValidationInfo) -> dict[str, Value]:
+    return parameter_values(value, surroundings(info).parameters)
+
+
+class Control(StrictModel):
+    """A fixed point that is measured in every batch."""
+
+    parameters: Annotated[
+        dict[str, Value], PlainValidator(_control_values), WithJsonSchema(PARAMETER_VALUES_SCHEMA)
+    ] = Field(description="A value for each parameter")
+    per_batch: Annotated[Whole, Field(ge=1, le=10_000)] = Field(default=1, description="How many of each batch")
+
+
+class Budget(StrictModel):
+    """What the campaign may cost."""
+
+    trials: Annotated[Whole, Field(ge=1, le=10_000_000)] = Field(description="Trials in all, controls included")
+    duration_s: PositiveSeconds | None = Field(default=None, alias="duration", description="Time in all, '7 d'")
+
+
+class Column(StrictModel):
+    """The column of a table that a parameter or objective was recorded in."""
+
+    column: str = Field(min_length=1, description="The column's header")
+    unit: UnitName | None = Field(default=None, description="The column's unit; the parameter's own where left out")
+
+
+class Failure(StrictModel):
+    """How a table marks runs that gave no result."""
+
+    column: str = Field(min_length=1, description="The column's header")
+    equals: Scalar = Field(description="Its value where a run failed")
+
+
+class Replay(StrictModel):
+    """A table of measured results that plays the laboratory."""
+
+    table: str | None = Field(default=None, description="The CSV file; null: given by --set replay.table=PATH")
+    mode: Literal["pool", "emulator"] = Field(default="pool", description="Only measured rows, or a fitted regression")
+    columns: dict[str, Column] = Field(default_factory=dict, description="Columns by parameter and objective")
+    failure: Failure | None = Field(default=None, description="How failed runs are marked")
+    duration_s: PositiveSeconds = Field(
+        default=3600.0, alias="duration", description="Time that one trial takes, '1 h'"
+    )
+
+    @field_validator("columns")
+    @classmethod
+    def _are_of_the_campaign(cls, columns: dict[str, Column], info: ValidationInfo) -> dict[str, Column]:
+        around = surroundings(info)
+        known = [*around.parameters, *around.objectives]
+        for name in columns:
+            if known and name not in known:
+                raise mistake(f"no parameter or objective {name!r}{did_you_mean(name, known)}", at=name, of_key=True)
+        return columns
+
+
+class Campaign(StrictModel):
+    """The goal, search space, budget and stop rule of one campaign."""
+
+    labpilot: FormatVersion
+    name: str = Field(min_length=1, max_length=100, description="A short name")
+    description: str = Field(default="", description="What the campaign is for")
+    seed: Annotated[Whole, Field(ge=0, lt=2**63)] = Field(default=0, description="Where chance starts")
+    lab: str | None = Field(default=None, min_length=1, description="The lab file, relative to this one")
+    parameters: tuple[AnyParameter, ...] = Field(min_length=1, description="The axes of the search space")
+    constraints: tuple[str, ...] = Field(default=(), description="What must always hold, 'a + 2*b <= 5 mL'")
+    objectives: tuple[Objective, ...] = Field(min_length=1, description="What is optimised or mapped")
+    recipe: tuple[AnyStep, ...] = Field(min_length=1, description="The steps of one trial")
+    analysis: Analysis = Field(description="How measurements become observations")
+    planner: PlannerChoice = Field(description="Who chooses what to try next")
+    batch: Annotated[Whole, Field(ge=1, le=10_000)] = Field(default=1, description="Trials per ask, controls included")
+    controls: tuple[Control, ...] = Field(default=(), description="Fixed points measured in every batch")
+    budget: Budget = Field(description="What the campaign may cost")
+    stopping: tuple[AnyRule, ...] = Field(default=(), description="When to stop before the budget is spent")
+    limits: Limits = Field(default_factory=dict, description="What this campaign allows, narrower than the lab")
+    replay: Replay | None = Field(default=None, description="A table of measured results that plays the laboratory")
+
+    @field_validator("parameters", "objectives")
+    @classmethod
+    def _have_distinct_names(cls, items: tuple[Any, ...]) -> tuple[Any, ...]:
+        seen: dict[str, int] = {}
+        for index, item in enumerate(items):
+            if item.name in seen:
+                raise mistake(f"the name {item.name!r} is taken by number {seen[item.name]}", at=(index, "name"))
+            seen[item.name] = index
+        return items
+
+    @model_validator(mode="after")
+    def _leaves_room_for_proposals(self) -> Campaign:
+        if self.n_controls >= self.batch:
+            raise mistake(
+                f"a batch of {self.batch} is filled by its {self.n_controls} controls; nothing is left to propose",
+                at="batch",
+            )
+        return self
+
+    @property
+    def n_controls(self) -> int:
+        """Controls in each batch."""
+        return sum(control.per_batch for control in self.controls)
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Units of parameters and objectives by name."""
+        return {item.name: item.unit for item in (*self.parameters, *self.objectives)}
+
+    @classmethod
+    def from_source(cls, source: Source) -> Campaign:
+        """Read a campaign file.
+
+        Raises:
+            InvalidSource: Something is wrong; carries every mistake.
+            NewerVersion: It is for a later labpilot.
+        """
+        check_format(source)
+        return validated(cls, source, around(source.data))
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Campaign:
+        """Read what `data()` wrote.
+
+        Raises:
+            InvalidSource: Something is wrong; carries every mistake.
+            NewerVersion: It is for a later labpilot.
+        """
+        return cls.from_source(Source("campaign", dict(data)))
+
+    def data(self) -> dict[str, Any]:
+        """Return the campaign as JSON values that `from_data` reads."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def around(data: Mapping[str, Any]) -> Surroundings:
+    """Return what the fields of a campaign file must know of each other, as far as the file says it."""
+    return Surroundings(
+        parameters={name: _declared(item) for name, item in _named(data.get("parameters")).items()},
+        objectives={name: _unit(item) for name, item in _named(data.get("objectives")).items()},
+        has_labels=data.get("replay") is not None,
+    )
+
+
+def _named(items: object) -> dict[str, Mapping[str, Any]]:
+    found: dict[str, Mapping[str, Any]] = {}
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, dict) and isinstance(item.get("name"), str):
+            found.setdefault(item["name"], item)
+    return found
+
+
+def _declared(item: Mapping[str, Any]) -> Declared:
+    levels = item.get("levels")
+    words = tuple(level for level in levels if isinstance(level, str)) if isinstance(levels, list) else ()
+    return Declared(str(item.get("kind")), _unit(item), words)
+
+
+def _unit(item: Mapping[str, Any]) -> str:
+    # a misspelt key is reported as such; what it says still counts for everything that depends on it
+    unit = item.get("unit", next((item[key] for key in item if get_close_matches(key, ["unit"])), "1"))
+    return units.spell(unit) if isinstance(unit, str) else "1"

@@ -1,0 +1,120 @@
+"""`labpilot check`: every mistake at once, and what the campaign would do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator.errors import InputError
+
+if TYPE_CHECKING:
+    from orchestrator.check import Checked
+    from orchestrator.estimate import Summary
+
+
+def command(
+    campaign: Annotated[Path, typer.Argument(help="The campaign file.")],
+    lab: Annotated[Path | None, typer.Option(help="The lab file, in place of the one the campaign names.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value: budget.trials=20.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON for a program.")] = False,
+) -> None:
+    """Find every mistake in a campaign and its lab, and say what the campaign would do.
+
+    Nothing is started. Exit code 2 if there is a mistake.
+    """
+    from orchestrator.check import check_campaign
+
+    checked = check_campaign(campaign, lab, overrides or ())
+    if as_json:
+        print(json.dumps(_as_json(str(campaign), checked), indent=2))
+        if checked.problems:
+            raise typer.Exit(InputError.exit_code)
+    elif checked.problems:
+        raise InputError([*map(str, checked.problems), "", _count(len(checked.problems))])
+    elif checked.summary is not None:
+        print("\n".join(_lines(checked.summary)))
+
+
+def _as_json(campaign: str, checked: Checked) -> dict[str, Any]:
+    problems = [
+        {
+            "file": problem.place.shown,
+            "line": problem.place.line,
+            "column": problem.place.column,
+            "path": problem.path,
+            "message": problem.message,
+        }
+        for problem in checked.problems
+    ]
+    return {
+        "campaign": campaign,
+        "is_sound": not problems,
+        "problems": problems,
+        "summary": asdict(checked.summary) if checked.summary else None,
+    }
+
+
+def _count(number: int) -> str:
+    return f"{number} mistake{'' if number == 1 else 's'}; nothing was started"
+
+
+def _lines(summary: Summary) -> Iterator[str]:
+    yield f"campaign   {summary.name}: {', '.join(summary.objectives)}"
+    yield f"space      {_points(summary)} over {', '.join(summary.parameters)}"
+    yield f"planner    {summary.planner}; an ask costs {_charge(summary)}"
+    yield f"trials     {summary.trials} in {summary.batches} batches{_controls(summary)}{_sites(summary)}"
+    yield f"devices    {_devices(summary)}"
+    if summary.unused_devices:
+        yield f"unused     {', '.join(summary.unused_devices)}"
+    yield "steps      each trial claims its devices together:"
+    for number, step in enumerate(summary.steps, 1):
+        claims = ", ".join(step.devices) or "nothing"
+        yield f"  {number}. {step.kind:<14} {claims:<28} {_duration(step.duration_s)}"
+    yield f"duration   {_duration(summary.trial_s)} a trial, {_duration(summary.campaign_s)} in all{_budget(summary)}"
+    yield "no mistakes"
+
+
+def _points(summary: Summary) -> str:
+    return "a continuum or a pool of points" if summary.points is None else f"{summary.points} points"
+
+
+def _charge(summary: Summary) -> str:
+    return (
+        "the time it takes (no rerun repeats that)" if summary.charge == "measured" else f"{summary.charge} of lab time"
+    )
+
+
+def _controls(summary: Summary) -> str:
+    return f", {summary.controls} of them controls" if summary.controls else ""
+
+
+def _sites(summary: Summary) -> str:
+    return f"; the wafer has {summary.sites} sites" if summary.sites is not None else ""
+
+
+def _devices(summary: Summary) -> str:
+    named = [f"{name} ({driver})" for name, driver in summary.devices.items()]
+    return f"{', '.join(named) or 'none'}; {'all simulated' if summary.is_simulated else 'real'}"
+
+
+def _budget(summary: Summary) -> str:
+    if summary.budget_s is None:
+        return "; no limit of time"
+    is_short = summary.campaign_s is not None and summary.campaign_s > summary.budget_s
+    return f" (at most {_duration(summary.budget_s)}{', which ends it earlier' if is_short else ''})"
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "as long as the device takes"
+    for unit, size in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.2g} s"

@@ -1,0 +1,94 @@
+"""The live display of a campaign: where it stands, what it does now, how the two times pass."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from orchestrator.campaign import Campaign
+from orchestrator.loop import Progress
+from orchestrator.plan import Act
+from orchestrator.stopping import best_trial
+
+REFRESH_S = 0.1
+
+
+class LiveProgress:
+    """Shows the progress of one campaign while it runs; one line per finished trial where there is no terminal."""
+
+    def __init__(self, console: Console, campaign: Campaign) -> None:
+        self._console = console
+        self._campaign = campaign
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._began = time.perf_counter()
+        self._shown = 0.0
+        self._progress: Progress | None = None
+        self._doing = ""
+        self._reported = 0
+
+    def __enter__(self) -> LiveProgress:
+        """Begin to show."""
+        if self._console.is_terminal and not self._console.quiet:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the display."""
+        self._live.stop()
+
+    def update(self, progress: Progress) -> None:
+        """Take note of a trial that ended or of new proposals."""
+        self._progress = progress
+        self._draw()
+
+    def step(self, trial: int, act: Act) -> None:
+        """Take note of what is being done."""
+        self._doing = f"trial {trial}: {act.label}"
+        self._draw()
+
+    def _draw(self) -> None:
+        now = time.perf_counter()
+        if not self._live.is_started or now - self._shown < REFRESH_S:
+            return
+        self._shown = now
+        self._live.update(self._table(), refresh=True)
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        for name, value in self._rows().items():
+            table.add_row(f"[bold]{name}[/bold]", value)
+        return table
+
+    def _rows(self) -> dict[str, str]:
+        progress = self._progress
+        rows = {"campaign": self._campaign.name, "now": self._doing}
+        if progress is not None:
+            ended = [trial for trial in progress.trials if trial.outcome is not None]
+            rows["trials"] = f"{len(ended)} of {self._campaign.budget.trials}"
+            rows["best so far"] = self._best(progress)
+            uncertainty = progress.diagnostics.get("map_uncertainty")
+            if uncertainty is not None:
+                rows["map uncertainty"] = f"{uncertainty:.4g}"
+            rows["laboratory time"] = f"{progress.now_s / 3600:.2f} h"
+        rows["real time"] = f"{time.perf_counter() - self._began:.1f} s"
+        return rows
+
+    def _best(self, progress: Progress) -> str:
+        objective = self._campaign.objectives[0]
+        best = best_trial(progress.trials, objective.name, objective.direction)
+        if best is None:
+            return "-"
+        value: Any = best.values[objective.name]
+        at = ", ".join(f"{name} {_short(number)}" for name, number in list(best.parameters.items())[:3])
+        return f"{objective.name} {_short(value)} {objective.unit} at {at}"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

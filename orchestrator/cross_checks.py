@@ -1,0 +1,198 @@
+"""What must hold between a campaign and its lab: each check is a function from both to the mistakes it finds.
+
+A check names the sections that it reads; it is left out while one of those is wrong in itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator import ranges, simulated
+from orchestrator.campaign import Campaign
+from orchestrator.casting import CastingError
+from orchestrator.fields import did_you_mean
+from orchestrator.lab import Limit, Wafer
+from orchestrator.parameters import Categorical
+from orchestrator.recipe import Command, Reference
+from orchestrator.space import read_constraint, search_space
+from orchestrator.subject import Subject
+from orchestrator.yaml_source import Problem, Source
+
+ANALYSES: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "stripe_gradient": (("reference",), ("scan", "adaptive_scan")),
+    "reading": (("perform", "command"),),
+}
+"""Analyses by name, and what each needs of a recipe: one step of every group. surrogate.ANALYSES holds the functions,
+and is slow to import; a test holds the names equal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check, and the sections that it reads (those of the lab file begin with ``lab.``)."""
+
+    needs: frozenset[str]
+    run: Callable[[Subject], Iterator[Problem]]
+
+
+def _casts(subject: Subject) -> Iterator[Problem]:
+    for index, step in enumerate(subject.campaign.recipe):
+        try:
+            subject.casting.devices(step)
+            if isinstance(step, Command):
+                subject.casting.arguments(step, subject.declared)
+        except CastingError as error:
+            path = ("recipe", index, step.kind)
+            inner = error.inner or (("device",) if step.device else ())
+            yield subject.campaign_source.problem((*path, *inner), str(error))
+
+
+def _limits(subject: Subject) -> Iterator[Problem]:
+    lab, campaign = subject.lab, subject.campaign
+    for source, limits in ((subject.lab_source, lab.limits), (subject.campaign_source, campaign.limits)):
+        for key, by_argument in limits.items():
+            yield from _limit_problems(subject, source, key, by_argument)
+
+
+def _limit_problems(subject: Subject, source: Source, key: str, by_argument: Mapping[str, Limit]) -> Iterator[Problem]:
+    for argument, limit in by_argument.items():
+        try:
+            found = subject.casting.limits(key, {argument: limit})
+        except CastingError as error:
+            inner = error.inner if error.inner != ("device",) else ()
+            yield source.problem(("limits", key, *inner), str(error), of_key=not inner or inner == (argument,))
+            continue
+        device, _, command = key.partition(".")
+        for full, quantity in found.items():
+            declared = subject.casting.players[device].specs[command].arguments[full]
+            both = declared.narrowed(quantity.low, quantity.high)
+            if both.low is not None and both.high is not None and both.low > both.high:
+                message = f"leaves nothing: the driver allows {declared}, this {quantity}"
+                yield source.problem(("limits", key, argument), message)
+
+
+def _sites(subject: Subject) -> Iterator[Problem]:
+    samples, campaign = subject.lab.samples, subject.campaign
+    placed = [(index, step) for index, step in enumerate(campaign.recipe) if "Movable" in step.capabilities]
+    if not isinstance(samples, Wafer):
+        for index, step in placed:
+            message = f"needs sample sites, but the lab {subject.lab.name!r} has none (samples: kind: wafer)"
+            yield subject.campaign_source.problem(("recipe", index, step.kind), message, of_key=True)
+        return
+    n_sites = len(samples.sites())
+    if placed and campaign.budget.trials > n_sites:
+        message = f"{campaign.budget.trials} trials need a site each, but the wafer of the lab has {n_sites}"
+        yield subject.campaign_source.problem(("budget", "trials"), message)
+    for index, step in placed:
+        missing = [role for role in ("mirror", "blank") if role not in samples.references_mm]
+        if isinstance(step, Reference) and missing:
+            message = f"the lab does not say where to find {' and '.join(missing)} (samples.references)"
+            yield subject.campaign_source.problem(("recipe", index, step.kind), message, of_key=True)
+
+
+def _constraints(subject: Subject) -> Iterator[Problem]:
+    campaign, source = subject.campaign, subject.campaign_source
+    is_sound = True
+    for index, text in enumerate(campaign.constraints):
+        try:
+            read_constraint(text, campaign)
+        except ValueError as error:
+            is_sound = False
+            yield source.problem(("constraints", index), str(error))
+    if not is_sound:
+        return
+    try:
+        empty = search_space(campaign).is_empty()
+    except ValueError as error:
+        empty = str(error)
+    if empty:
+        yield source.problem(("constraints",) if campaign.constraints else ("parameters",), empty)
+
+
+def _controls(subject: Subject) -> Iterator[Problem]:
+    campaign, source = subject.campaign, subject.campaign_source
+    for index, control in enumerate(campaign.controls):
+        path = ("controls", index, "parameters")
+        sound = True
+        for parameter in campaign.parameters:
+            problem = parameter.problem(control.parameters[parameter.name])
+            if problem:
+                sound = False
+                yield source.problem((*path, parameter.name), problem)
+        if sound:
+            yield from (source.problem(path, text) for text in _violations(campaign, control.parameters))
+
+
+def _violations(campaign: Campaign, point: Mapping[str, Any]) -> Iterator[str]:
+    words = {parameter.name for parameter in campaign.parameters if isinstance(parameter, Categorical)}
+    numbers = {name: float(value) for name, value in point.items() if name not in words}
+    for text in campaign.constraints:
+        try:
+            constraints = read_constraint(text, campaign)
+        except ValueError:
+            continue  # said by _constraints
+        for constraint in constraints:
+            violation = None if words & constraint.coefficients.keys() else constraint.violation(numbers)
+            if violation:
+                yield violation
+
+
+def _analysis(subject: Subject) -> Iterator[Problem]:
+    kind = subject.campaign.analysis.kind
+    if kind not in ANALYSES:
+        yield subject.campaign_source.problem(
+            ("analysis", "kind"), f"no analysis {kind!r}{did_you_mean(kind, ANALYSES)}"
+        )
+        return
+    steps = {step.kind for step in subject.campaign.recipe}
+    for group in ANALYSES[kind]:
+        if not steps & set(group):
+            message = f"{kind} needs {' or '.join(group)} among the steps of the recipe"
+            yield subject.campaign_source.problem(("analysis", "kind"), message)
+
+
+def _policy(subject: Subject) -> Iterator[Problem]:
+    from planner.policies.base import POLICIES
+
+    policy = subject.campaign.planner.policy
+    if policy not in POLICIES:
+        message = f"no policy {policy!r}{did_you_mean(policy, POLICIES)}"
+        yield subject.campaign_source.problem(("planner", "policy"), message)
+
+
+def _stopping(subject: Subject) -> Iterator[Problem]:
+    first = subject.campaign.objectives[0]
+    is_mapped = any(objective.direction == "learn" for objective in subject.campaign.objectives)
+    for index, rule in enumerate(subject.campaign.stopping):
+        path = ("stopping", index, rule.kind)
+        if rule.kind == "no_improvement" and first.direction == "learn":
+            message = f"objective {first.name!r} is learnt, so there is no best value that could improve"
+            yield subject.campaign_source.problem(path, message, of_key=True)
+        if rule.kind == "map_uncertainty" and not is_mapped:
+            message = "no objective is learnt, so there is no map"
+            yield subject.campaign_source.problem(path, message, of_key=True)
+
+
+def _check(run: Callable[[Subject], Iterator[Problem]], *needs: str) -> Check:
+    return Check(frozenset(needs), run)
+
+
+_LAB = ("lab.devices", "lab.drivers")
+
+CHECKS: tuple[Check, ...] = (
+    _check(simulated.urls, "lab.devices"),
+    _check(simulated.worlds, "lab.devices", "lab.simulation", "replay", "parameters", "objectives"),
+    _check(simulated.replay_and_world, "lab.devices", "replay"),
+    _check(_casts, "recipe", "lab.samples", *_LAB),
+    _check(_limits, "limits", "lab.limits", *_LAB),
+    _check(_sites, "recipe", "budget", "lab.samples"),
+    _check(ranges.parameters_within_limits, "recipe", "parameters", "limits", "lab.limits", "lab.samples", *_LAB),
+    _check(ranges.places_within_limits, "recipe", "limits", "lab.limits", "lab.samples", *_LAB),
+    _check(_constraints, "parameters", "constraints"),
+    _check(_controls, "parameters", "constraints", "controls"),
+    _check(_analysis, "analysis", "recipe"),
+    _check(_policy, "planner"),
+    _check(_stopping, "objectives", "stopping"),
+)
+"""Every check between sections and files."""

@@ -1,0 +1,180 @@
+"""The campaign directory: where one execution of a campaign keeps its journal, files, worlds and report.
+
+DIR/journal.sqlite            journal and tables
+DIR/measurements/000012/...   one file per measurement
+DIR/world/NAME.sqlite         a simulated world's own memory (absent on real hardware)
+DIR/controller.lock           held by the one process that controls the campaign
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from sqlalchemy import Engine, inspect, text
+from sqlalchemy.exc import DatabaseError
+
+from orchestrator.errors import InputError, InUse, NewerVersion, StorageError
+from orchestrator.measurements import write_durably
+from orchestrator.store import open_engine
+
+
+class CampaignDirectory:
+    """Paths, the lock and the database of one campaign directory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.request = path / "campaign.json"
+        self.journal = path / "journal.sqlite"
+        self.measurements = path / "measurements"
+        self.worlds = path / "world"
+
+    @classmethod
+    def create(cls, path: Path, request: Mapping[str, Any]) -> CampaignDirectory:
+        """Make a new directory, or take an empty one, and write down what was asked for.
+
+        request: JSON values from which a resume can begin, should the process die before its first commit.
+
+        Raises:
+            InputError: It already holds a campaign, or is not empty.
+            StorageError: It cannot be made or written.
+        """
+        directory = cls(path)
+        if directory.request.exists() or directory.journal.exists():
+            raise InputError(f"{path} already holds a campaign; `labpilot resume {path}` goes on with it")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            ours = {"controller.lock", directory.request.name + ".partial"}
+            strangers = sorted(entry.name for entry in path.iterdir() if entry.name not in ours)
+            if strangers:
+                raise InputError(f"{path} is not empty (it holds {strangers[0]!r}); name a new directory with --out")
+            write_durably(directory.request, json.dumps(request, indent=1, sort_keys=True).encode())
+        except OSError as error:
+            raise StorageError(f"cannot write the campaign directory {path}: {error.strerror}") from error
+        return directory
+
+    @classmethod
+    def open(cls, path: Path) -> CampaignDirectory:
+        """Take a directory that holds a campaign.
+
+        Raises:
+            InputError: It holds none.
+        """
+        directory = cls(path)
+        if not directory.request.exists():
+            raise InputError(f"{path} is no campaign directory: there is no {directory.request.name} in it")
+        return directory
+
+    def requested(self) -> Mapping[str, Any]:
+        """Return what `create` wrote down.
+
+        Raises:
+            StorageError: It cannot be read.
+        """
+        try:
+            return json.loads(self.request.read_bytes())
+        except (OSError, ValueError) as error:
+            raise StorageError(f"{self.request} cannot be read: {error}") from error
+
+    @contextmanager
+    def controlled(self) -> Iterator[None]:
+        """Hold the directory as its one controller.
+
+        Raises:
+            InUse: Another process holds it.
+            StorageError: The lock file cannot be written.
+        """
+        lock = FileLock(self.path / "controller.lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise InUse(
+                f"{self.path} is controlled by another process; wait for it or stop it (`labpilot status {self.path}`)"
+            ) from None
+        except OSError as error:
+            raise StorageError(f"cannot lock {self.path}: {error.strerror}") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def database(self, *, fsync: bool = True, migrate: bool) -> Engine:
+        """Open the database; with migrate, bring its tables to this version first.
+
+        Raises:
+            NewerVersion: It was written by a later labpilot.
+            StorageError: It is damaged or cannot be written.
+        """
+        if not os.access(self.path, os.W_OK if migrate else os.R_OK):
+            raise StorageError(f"{self.path} may not be {'written' if migrate else 'read'}; check its permissions")
+        engine = open_engine(f"sqlite:///{self.journal}", fsync=fsync)
+        try:
+            revision = refuse_newer(engine, self.path)
+            if migrate and revision != _head():
+                _upgrade(engine)
+        except DatabaseError as error:
+            raise StorageError(f"{self.journal} cannot be used: {error.orig}") from error
+        return engine
+
+
+def refuse_newer(engine: Engine, path: Path) -> str | None:
+    """Return the revision of the tables; None where there are none.
+
+    Raises:
+        NewerVersion: They were written by a later labpilot.
+    """
+    revision = _revision(engine)
+    if revision is not None and revision not in _known_revisions():
+        raise NewerVersion(
+            f"{path} was written by a newer labpilot (its tables are at revision {revision}); "
+            "use that version, or update this one"
+        )
+    return revision
+
+
+def _revision(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _scripts():  # noqa: ANN202 - Alembic's own type, imported late because it is slow to load
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_config(Config()))
+
+
+def _config(config):  # noqa: ANN001, ANN202
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
+def _known_revisions() -> set[str]:
+    return {script.revision for script in _scripts().walk_revisions()}
+
+
+def _head() -> str | None:
+    return _scripts().get_current_head()
+
+
+def _upgrade(engine: Engine) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = _config(Config())
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            # sqlite3 would commit after each CREATE TABLE, and a kill in between would leave half of the tables
+            raw: Any = connection.connection.driver_connection
+            raw.isolation_level = None
+            raw.execute("BEGIN IMMEDIATE")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()

@@ -1,0 +1,167 @@
+"""What a campaign would do, estimated from the files alone: size, devices, claims and durations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from orchestrator import recipe
+from orchestrator.campaign import Campaign
+from orchestrator.casting import Casting
+from orchestrator.lab import Lab, Wafer
+from orchestrator.simulated import REPLAY, worlds_of
+from orchestrator.space import search_space
+
+STAGE_MM_PER_S = 40.0
+MOVE_OVERHEAD_S = 0.1
+"""Settling, and the exchange with the controller, of each move."""
+SHOT_S = 1.0
+PICTURE_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSummary:
+    """One step of the recipe."""
+
+    kind: str
+    devices: tuple[str, ...]
+    """Claimed while a trial's plan runs, all together."""
+    duration_s: float | None
+    """None where only the device knows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What a campaign would do."""
+
+    name: str
+    parameters: tuple[str, ...]
+    points: int | None
+    """Admissible points; None where an axis is continuous, or there are too many to count."""
+    objectives: tuple[str, ...]
+    planner: str
+    charge: str
+    devices: Mapping[str, str]
+    """Drivers of the devices that the recipe uses, by name."""
+    unused_devices: tuple[str, ...]
+    is_simulated: bool
+    steps: tuple[StepSummary, ...]
+    trials: int
+    batches: int
+    controls: int
+    sites: int | None
+    """Sample sites in the lab; None where samples have no place."""
+    trial_s: float | None
+    campaign_s: float | None
+    """Both None where only the device knows how long a trial takes."""
+    budget_s: float | None
+
+
+def summarise(campaign: Campaign, lab: Lab, casting: Casting) -> Summary:
+    """Summarise a campaign that has passed every check."""
+    steps = tuple(_step(step, campaign, lab, casting) for step in campaign.recipe)
+    used = {name for step in steps for name in step.devices}
+    trial_s = _total([step.duration_s for step in steps])
+    batches = math.ceil(campaign.budget.trials / campaign.batch)
+    charge_s = campaign.planner.charge_s
+    return Summary(
+        name=campaign.name,
+        parameters=tuple(parameter.name for parameter in campaign.parameters),
+        points=None if _is_pool(campaign, lab) else search_space(campaign).size(),
+        objectives=tuple(f"{item.direction} {item.name}" for item in campaign.objectives),
+        planner=campaign.planner.policy,
+        charge="measured" if isinstance(charge_s, str) else f"{charge_s:g} s",
+        devices={name: device.driver for name, device in lab.devices.items() if name in used},
+        unused_devices=tuple(name for name in lab.devices if name not in used),
+        is_simulated=all(device.url.startswith("sim:") for device in lab.devices.values()),
+        steps=steps,
+        trials=campaign.budget.trials,
+        batches=batches,
+        controls=batches * campaign.n_controls,
+        sites=len(lab.samples.sites()) if isinstance(lab.samples, Wafer) else None,
+        trial_s=trial_s,
+        campaign_s=_campaign_s(campaign, lab, used, trial_s, batches),
+        budget_s=campaign.budget.duration_s,
+    )
+
+
+def _is_pool(campaign: Campaign, lab: Lab) -> bool:
+    return campaign.replay is not None and campaign.replay.mode == "pool" and REPLAY in worlds_of(lab)
+
+
+def _campaign_s(campaign: Campaign, lab: Lab, used: set[str], trial_s: float | None, batches: int) -> float | None:
+    if trial_s is None:
+        return None
+    at_once = min([campaign.batch, *(lab.devices[name].capacity for name in used)])
+    charge_s = 0.0 if isinstance(campaign.planner.charge_s, str) else campaign.planner.charge_s
+    full, rest = divmod(campaign.budget.trials, campaign.batch)
+    rounds = full * math.ceil(campaign.batch / at_once) + math.ceil(rest / at_once)
+    return rounds * trial_s + batches * charge_s
+
+
+def _step(step: recipe.Step, campaign: Campaign, lab: Lab, casting: Casting) -> StepSummary:
+    devices = tuple(sorted(set(casting.devices(step).values())))
+    return StepSummary(kind=step.kind, devices=devices, duration_s=_DURATIONS[step.kind](step, campaign, lab))
+
+
+def _anneal_s(step: recipe.Step, campaign: Campaign, lab: Lab) -> float | None:
+    pitch_mm = lab.samples.pitch_mm[0] if isinstance(lab.samples, Wafer) else 0.0
+    return _move_s(pitch_mm) + SHOT_S
+
+
+def _reference_s(step: recipe.Step, campaign: Campaign, lab: Lab) -> float | None:
+    """Return one trial's share: references are measured again only when they are too old."""
+    if not isinstance(step, recipe.Reference) or not isinstance(lab.samples, Wafer):
+        return None
+    places = list(lab.samples.references_mm.values())
+    once_s = sum(_move_s(math.hypot(*place)) + step.exposure_s * step.averages for place in places)
+    others = [
+        _DURATIONS[other.kind](other, campaign, lab)
+        for other in campaign.recipe
+        if not isinstance(other, recipe.Reference)
+    ]
+    trial_s = _total(others)
+    if trial_s is None or step.max_age_s <= 0:
+        return once_s
+    return once_s * min(1.0, trial_s / step.max_age_s)
+
+
+def _scan_s(step: recipe.Step, campaign: Campaign, lab: Lab) -> float | None:
+    if isinstance(step, recipe.Scan):
+        extent_mm = abs(step.stop_mm - step.start_mm)
+        return step.points * (_move_s(extent_mm / step.points) + step.exposure_s * step.averages)
+    if isinstance(step, recipe.AdaptiveScan):
+        # two random places of a line are a third of it apart
+        hop_s = _move_s(2 * step.half_range_mm / 3)
+        return step.points * (hop_s + step.exposure_s * step.averages)
+    return None
+
+
+def _perform_s(step: recipe.Step, campaign: Campaign, lab: Lab) -> float | None:
+    return campaign.replay.duration_s if campaign.replay is not None else None
+
+
+def _wait_s(step: recipe.Step, campaign: Campaign, lab: Lab) -> float | None:
+    return step.duration_s if isinstance(step, recipe.Wait) else None
+
+
+_DURATIONS: Mapping[str, Callable[[recipe.Step, Campaign, Lab], float | None]] = {
+    "anneal": _anneal_s,
+    "reference": _reference_s,
+    "photograph": lambda step, campaign, lab: _move_s(1.0) + PICTURE_S,
+    "scan": _scan_s,
+    "adaptive_scan": _scan_s,
+    "perform": _perform_s,
+    "command": lambda step, campaign, lab: None,
+    "wait": _wait_s,
+}
+
+
+def _move_s(distance_mm: float) -> float:
+    return distance_mm / STAGE_MM_PER_S + MOVE_OVERHEAD_S
+
+
+def _total(durations_s: list[float | None]) -> float | None:
+    known = [duration_s for duration_s in durations_s if duration_s is not None]
+    return sum(known) if len(known) == len(durations_s) else None

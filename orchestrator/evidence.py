@@ -1,0 +1,126 @@
+"""Evidence: the measurement files of a campaign, kept when taken, found again after a crash."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drivers.clock import Clock
+from orchestrator.errors import StorageError
+from orchestrator.measurements import MeasurementFile, read_measurement, write_measurement
+from orchestrator.plan import Act
+
+_ADDED = ("role", "trial", "command_id", "device", "taken_s", "taken_utc")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A measurement and the file that holds it."""
+
+    measurement: MeasurementFile
+    path: str
+    """Relative to the campaign directory."""
+    sha256: str
+    size_bytes: int
+
+    def row(self) -> dict[str, Any]:
+        """Return the journal's description of it."""
+        return {
+            "kind": self.measurement.kind,
+            "role": self.measurement.metadata["role"],
+            "path": self.path,
+            "sha256": self.sha256,
+            "size_bytes": self.size_bytes,
+            "facts": dict(self.measurement.metadata),
+        }
+
+    def result(self) -> dict[str, Any]:
+        """Return what the driver answered, without what was added when it was kept."""
+        return {name: value for name, value in self.measurement.metadata.items() if name not in _ADDED}
+
+
+@dataclass(slots=True)
+class Evidence:
+    """Keeps and finds measurement files below one campaign directory."""
+
+    root: Path
+    clock: Clock
+    fsync: bool = True
+
+    def keep(
+        self, trial: int, command_id: str, act: Act, result: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+    ) -> Kept:
+        """Write one measurement.
+
+        Raises:
+            StorageError: It could not be written.
+        """
+        if act.measure is None:
+            raise ValueError(f"act {command_id} is not declared to measure anything")
+        metadata = {
+            **result,
+            **act.measure.facts,
+            "role": act.measure.role,
+            "trial": trial,
+            "command_id": command_id,
+            "device": act.device,
+            "taken_s": self.clock.now_s(),
+            "taken_utc": self.clock.utc().isoformat(),
+        }
+        measurement = MeasurementFile(kind=act.measure.kind, arrays=arrays, metadata=metadata)
+        path = _path(trial, command_id)
+        written = write_measurement(self.root / path, measurement, fsync=self.fsync)
+        return Kept(measurement=measurement, path=path, sha256=written.sha256, size_bytes=written.size_bytes)
+
+    def find(self, trial: int, command_id: str) -> Kept | None:
+        """Return the complete measurement that a killed process left for this command, if there is one."""
+        path = _path(trial, command_id)
+        file = self.root / path
+        try:
+            measurement = read_measurement(file)
+        except StorageError:
+            return None
+        data = file.read_bytes()
+        return Kept(
+            measurement=measurement,
+            path=path,
+            sha256=hashlib.sha256(data).hexdigest(),
+            size_bytes=len(data),
+        )
+
+    def recall(self, path: str, sha256: str | None) -> MeasurementFile:
+        """Read a measurement that the journal knows, and hold it against its hash.
+
+        Raises:
+            StorageError: It is missing or was changed.
+        """
+        return read_measurement(self.root / path, sha256=sha256)
+
+
+def taken_apart(answer: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Split a driver's answer into JSON facts and arrays."""
+    if answer is None:
+        return {}, {}
+    if isinstance(answer, bool | int | float | str):
+        return {"value": answer}, {}
+    if not dataclasses.is_dataclass(answer):
+        raise TypeError(f"a driver answered {type(answer).__name__}; commands return numbers, text or dataclasses")
+    facts: dict[str, Any] = {}
+    arrays: dict[str, np.ndarray] = {}
+    for item in dataclasses.fields(answer):
+        value = getattr(answer, item.name)
+        if isinstance(value, np.ndarray):
+            arrays[item.name] = value
+        else:
+            facts[item.name] = dict(value) if isinstance(value, Mapping) else value
+    return facts, arrays
+
+
+def _path(trial: int, command_id: str) -> str:
+    return f"measurements/{trial:06d}/{command_id}.npz"

@@ -1,0 +1,255 @@
+"""The lab file: which devices there are, where they are, what the site forbids, where samples lie."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    Tag,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+
+from orchestrator import units
+from orchestrator.errors import NewerVersion
+from orchestrator.fields import (
+    QUANTITY_SCHEMA,
+    Millimetres,
+    PositiveMillimetres,
+    StrictModel,
+    Switch,
+    Whole,
+    did_you_mean,
+    mistake,
+)
+from orchestrator.mistakes import TAG, validated
+from orchestrator.yaml_source import Source, kind_of
+
+FORMAT = 1
+"""Version of the campaign and lab files that this labpilot writes and reads."""
+
+
+def check_format(source: Source) -> None:
+    """Refuse a file for a later labpilot before its keys are called unknown.
+
+    Raises:
+        NewerVersion: The file says so.
+    """
+    version = source.data.get("labpilot")
+    if isinstance(version, int) and not isinstance(version, bool) and version > FORMAT:
+        message = f"written for format {version}, but this labpilot reads format {FORMAT}; update labpilot"
+        raise NewerVersion(str(source.problem(("labpilot",), message)))
+
+
+FormatVersion = Annotated[Whole, Field(ge=FORMAT, le=FORMAT, description="Version of this file's format, 1")]
+Name = Annotated[str, Field(min_length=1, max_length=100, description="A short name")]
+
+
+def _limit_value(value: object) -> units.Measure:
+    if isinstance(value, units.Measure):
+        return value
+    try:
+        return units.measure(value)
+    except units.UnitError as error:
+        raise mistake(str(error)) from None
+
+
+LimitValue = Annotated[
+    units.Measure, PlainValidator(_limit_value), PlainSerializer(str), WithJsonSchema(QUANTITY_SCHEMA)
+]
+
+
+class Limit(StrictModel):
+    """What this site allows for one argument of a command, bounds included."""
+
+    low: LimitValue | None = Field(default=None, description="Least value allowed")
+    high: LimitValue | None = Field(default=None, description="Greatest value allowed")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Limit:
+        if self.low is None and self.high is None:
+            raise mistake("gives neither low nor high")
+        if self.low and self.high:
+            self._check_order(self.low, self.high)
+        return self
+
+    @staticmethod
+    def _check_order(low: units.Measure, high: units.Measure) -> None:
+        try:
+            low_value = units.convert(low.value, low.unit, high.unit)
+        except units.UnitError as error:
+            raise mistake(str(error), at="low") from None
+        if low_value > high.value:
+            raise mistake(f"{low} is above high, {high}; exchange them", at="low")
+
+
+def _device_command(key: str) -> str:
+    device, _, command = key.partition(".")
+    if not device or not command or "." in command:
+        raise mistake("must be 'device.command'")
+    return key
+
+
+Limits = dict[Annotated[str, AfterValidator(_device_command)], dict[str, Limit]]
+"""By ``device.command``, then by argument."""
+
+
+class Device(StrictModel):
+    """One instrument."""
+
+    driver: str = Field(min_length=1, description="An installed driver, or ./file.py:Class")
+    url: str = Field(min_length=1, description="Where it is, such as sim:film-station/stage or serial:///dev/ttyUSB0")
+    capacity: Whole = Field(default=1, ge=1, le=10_000, description="How many trials it can serve at once")
+
+
+def _device_name(name: str) -> str:
+    if not name or "." in name or name.startswith("$"):
+        raise mistake("a device's name has no dot and does not begin with $")
+    return name
+
+
+class NoSamples(StrictModel):
+    """Samples that the devices keep to themselves."""
+
+    kind: Literal["none"] = Field(default="none", description="none")
+
+
+class Wafer(StrictModel):
+    """A round wafer whose sites lie on a grid, one sample each."""
+
+    kind: Literal["wafer"] = Field(description="wafer")
+    stage: str = Field(min_length=1, description="The device that moves the wafer")
+    diameter_mm: PositiveMillimetres = Field(alias="diameter", description="Usable diameter, '140 mm'")
+    pitch_mm: tuple[PositiveMillimetres, PositiveMillimetres] = Field(
+        alias="pitch", description="Distance of neighbouring sites along x and y, [4 mm, 2 mm]"
+    )
+    references_mm: dict[Literal["mirror", "blank"], tuple[Millimetres, Millimetres]] = Field(
+        default_factory=dict, alias="references", description="Where the stage finds mirror and blank, [x, y]"
+    )
+
+    @model_validator(mode="after")
+    def _holds_a_site(self) -> Wafer:
+        across = self.diameter_mm / min(self.pitch_mm)
+        if across > 2000:
+            raise mistake(f"gives over {across:.0f} sites across a wafer of {self.diameter_mm:g} mm", at="pitch")
+        if not self.sites():
+            raise mistake(f"{self.diameter_mm:g} mm hold no site of {_by(self.pitch_mm)} mm", at="diameter")
+        return self
+
+    def sites(self) -> tuple[tuple[float, float], ...]:
+        """Return the centres of all sites, (x, y) in mm from the wafer's centre, row by row from the lowest y.
+
+        A site is a whole cell of the grid: one that crosses the edge is none.
+        """
+        dx, dy = self.pitch_mm
+        radius = self.diameter_mm / 2
+        columns, rows = int(radius / dx), int(radius / dy)
+        return tuple(
+            (ix * dx, iy * dy)
+            for iy in range(-rows, rows + 1)
+            for ix in range(-columns, columns + 1)
+            if math.hypot(abs(ix) * dx + dx / 2, abs(iy) * dy + dy / 2) <= radius * (1 + 1e-12)
+        )
+
+
+def _samples_tag(value: Any) -> str:
+    kind = value.get("kind", "none") if isinstance(value, dict) else getattr(value, "kind", "none")
+    return f"{TAG}{kind}"
+
+
+def _known_samples(value: object) -> object:
+    if not isinstance(value, dict | NoSamples | Wafer):
+        raise mistake(f"must be a mapping with 'kind: wafer' or 'kind: none', got {kind_of(value)}")
+    if isinstance(value, dict) and "kind" not in value:
+        raise mistake("missing key: wafer or none", at="kind")
+    if isinstance(value, dict) and value["kind"] not in ("none", "wafer"):
+        raise mistake(f"must be wafer or none, got {kind_of(value['kind'])}", at="kind")
+    return value
+
+
+Samples = Annotated[
+    Annotated[NoSamples, Tag(TAG + "none")] | Annotated[Wafer, Tag(TAG + "wafer")],
+    Discriminator(_samples_tag),
+    BeforeValidator(_known_samples),
+]
+
+
+class Lab(StrictModel):
+    """One laboratory."""
+
+    labpilot: FormatVersion
+    name: Name
+    description: str = Field(default="", description="What this laboratory is")
+    devices: dict[Annotated[str, AfterValidator(_device_name)], Device] = Field(
+        min_length=1, description="Instruments by name"
+    )
+    samples: Samples = Field(default_factory=NoSamples, description="Where samples lie")
+    limits: Limits = Field(default_factory=dict, description="What this site allows, by device.command and argument")
+    simulation: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Options of simulated worlds, by the world's name"
+    )
+    mixed: Switch = Field(default=False, description="Whether simulated and real devices may stand side by side")
+
+    @field_validator("simulation", mode="before")
+    @classmethod
+    def _empty_options(cls, value: object) -> object:
+        if isinstance(value, dict):
+            return {name: {} if options is None else options for name, options in value.items()}
+        return value
+
+    @model_validator(mode="after")
+    def _is_of_one_world(self) -> Lab:
+        simulated = [name for name, device in self.devices.items() if device.url.startswith("sim:")]
+        real = [name for name in self.devices if name not in simulated]
+        if simulated and real and not self.mixed:
+            raise mistake(
+                f"{', '.join(simulated)} would be simulated, {', '.join(real)} real; "
+                "write 'mixed: true' if that is what you want",
+                at="devices",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _knows_its_stage(self) -> Lab:
+        if isinstance(self.samples, Wafer) and self.samples.stage not in self.devices:
+            stage = self.samples.stage
+            raise mistake(f"no device {stage!r}{did_you_mean(stage, self.devices)}", at=("samples", "stage"))
+        return self
+
+    @classmethod
+    def from_source(cls, source: Source) -> Lab:
+        """Read a lab file.
+
+        Raises:
+            InvalidSource: Something is wrong; carries every mistake.
+            NewerVersion: It is for a later labpilot.
+        """
+        check_format(source)
+        return validated(cls, source)
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Lab:
+        """Read what `data()` wrote.
+
+        Raises:
+            InvalidSource: Something is wrong; carries every mistake.
+            NewerVersion: It is for a later labpilot.
+        """
+        return cls.from_source(Source("lab", dict(data)))
+
+    def data(self) -> dict[str, Any]:
+        """Return the lab as JSON values that `from_data` reads."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _by(pitch_mm: tuple[float, float]) -> str:
+    return f"{pitch_mm[0]:g} x {pitch_mm[1]:g}"

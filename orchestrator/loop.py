@@ -1,0 +1,202 @@
+"""The loop: ask, accept, run, analyse, tell, until the budget is spent or a rule says stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from drivers.clock import Clock
+from orchestrator.campaign import Campaign
+from orchestrator.history import History
+from orchestrator.journal import Journal
+from orchestrator.knowledge import Answer, Knowledge
+from orchestrator.records import TrialRecord
+from orchestrator.runner import StopRequested, StopSwitch
+from orchestrator.stopping import reason_to_stop
+from orchestrator.trials import TrialExecutor, Verdict
+from planner.errors import SearchSpaceExhausted
+
+FAULTS_IN_A_ROW = 3
+"""Trials lost to faults, one after another, before the campaign gives up on the lab."""
+
+_STATE_AFTER = {"measured": "analysed", "failed": "failed", "lost": "lost"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a campaign ended, this time."""
+
+    status: str
+    """``finished``, ``stopped`` (by the operator; may be resumed) or ``faulted`` (may be resumed)."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What a live display shows."""
+
+    trials: Sequence[TrialRecord]
+    diagnostics: Mapping[str, Any]
+    now_s: float
+
+
+@dataclass(slots=True)
+class CampaignLoop:
+    """One execution of a campaign, from wherever its history stands."""
+
+    campaign: Campaign
+    journal: Journal
+    clock: Clock
+    knowledge: Knowledge
+    executor: TrialExecutor
+    stop: StopSwitch
+    charge: Callable[[float], float]
+    """Takes the wall time of an ask, lets the clock know, and returns what was charged."""
+    history: History = field(default_factory=History)
+    on_progress: Callable[[Progress], None] | None = None
+    _faults_in_a_row: int = 0
+
+    async def run(self) -> Ending:
+        """Go on until something ends the campaign, and journal what it was.
+
+        Raises:
+            StorageError: The journal or a file could not be written; nothing was acted upon unrecorded.
+        """
+        ending = await self._until_ended()
+        self.journal.append("campaign_ended", asdict(ending), durable=True)
+        return ending
+
+    async def _until_ended(self) -> Ending:
+        while True:
+            await self._work_off()
+            if self.stop.is_set:
+                return Ending(status="stopped", reason="the operator asked to stop; the current step was finished")
+            self._tell()
+            ending = self._ended() or self._ask()
+            if ending is not None:
+                return ending
+
+    async def _work_off(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for trial in [trial for trial in self.history.trials if trial.is_open]:
+                    group.create_task(self._one(trial))
+        except* StopRequested:
+            self.stop.is_set = True
+        except* Exception as group_error:
+            raise _first(group_error) from group_error
+
+    async def _one(self, trial: TrialRecord) -> None:
+        verdict = await self.executor.run(trial)
+        self._take(trial, verdict)
+        self._show()
+
+    def _take(self, trial: TrialRecord, verdict: Verdict) -> None:
+        self.history.trials[trial.number - 1] = replace(
+            trial,
+            state=_STATE_AFTER[verdict.outcome],
+            outcome=verdict.outcome,
+            reason=verdict.reason,
+            values=verdict.values,
+            started_s=verdict.started_s,
+            finished_s=self.clock.now_s(),
+        )
+        self.history.findings[trial.number] = list(verdict.findings)
+        self._faults_in_a_row = self._faults_in_a_row + 1 if verdict.is_fault else 0
+
+    def _tell(self) -> None:
+        """Tell in the order of the trial numbers, so that the order in which they ended changes nothing."""
+        told = {number for telling in self.history.told for number in telling}
+        waiting = [trial for trial in self.history.trials if trial.number not in told]
+        if waiting:
+            self.knowledge.tell(waiting, self.history.findings)
+            numbers = [trial.number for trial in waiting]
+            self.history.told.append(numbers)
+            self.journal.append("told", {"trials": numbers})
+
+    def _ended(self) -> Ending | None:
+        trials, budget = self.history.trials, self.campaign.budget
+        if len(trials) >= budget.trials:
+            return Ending(status="finished", reason=f"the budget of {budget.trials} trials is spent")
+        if budget.duration_s is not None and self.clock.now_s() >= budget.duration_s:
+            return Ending(status="finished", reason=f"the budget of {budget.duration_s / 3600:g} h is spent")
+        if self._faults_in_a_row >= FAULTS_IN_A_ROW:
+            reasons = "; ".join(trial.reason for trial in trials[-FAULTS_IN_A_ROW:])
+            return Ending(status="faulted", reason=f"{FAULTS_IN_A_ROW} trials in a row were lost: {reasons}")
+        reason = reason_to_stop(self.campaign.stopping, trials, self.campaign.objectives, self.history.diagnostics)
+        return Ending(status="finished", reason=reason) if reason else None
+
+    def _ask(self) -> Ending | None:
+        controls = self._controls()
+        room = self.campaign.budget.trials - len(self.history.trials)
+        wanted = min(self.campaign.batch - len(controls), room)
+        asked_s = self.clock.now_s()
+        try:
+            answer = self.knowledge.ask(wanted)
+        except SearchSpaceExhausted as error:
+            return Ending(status="finished", reason=str(error))
+        charged_s = self.charge(answer.wall_s)
+        self.history.diagnostics = self.knowledge.diagnostics()
+        accepted = self._accept(answer, controls[: room - len(answer.proposals)])
+        self._journal_ask(answer, accepted, asked_s=asked_s, charged_s=charged_s)
+        self.history.trials.extend(accepted)
+        self._show()
+        return None
+
+    def _controls(self) -> list[Mapping[str, Any]]:
+        return [control.parameters for control in self.campaign.controls for _ in range(control.per_batch)]
+
+    def _accept(self, answer: Answer, controls: Sequence[Mapping[str, Any]]) -> list[TrialRecord]:
+        first, ask = len(self.history.trials) + 1, self.history.asks
+        proposed = [
+            TrialRecord(
+                number=first + index,
+                parameters=dict(proposal.parameters),
+                ask=ask,
+                is_control=False,
+                proposal_id=proposal.id,
+                proposal_reason=proposal.reason,
+                predictions={name: asdict(prediction) for name, prediction in proposal.predictions.items()},
+            )
+            for index, proposal in enumerate(answer.proposals)
+        ]
+        first += len(proposed)
+        return proposed + [
+            TrialRecord(number=first + index, parameters=dict(point), ask=ask, is_control=True, proposal_id=None)
+            for index, point in enumerate(controls)
+        ]
+
+    def _journal_ask(
+        self, answer: Answer, accepted: Sequence[TrialRecord], *, asked_s: float, charged_s: float
+    ) -> None:
+        names = ("number", "parameters", "is_control", "proposal_id", "proposal_reason", "predictions")
+        body = {
+            "index": self.history.asks,
+            "n": len(accepted),
+            "asked_s": asked_s,
+            "charged_s": charged_s,
+            "wall_s": answer.wall_s,
+            "policy": answer.policy,
+            "fallback_reason": answer.fallback_reason,
+            "diagnostics": self.history.diagnostics,
+            "trials": [{name: getattr(trial, name) for name in names} for trial in accepted],
+        }
+        if answer.fallback_reason:
+            self.journal.append("incident", {"kind": "fallback", "text": answer.fallback_reason})
+        self.journal.append("asked", body, durable=True)
+
+    def _show(self) -> None:
+        if self.on_progress is not None:
+            self.on_progress(
+                Progress(trials=self.history.trials, diagnostics=self.history.diagnostics, now_s=self.clock.now_s())
+            )
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the cause of a failed group: one error is what a person can act upon, and the rest follow from it."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,242 @@
+"""Parameters and objectives as a campaign file declares them: numbers in the unit that the file names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+
+from orchestrator.fields import (
+    QUANTITY_SCHEMA,
+    Declared,
+    InUnitOf,
+    StrictModel,
+    UnitName,
+    Whole,
+    did_you_mean,
+    mistake,
+    read_quantity,
+)
+from orchestrator.mistakes import TAG
+from orchestrator.yaml_source import kind_of
+
+MOST_LEVELS = 10_000_000
+
+Name = Annotated[str, Field(min_length=1, max_length=100, description="A short name, unique among parameters")]
+Unit = Annotated[UnitName, Field(description="The unit that bounds, proposals and tables use, 'degC'")]
+Value = float | int | str
+
+
+class Continuous(StrictModel):
+    """A real number between two bounds, on a grid where step, levels or count gives one."""
+
+    kind: Literal["continuous"] = Field(description="continuous")
+    name: Name
+    unit: Unit = "1"
+    scale: Literal["linear", "log"] = Field(default="linear", description="How distances along it are measured")
+    low: Annotated[float, InUnitOf()] | None = Field(default=None, description="The lower bound, '400 degC'")
+    high: Annotated[float, InUnitOf()] | None = Field(default=None, description="The upper bound, '1300 degC'")
+    step: Annotated[float, InUnitOf(is_difference=True)] | None = Field(default=None, description="Grid from low on")
+    levels: tuple[Annotated[float, InUnitOf()], ...] | None = Field(default=None, description="The only values allowed")
+    count: Annotated[Whole, Field(ge=2, le=MOST_LEVELS)] | None = Field(
+        default=None, description="Number of levels from low to high, evenly spaced on the scale"
+    )
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Continuous:
+        given = [key for key in ("step", "levels", "count") if getattr(self, key) is not None]
+        if len(given) > 1:
+            raise mistake(f"give one of {' and '.join(given)}, not both", at=given[1], of_key=True)
+        self._check_levels()
+        for key in ("low", "high"):
+            if getattr(self, key) is None and self.levels is None:
+                raise mistake("missing key: a bound is needed where no levels are given", at=key)
+        low, high = self.bounds
+        if low > high:
+            raise mistake(f"{low:g} {self.unit} is above high, {high:g} {self.unit}; exchange them", at="low")
+        if low == high and self.levels is None:
+            raise mistake(f"low and high are both {low:g} {self.unit}: nothing to vary", at="high")
+        if self.scale == "log" and low <= 0:
+            raise mistake(f"a log scale needs low above 0, got {low:g} {self.unit}", at="low")
+        self._check_step(high - low)
+        return self
+
+    def _check_levels(self) -> None:
+        if self.levels is None:
+            return
+        if len(self.levels) < 2 or len(set(self.levels)) < len(self.levels):
+            raise mistake("needs at least two levels, each once", at="levels")
+        for index, level in enumerate(self.levels):
+            if (self.low is not None and level < self.low) or (self.high is not None and level > self.high):
+                raise mistake(f"{level:g} {self.unit} lies outside low and high", at=("levels", index))
+
+    def _check_step(self, extent: float) -> None:
+        if self.step is None:
+            return
+        if self.scale == "log":
+            raise mistake("a log scale takes count or levels, not step", at="step", of_key=True)
+        if not 0 < self.step <= extent:
+            raise mistake(f"must be above 0 and at most high - low = {extent:g} {self.unit}", at="step")
+        if extent / self.step > MOST_LEVELS:
+            raise mistake(f"gives {extent / self.step:.0f} levels; leave it out", at="step")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Least and greatest value in the parameter's unit."""
+        levels = self.levels or ()
+        low = min(levels) if self.low is None else self.low
+        high = max(levels) if self.high is None else self.high
+        return low, high
+
+    def problem(self, value: object) -> str | None:
+        """Say what is wrong with a value in the parameter's unit, or return None."""
+        return _outside(value, self)
+
+
+class Integer(StrictModel):
+    """A whole number between two bounds, both included."""
+
+    kind: Literal["integer"] = Field(description="integer")
+    name: Name
+    unit: Unit = "1"
+    scale: Literal["linear", "log"] = Field(default="linear", description="How distances along it are measured")
+    low: Annotated[float, InUnitOf()] = Field(description="The lower bound")
+    high: Annotated[float, InUnitOf()] = Field(description="The upper bound")
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Integer:
+        for key, value in (("low", self.low), ("high", self.high)):
+            if value != math.floor(value) or abs(value) > 2**53:
+                raise mistake(f"must be a whole number of {self.unit!r}, got {value:g}", at=key)
+        if self.low >= self.high:
+            raise mistake(f"{self.low:g} is not below high, {self.high:g}", at="low")
+        if self.scale == "log" and self.low <= 0:
+            raise mistake(f"a log scale needs low above 0, got {self.low:g}", at="low")
+        if self.high - self.low > MOST_LEVELS:
+            raise mistake(f"gives over {MOST_LEVELS} levels; use kind: continuous", at="high")
+        return self
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Least and greatest value in the parameter's unit."""
+        return int(self.low), int(self.high)
+
+    def problem(self, value: object) -> str | None:
+        """Say what is wrong with a value in the parameter's unit, or return None."""
+        if isinstance(value, float) and value != math.floor(value):
+            return f"must be a whole number of {self.unit!r}, got {value:g}"
+        return _outside(value, self)
+
+
+class Categorical(StrictModel):
+    """One of several words, without order."""
+
+    kind: Literal["categorical"] = Field(description="categorical")
+    name: Name
+    levels: tuple[str, ...] = Field(min_length=2, description="The words")
+
+    @field_validator("levels")
+    @classmethod
+    def _are_distinct(cls, levels: tuple[str, ...]) -> tuple[str, ...]:
+        seen: set[str] = set()
+        for index, level in enumerate(levels):
+            if not level.strip():
+                raise mistake("must not be empty", at=(index,))
+            if level in seen:
+                raise mistake(f"{level!r} is given twice", at=(index,))
+            seen.add(level)
+        return levels
+
+    @property
+    def unit(self) -> str:
+        """Words have none."""
+        return "1"
+
+    def problem(self, value: object) -> str | None:
+        """Say what is wrong with a value, or return None."""
+        return (
+            None
+            if value in self.levels
+            else f"{kind_of(value)} is none of its levels{did_you_mean(value, self.levels)}"
+        )
+
+
+def _outside(value: object, parameter: Continuous | Integer) -> str | None:
+    low, high = parameter.bounds
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return f"must be a number in {parameter.unit!r}, got {kind_of(value)}"
+    slack = 1e-9 * max(high - low, abs(high))
+    if low - slack <= value <= high + slack:
+        return None
+    return f"{value:g} {parameter.unit} lies outside {low:g} to {high:g} {parameter.unit}"
+
+
+_KINDS = {"continuous": Continuous, "integer": Integer, "categorical": Categorical}
+
+
+def _known_kind(value: object) -> object:
+    if isinstance(value, Continuous | Integer | Categorical):
+        return value
+    if not isinstance(value, dict):
+        raise mistake(f"must be a mapping with name and kind, got {kind_of(value)}")
+    if "kind" not in value:
+        raise mistake(f"missing key: one of {', '.join(_KINDS)}", at="kind")
+    if not isinstance(value["kind"], str) or value["kind"] not in _KINDS:
+        raise mistake(f"no such kind, {kind_of(value['kind'])}{did_you_mean(value['kind'], _KINDS)}", at="kind")
+    return value
+
+
+def _tag(value: Any) -> str:
+    return TAG + (value["kind"] if isinstance(value, dict) else value.kind)
+
+
+AnyParameter = Annotated[
+    Annotated[Continuous, Tag(TAG + "continuous")]
+    | Annotated[Integer, Tag(TAG + "integer")]
+    | Annotated[Categorical, Tag(TAG + "categorical")],
+    Discriminator(_tag),
+    BeforeValidator(_known_kind),
+]
+"""One parameter, by its kind."""
+
+
+class Objective(StrictModel):
+    """One target and what to do with it."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100, description="The target that the analysis gives")]
+    direction: Literal["maximize", "minimize", "learn"] = Field(description="maximize, minimize, or learn a map of it")
+    unit: Unit = "1"
+
+
+def parameter_values(value: object, declared: Mapping[str, Declared]) -> dict[str, Value]:
+    """Read one value for each parameter of the campaign, quantities in its unit.
+
+    Raises:
+        PydanticCustomError: A name is unknown or missing, or a value cannot be read.
+    """
+    if not isinstance(value, dict):
+        raise mistake(f"must be a mapping from parameter to value, got {kind_of(value)}")
+    for name in value:
+        if name not in declared:
+            raise mistake(f"no parameter {name!r}{did_you_mean(name, declared)}", at=name, of_key=True)
+    missing = [name for name in declared if name not in value]
+    if missing:
+        raise mistake(f"gives no value for {', '.join(missing)}")
+    return {name: _parameter_value(name, value[name], declared[name]) for name in declared}
+
+
+def _parameter_value(name: str, value: object, declared: Declared) -> Value:
+    if declared.kind == "categorical":
+        if not isinstance(value, str):
+            raise mistake(f"must be text, got {kind_of(value)}", at=name)
+        return value
+    try:
+        number = read_quantity(value, declared.unit)
+    except ValueError as error:
+        raise mistake(str(error), at=name) from None
+    return int(number) if declared.kind == "integer" and number == math.floor(number) else number
+
+
+PARAMETER_VALUES_SCHEMA = {"type": "object", "additionalProperties": QUANTITY_SCHEMA}

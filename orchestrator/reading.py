@@ -1,0 +1,258 @@
+"""Read-only queries over a campaign directory: one consistent moment of a campaign that may still be running.
+
+Everything is read in one SQLite transaction over a connection that cannot write, so a controller at work is neither
+waited for nor disturbed, and what is read belongs together.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from sqlalchemy import JSON, Connection, Engine, Table, create_engine, event, func
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import NullPool
+from sqlmodel import Session, SQLModel, col, select
+
+from orchestrator.directory import CampaignDirectory, refuse_newer
+from orchestrator.errors import InputError, StorageError
+from orchestrator.journal import damaged_rows
+from orchestrator.store import (
+    AskRow,
+    CampaignRow,
+    IncidentRow,
+    JournalRow,
+    MeasurementRow,
+    ObservationRow,
+    SampleRow,
+    StepRow,
+    TrialRow,
+)
+
+RowT = TypeVar("RowT", bound=SQLModel)
+
+OPEN_STEP_STATES = ("intended", "ambiguous")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalFacts:
+    """How far the journal goes, and whether it can be trusted."""
+
+    n_events: int
+    last_seq: int
+    last_utc: str
+    last_s: float
+    """The campaign's clock there: seconds since it was created."""
+    damaged: tuple[int, ...]
+    """Rows whose body differs from its hash."""
+    missing: tuple[int, ...]
+    """Rows that ought to be there and are not."""
+
+    @property
+    def problems(self) -> list[str]:
+        """Say what is wrong, one sentence each."""
+        found = []
+        if self.damaged:
+            found.append(f"journal rows {_listed(self.damaged)} were changed after they were written (hash mismatch)")
+        if self.missing:
+            found.append(f"journal rows {_listed(self.missing)} are missing")
+        return [f"{text}; what is shown may be wrong there" for text in found]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All tables of one campaign at one moment. Times ending in ``_s`` are seconds since the campaign was created."""
+
+    path: Path
+    campaign: CampaignRow
+    asks: tuple[AskRow, ...]
+    trials: tuple[TrialRow, ...]
+    steps: tuple[StepRow, ...]
+    samples: tuple[SampleRow, ...]
+    measurements: tuple[MeasurementRow, ...]
+    observations: tuple[ObservationRow, ...]
+    incidents: tuple[IncidentRow, ...]
+    journal: JournalFacts
+
+
+class Reading:
+    """Queries over one open campaign directory."""
+
+    def __init__(self, path: Path, connection: Connection) -> None:
+        self.path = path
+        self.connection = connection
+        self._session = Session(connection, autoflush=False)
+
+    def campaign(self) -> CampaignRow:
+        """Return the campaign's row.
+
+        Raises:
+            InputError: Nothing has happened in it yet.
+        """
+        row = self._session.exec(select(CampaignRow)).first()
+        if row is None:
+            raise _not_begun(self.path)
+        return row
+
+    def rows(self, model: type[RowT], *order: Any) -> tuple[RowT, ...]:
+        """Return a whole table in the given order, as values that no longer belong to the database."""
+        rows = tuple(self._session.exec(select(model).order_by(*order)).all())
+        self._session.expunge_all()
+        mappings = [column.name for column in _table(model).columns if isinstance(column.type, JSON)]
+        for row in rows:
+            for name in mappings:
+                # a mapping that nothing has filled yet is stored as JSON's null
+                if getattr(row, name) is None:
+                    setattr(row, name, {})
+        return rows
+
+    def trials(self) -> tuple[TrialRow, ...]:
+        """Return every trial by number."""
+        return self.rows(TrialRow, col(TrialRow.number))
+
+    def incidents(self) -> tuple[IncidentRow, ...]:
+        """Return every incident, oldest first."""
+        return self.rows(IncidentRow, col(IncidentRow.id))
+
+    def open_steps(self) -> tuple[StepRow, ...]:
+        """Return steps whose intent is written and whose outcome is not, oldest first."""
+        wanted = select(StepRow).where(col(StepRow.state).in_(OPEN_STEP_STATES)).order_by(col(StepRow.started_s))
+        return tuple(self._session.exec(wanted).all())
+
+    def newest_step(self) -> StepRow | None:
+        """Return the step that started last."""
+        return self._session.exec(select(StepRow).order_by(col(StepRow.started_s).desc()).limit(1)).first()
+
+    def count(self, model: type[SQLModel]) -> int:
+        """Count the rows of a table."""
+        return self._session.exec(select(func.count()).select_from(model)).one()
+
+    def bodies(self, kind: str) -> list[dict[str, Any]]:
+        """Return what the events of one kind say, oldest first, less damaged ones (`journal_facts` lists them)."""
+        wanted = select(JournalRow.body).where(JournalRow.kind == kind).order_by(col(JournalRow.seq))
+        found = []
+        for body in self._session.exec(wanted).all():
+            with suppress(json.JSONDecodeError):
+                found.append(json.loads(body))
+        return found
+
+    def body_hashes(self) -> list[str]:
+        """Return the hash of every journal row, oldest first."""
+        return list(self._session.exec(select(JournalRow.body_hash).order_by(col(JournalRow.seq))).all())
+
+    def journal_facts(self) -> JournalFacts:
+        """Say how far the journal goes, and check every row against its hash."""
+        seqs = list(self._session.exec(select(JournalRow.seq).order_by(col(JournalRow.seq))).all())
+        last = self._session.get(JournalRow, seqs[-1]) if seqs else None
+        return JournalFacts(
+            n_events=len(seqs),
+            last_seq=seqs[-1] if seqs else 0,
+            last_utc=last.utc if last else "",
+            last_s=last.mono_s if last else 0.0,
+            damaged=tuple(damaged_rows(self.connection)),
+            missing=_gaps(seqs),
+        )
+
+    def snapshot(self) -> Snapshot:
+        """Read every table."""
+        return Snapshot(
+            path=self.path,
+            campaign=self.campaign(),
+            asks=self.rows(AskRow, col(AskRow.index)),
+            trials=self.trials(),
+            steps=self.rows(StepRow, col(StepRow.started_s), col(StepRow.command_id)),
+            samples=self.rows(SampleRow, col(SampleRow.trial), col(SampleRow.id)),
+            measurements=self.rows(MeasurementRow, col(MeasurementRow.taken_s), col(MeasurementRow.id)),
+            observations=tuple(sorted(self.rows(ObservationRow), key=_place_in_trial)),
+            incidents=self.incidents(),
+            journal=self.journal_facts(),
+        )
+
+
+@contextmanager
+def open_reading(path: Path) -> Iterator[Reading]:
+    """Open a campaign directory for reading, in one transaction.
+
+    Raises:
+        InputError: The directory holds no campaign.
+        NewerVersion: It was written by a later labpilot.
+        StorageError: It cannot be read, or the database file is damaged.
+    """
+    directory = CampaignDirectory.open(path)
+    if not directory.journal.exists():
+        raise _not_begun(path)
+    try:
+        engine = _read_only_engine(directory.journal)
+        refuse_newer(engine, path)
+        with engine.connect() as connection:
+            yield Reading(path, connection)
+    except DatabaseError as error:
+        raise StorageError(
+            f"{directory.journal} cannot be read ({error.orig}): restore the file from a copy, or "
+            f"save what is left with `sqlite3 {directory.journal} .recover`"
+        ) from error
+
+
+def read_snapshot(path: Path) -> Snapshot:
+    """Read all tables of a campaign directory at one moment.
+
+    Raises:
+        InputError: The directory holds no campaign.
+        NewerVersion: It was written by a later labpilot.
+        StorageError: It cannot be read, or the database file is damaged.
+    """
+    with open_reading(path) as reading:
+        return reading.snapshot()
+
+
+def _read_only_engine(journal: Path) -> Engine:
+    target = quote(str(journal.absolute()))
+
+    def connect() -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(f"file:{target}?mode=ro", uri=True, isolation_level=None)
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
+        except sqlite3.OperationalError:
+            # on a read-only disk WAL cannot make its files, and need not where nothing can change
+            if journal.with_name(journal.name + "-wal").exists():
+                raise
+            connection = sqlite3.connect(f"file:{target}?immutable=1", uri=True, isolation_level=None)
+        connection.execute("PRAGMA busy_timeout=5000")
+        return connection
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _begin(connection: Connection) -> None:
+    # the driver would begin a transaction before writes only; reads that belong together need one too
+    connection.exec_driver_sql("BEGIN")
+
+
+def _not_begun(path: Path) -> InputError:
+    return InputError(f"nothing has happened in {path} yet; `labpilot resume {path}` begins its campaign")
+
+
+def _place_in_trial(row: ObservationRow) -> tuple[int, int]:
+    """Order observations as their analysis gave them: ids end in a number without leading zeros."""
+    return row.trial, int(row.id.rpartition(".")[2])
+
+
+def _table(model: Any) -> Table:
+    return model.__table__
+
+
+def _gaps(seqs: Sequence[int]) -> tuple[int, ...]:
+    return tuple(sorted(set(range(1, seqs[-1] + 1)) - set(seqs))) if seqs else ()
+
+
+def _listed(numbers: Sequence[int], most: int = 12) -> str:
+    shown = ", ".join(str(number) for number in numbers[:most])
+    return shown if len(numbers) <= most else f"{shown} and {len(numbers) - most} more"

@@ -1,0 +1,144 @@
+"""What the planner believes at the end: its surrogate rebuilt from the tables, and predictions on a grid.
+
+Two numeric parameters give a map. Otherwise each parameter is varied alone through the best trial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from orchestrator.campaign import Campaign
+from orchestrator.errors import LabpilotError
+from orchestrator.history import read_standing
+from orchestrator.reading import Reading
+from orchestrator.space import constraints
+from orchestrator.stopping import best_trial
+from planner.errors import PlannerError
+
+if TYPE_CHECKING:
+    from orchestrator.knowledge import Knowledge
+    from orchestrator.records import TrialRecord
+
+MAP_SIZE = (72, 60)
+SLICE_POINTS = 41
+MOST_SLICES = 24
+MOST_OBSERVATIONS = 3_000
+"""A surrogate of more would take minutes to refit."""
+
+Point = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posterior:
+    """Predictions for the page, or the reason why there are none."""
+
+    payload: Mapping[str, Any] | None = None
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """One parameter along which predictions are made."""
+
+    index: int
+    name: str
+    values: Sequence[Any]
+    is_log: bool
+
+
+def predict_posterior(reading: Reading) -> Posterior:
+    """Rebuild the planner as the journal says that it stood, and predict the first objective."""
+    try:
+        campaign = Campaign.from_data(reading.campaign().config)
+        standing = read_standing(reading.connection)
+    except (LabpilotError, ValueError) as error:
+        return Posterior(why_not=f"the planner could not be rebuilt from this journal: {error}")
+    history = standing.history
+    n_told = sum(len(found) for found in history.findings.values())
+    if not n_told:
+        return Posterior(why_not="Nothing was measured yet, so there is nothing to predict from.")
+    if n_told > MOST_OBSERVATIONS:
+        return Posterior(why_not=f"{n_told} observations are too many to refit the planner's surrogate for a page.")
+    return _predicted(campaign, history)
+
+
+def _predicted(campaign: Campaign, history: Any) -> Posterior:
+    from orchestrator.knowledge import knowledge_of
+
+    try:
+        # a pool limits what may be proposed, not what is believed; its table may not be on this machine
+        knowledge = knowledge_of(campaign, pool=None)
+        knowledge.restore(history.trials, history.findings, told=history.told)
+        axes = [_axis(index, item) for index, item in enumerate(campaign.parameters)]
+        numeric = [axis for axis in axes if not isinstance(axis.values[0], str)]
+        if len(axes) == len(numeric) == 2:
+            return Posterior(payload=_map(knowledge, axes[0], axes[1]))
+        return _slices(knowledge, campaign, axes, history.trials)
+    except (PlannerError, LabpilotError) as error:
+        return Posterior(why_not=f"The planner {campaign.planner.policy!r} predicts nothing here: {error}.")
+
+
+def _axis(index: int, item: Any) -> _Axis:
+    if item.kind == "categorical":
+        return _Axis(index, item.name, list(item.levels), is_log=False)
+    low, high = item.bounds
+    is_log = item.scale == "log"
+    values = np.geomspace(low, high, SLICE_POINTS) if is_log else np.linspace(low, high, SLICE_POINTS)
+    if item.kind == "integer":
+        values = np.unique(np.rint(values)).astype(int)
+    return _Axis(index, item.name, values.tolist(), is_log=is_log)
+
+
+def _fine(axis: _Axis, n: int) -> list[Any]:
+    """Return the axis' range in n steps; whole numbers stay whole."""
+    low, high = axis.values[0], axis.values[-1]
+    if isinstance(low, int):
+        return list(axis.values)
+    return (np.geomspace(low, high, n) if axis.is_log else np.linspace(low, high, n)).tolist()
+
+
+def _map(knowledge: Knowledge, x: _Axis, y: _Axis) -> dict[str, Any]:
+    xs, ys = _fine(x, MAP_SIZE[0]), _fine(y, MAP_SIZE[1])
+    points = [{x.name: x_value, y.name: y_value} for y_value in ys for x_value in xs]
+    mean, sd = knowledge.predict(points)
+    shape = (len(ys), len(xs))
+    return {
+        "kind": "map",
+        "x": xs,
+        "y": ys,
+        "mean": _rounded(np.asarray(mean).reshape(shape)),
+        "sd": _rounded(np.asarray(sd).reshape(shape)),
+    }
+
+
+def _slices(
+    knowledge: Knowledge, campaign: Campaign, axes: Sequence[_Axis], trials: Sequence[TrialRecord]
+) -> Posterior:
+    objective = campaign.objectives[0]
+    centre = best_trial(trials, objective.name, objective.direction)
+    if centre is None:
+        return Posterior(why_not="No trial gave a value, so there is none through which to cut.")
+    limits = constraints(campaign)
+    slices = []
+    for axis in axes[:MOST_SLICES]:
+        points: list[Point] = [{**centre.parameters, axis.name: value} for value in axis.values]
+        mean, sd = knowledge.predict(points)
+        slices.append(
+            {
+                "parameter": axis.index,
+                "x": list(axis.values),
+                "mean": _rounded(np.asarray(mean)),
+                "sd": _rounded(np.asarray(sd)),
+                "allowed": [all(limit.violation(point) is None for limit in limits) for point in points],
+            }
+        )
+    return Posterior(payload={"kind": "slices", "trial": centre.number, "slices": slices})
+
+
+def _rounded(values: np.ndarray) -> list[Any]:
+    """Keep five digits: a heat map shows no more, and they are a third of the size."""
+    return np.vectorize(lambda value: float(f"{value:.5g}"), otypes=[float])(values).tolist()

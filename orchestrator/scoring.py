@@ -1,0 +1,102 @@
+"""Scoring: after a simulated campaign, its world's scorer compares what was learnt with the truth.
+
+Only here, after the run, does anything of ours look into a world's state file, and then through the scorer's entry
+point. The scorer may ask what the planner would have predicted after so many trials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, func, select
+
+from orchestrator.check import Ready
+from orchestrator.directory import CampaignDirectory
+from orchestrator.history import read_standing
+from orchestrator.knowledge import Knowledge, knowledge_of
+from orchestrator.records import TrialRecord
+from orchestrator.store import MeasurementRow
+from orchestrator.worlds import SCORERS, load, pool_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredTrial:
+    """What a scorer may know of a trial."""
+
+    number: int
+    parameters: Mapping[str, Any]
+    outcome: str | None
+    values: Mapping[str, Any]
+    batch: int
+    is_control: bool
+    n_spectra: int
+
+
+@dataclass(slots=True)
+class ScoredRun:
+    """What a scorer may know of a run."""
+
+    trials: Sequence[ScoredTrial]
+    _ready: Ready
+    _records: Sequence[TrialRecord]
+    _findings: Mapping[int, Sequence[Mapping[str, Any]]]
+    _told: Sequence[Sequence[int]]
+    _cache: dict[int, Knowledge] = field(default_factory=dict)
+
+    def predict(self, n_trials: int, points: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the planner's mean and standard deviation (``n`` each) of the first objective after n_trials."""
+        if n_trials not in self._cache:
+            knowledge = knowledge_of(self._ready.campaign, pool=pool_of(self._ready.worlds))
+            first = list(self._records[:n_trials])
+            told = [[number for number in telling if number <= n_trials] for telling in self._told]
+            knowledge.restore(first, self._findings, told=[telling for telling in told if telling])
+            self._cache = {n_trials: knowledge}
+        return self._cache[n_trials].predict(points)
+
+
+def metrics(
+    directory: CampaignDirectory, connection: Connection, ready: Ready, trials: Sequence[TrialRecord]
+) -> dict[str, Any]:
+    """Return the metrics of every simulated world of the lab that has a scorer."""
+    scored = {entry.name for entry in entry_points(group=SCORERS)}
+    found: dict[str, Any] = {}
+    for world, options in ready.worlds.items():
+        if world not in scored:
+            continue
+        scorer = load(SCORERS, world)(
+            state=None,
+            seed=ready.campaign.seed,
+            options=options,
+            campaign=ready.campaign.data(),
+        )
+        found |= scorer.score(_run(connection, ready, trials))
+    return found
+
+
+def _run(connection: Connection, ready: Ready, trials: Sequence[TrialRecord]) -> ScoredRun:
+    history = read_standing(connection).history
+    table: Any = MeasurementRow.__table__  # type: ignore[attr-defined]
+    query = select(table.c.trial, func.count()).where(table.c.kind == "spectrum", table.c.role == "film")
+    spectra = dict(connection.execute(query.group_by(table.c.trial)).tuples().all())
+    return ScoredRun(
+        trials=[
+            ScoredTrial(
+                number=trial.number,
+                parameters=trial.parameters,
+                outcome=trial.outcome,
+                values=trial.values,
+                batch=trial.ask,
+                is_control=trial.is_control,
+                n_spectra=spectra.get(trial.number, 0),
+            )
+            for trial in trials
+        ],
+        _ready=ready,
+        _records=trials,
+        _findings=history.findings,
+        _told=history.told,
+    )

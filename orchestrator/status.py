@@ -1,0 +1,257 @@
+"""Status: where a campaign stands, in a form that a program can read; it disturbs nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import lock_descriptor, unlock_descriptor
+
+from orchestrator.reading import JournalFacts, Reading, open_reading
+from orchestrator.store import CampaignRow, IncidentRow, MeasurementRow, ObservationRow, StepRow, TrialRow
+
+LOCK_NAME = "controller.lock"
+LATEST_INCIDENTS = 5
+
+Lab = Literal["simulated", "replayed", "real", "partly simulated"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialCounts:
+    """How many trials stand where."""
+
+    accepted: int
+    measured: int
+    failed: int
+    lost: int
+    open: int
+    controls: int
+    budget: int | None
+    """The most trials that the campaign may do; None if only its duration is limited."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Best:
+    """The best measured trial by the first objective that has a direction."""
+
+    trial: int
+    objective: str
+    value: float
+    unit: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStatus:
+    """One step, open or newest."""
+
+    command_id: str
+    trial: int
+    device: str
+    command: str
+    label: str
+    state: str
+    started_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentStatus:
+    """One incident."""
+
+    at_s: float
+    kind: str
+    trial: int | None
+    device: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignStatus:
+    """Where a campaign stands. Times ending in ``_s`` are seconds since it was created."""
+
+    campaign: str
+    directory: str
+    lab: Lab
+    clock: str
+    """``virtual`` or ``wall``."""
+    planner: str
+    seed: int
+    status: str
+    """What the journal says: created, running, finished, stopped or faulted."""
+    state: str
+    """The same, but ``interrupted`` where the journal says running and no controller is alive."""
+    reason: str
+    controller_alive: bool
+    starts: int
+    created_utc: str
+    last_event_utc: str
+    elapsed_s: float
+    """The campaign's clock at the last event."""
+    trials: TrialCounts
+    measurements: int
+    observations: int
+    best: Best | None
+    newest_step: StepStatus | None
+    open_intents: Sequence[StepStatus]
+    incidents: Mapping[str, int]
+    """Number by kind."""
+    latest_incidents: Sequence[IncidentStatus]
+    problems: Sequence[str]
+    """What is wrong with the journal itself; empty is well."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for `json.dumps`."""
+        return asdict(self)
+
+
+def read_status(path: Path) -> CampaignStatus:
+    """Say where the campaign in a directory stands.
+
+    Raises:
+        InputError: The directory holds no campaign.
+        NewerVersion: It was written by a later labpilot.
+        StorageError: It cannot be read, or the database file is damaged.
+    """
+    # the lock is looked at first: a controller that ends in between has then journalled its ending already
+    is_alive = controller_is_alive(path)
+    with open_reading(path) as reading:
+        return _status(reading, is_alive)
+
+
+def _status(reading: Reading, is_alive: bool) -> CampaignStatus:
+    campaign, trials, incidents = reading.campaign(), reading.trials(), reading.incidents()
+    journal: JournalFacts = reading.journal_facts()
+    newest = reading.newest_step()
+    return CampaignStatus(
+        campaign=campaign.name,
+        directory=str(reading.path),
+        lab=lab_kind(campaign.lab),
+        clock=campaign.mode,
+        planner=campaign.planner,
+        seed=campaign.seed,
+        status=campaign.status,
+        state=state_of(campaign, is_alive),
+        reason=campaign.reason,
+        controller_alive=is_alive,
+        starts=campaign.starts,
+        created_utc=campaign.created_utc,
+        last_event_utc=journal.last_utc,
+        elapsed_s=journal.last_s,
+        trials=count_trials(trials, campaign.config),
+        measurements=reading.count(MeasurementRow),
+        observations=reading.count(ObservationRow),
+        best=best_trial(trials, campaign.config),
+        newest_step=None if newest is None else _step_status(newest),
+        open_intents=[_step_status(step) for step in reading.open_steps()],
+        incidents=_by_kind(incidents),
+        latest_incidents=[_incident_status(row) for row in incidents[-LATEST_INCIDENTS:]],
+        problems=journal.problems,
+    )
+
+
+def state_of(campaign: CampaignRow, is_alive: bool) -> str:
+    """Return the campaign's status, told apart from that of a controller that died."""
+    return "interrupted" if campaign.status in ("created", "running") and not is_alive else campaign.status
+
+
+def lab_kind(lab: Mapping[str, Any]) -> Lab:
+    """Say whether the devices of a lab are hardware; only ``sim:`` addresses are not."""
+    urls = [str(device.get("url", "")) for device in lab.get("devices", {}).values()]
+    simulated = [url for url in urls if url.startswith("sim:")]
+    if len(simulated) < len(urls):
+        return "partly simulated" if simulated else "real"
+    return "replayed" if urls and all(url.startswith("sim:replay/") for url in urls) else "simulated"
+
+
+def count_trials(trials: Sequence[TrialRow], config: Mapping[str, Any]) -> TrialCounts:
+    """Count trials by outcome."""
+    outcomes = [trial.outcome for trial in trials]
+    return TrialCounts(
+        accepted=len(trials),
+        measured=outcomes.count("measured"),
+        failed=outcomes.count("failed"),
+        lost=outcomes.count("lost"),
+        open=outcomes.count(None),
+        controls=sum(trial.is_control for trial in trials),
+        budget=(config.get("budget") or {}).get("trials"),
+    )
+
+
+def best_trial(trials: Sequence[TrialRow], config: Mapping[str, Any]) -> Best | None:
+    """Return the best measured trial by the first objective with a direction, the first among equals.
+
+    None where the campaign only learns, or nothing was measured yet.
+    """
+    for objective in config.get("objectives", []):
+        if objective.get("direction") not in ("maximize", "minimize"):
+            continue
+        name, sign = objective["name"], 1.0 if objective["direction"] == "maximize" else -1.0
+        found = [t for t in trials if t.outcome == "measured" and t.values.get(name) is not None]
+        if not found:
+            return None
+        best = max(found, key=lambda trial: (sign * trial.values[name], -trial.number))
+        return Best(
+            trial=best.number,
+            objective=name,
+            value=best.values[name],
+            unit=str(objective.get("unit") or "1"),
+            parameters=best.parameters,
+        )
+    return None
+
+
+def controller_is_alive(path: Path) -> bool:
+    """Say whether a process holds the campaign directory; never makes, writes or keeps the lock."""
+    lock = path / LOCK_NAME
+    held = _held_by_the_kernels_list(lock)
+    return _held_by_trying(lock) if held is None else held
+
+
+def _held_by_the_kernels_list(lock: Path) -> bool | None:
+    """Look in /proc/locks, which touches nothing; None where there is none, or it may not show all processes."""
+    try:
+        place = lock.stat()
+        text = Path("/proc/locks").read_text(encoding="ascii")
+    except OSError:
+        return None
+    wanted = f"{os.major(place.st_dev):02x}:{os.minor(place.st_dev):02x}:{place.st_ino}"
+    return True if any(wanted in line.split() for line in text.splitlines()) else None
+
+
+def _held_by_trying(lock: Path) -> bool:
+    """Try the lock for as long as it takes to let go again."""
+    try:
+        descriptor = os.open(lock, os.O_RDWR if os.access(lock, os.W_OK) else os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        if not lock_descriptor(descriptor, blocking=False):
+            return True
+        unlock_descriptor(descriptor)
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _step_status(step: StepRow) -> StepStatus:
+    return StepStatus(
+        command_id=step.command_id,
+        trial=step.trial,
+        device=step.device,
+        command=step.command,
+        label=step.label,
+        state=step.state,
+        started_s=step.started_s,
+    )
+
+
+def _incident_status(row: IncidentRow) -> IncidentStatus:
+    return IncidentStatus(at_s=row.at_s, kind=row.kind, trial=row.trial, device=row.device, text=row.text)
+
+
+def _by_kind(incidents: Sequence[IncidentRow]) -> dict[str, int]:
+    kinds = [incident.kind for incident in incidents]
+    return {kind: kinds.count(kind) for kind in sorted(set(kinds))}

@@ -1,0 +1,141 @@
+"""Stopping rules as a campaign file writes them; `orchestrator.stopping` applies them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    Tag,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+
+from orchestrator.fields import (
+    QUANTITY_SCHEMA,
+    Number,
+    StrictModel,
+    Whole,
+    did_you_mean,
+    mistake,
+    read_quantity,
+    surroundings,
+)
+from orchestrator.mistakes import TAG
+from orchestrator.yaml_source import kind_of
+
+
+def _in_objective_unit(value: object, info: ValidationInfo) -> float | None:
+    if value is None:
+        return None
+    return read_quantity(value, surroundings(info).objectives.get(info.data.get("objective", "")))
+
+
+Goal = Annotated[float | None, PlainValidator(_in_objective_unit), WithJsonSchema(QUANTITY_SCHEMA)]
+
+
+class Target(StrictModel):
+    """Stop when a trial has measured a value as good as this."""
+
+    kind: ClassVar[str] = "target"
+    objective: str = Field(description="Which objective")
+    at_least: Goal = Field(default=None, description="Enough if a measured value is this high")
+    at_most: Goal = Field(default=None, description="Enough if a measured value is this low")
+
+    @field_validator("objective")
+    @classmethod
+    def _is_one(cls, name: str, info: ValidationInfo) -> str:
+        known = surroundings(info).objectives
+        if known and name not in known:
+            raise mistake(f"no objective {name!r}{did_you_mean(name, known)}")
+        return name
+
+    @model_validator(mode="after")
+    def _has_one_goal(self) -> Target:
+        if (self.at_least is None) == (self.at_most is None):
+            raise mistake("give at_least or at_most, one of the two")
+        return self
+
+
+class NoImprovement(StrictModel):
+    """Stop when the best value of the first objective has not changed for so many trials."""
+
+    kind: ClassVar[str] = "no_improvement"
+    trials: Annotated[Whole, Field(ge=1, description="How many trials")]
+
+
+class MapUncertainty(StrictModel):
+    """Stop when the map of a `learn` objective is known well enough."""
+
+    kind: ClassVar[str] = "map_uncertainty"
+    below: Annotated[Number, Field(gt=0, allow_inf_nan=False, description="Mean standard deviation of the map")]
+
+
+class NoImprovementEntry(StrictModel):
+    """Stop when nothing gets better."""
+
+    kind: ClassVar[str] = "no_improvement"
+    no_improvement: NoImprovement
+
+
+class MapUncertaintyEntry(StrictModel):
+    """Stop when the map is known."""
+
+    kind: ClassVar[str] = "map_uncertainty"
+    map_uncertainty: MapUncertainty
+
+
+Rule = Target | NoImprovement | MapUncertainty
+
+
+def _one_rule(value: object) -> object:
+    if isinstance(value, NoImprovement | MapUncertainty):
+        return {value.kind: value}
+    if isinstance(value, Target):
+        return value
+    if not isinstance(value, dict) or not value:
+        raise mistake(f"must be a rule such as 'no_improvement: {{trials: 20}}', got {kind_of(value)}")
+    if not {"objective", "at_least", "at_most", "no_improvement", "map_uncertainty"} & value.keys():
+        unknown = next(iter(value))
+        raise mistake(
+            f"unknown stopping rule{did_you_mean(unknown, ('objective', 'no_improvement', 'map_uncertainty'))}",
+            at=unknown,
+            of_key=True,
+        )
+    return value
+
+
+def _tag(value: Any) -> str:
+    if isinstance(value, dict):
+        return TAG + next((kind for kind in ("no_improvement", "map_uncertainty") if kind in value), "target")
+    return TAG + "target"
+
+
+def _unwrapped(entry: Any) -> Rule:
+    if isinstance(entry, NoImprovementEntry):
+        return entry.no_improvement
+    return entry.map_uncertainty if isinstance(entry, MapUncertaintyEntry) else entry
+
+
+def _written(rule: Rule) -> dict[str, Any]:
+    data = rule.model_dump(mode="json", exclude_none=True)
+    return data if isinstance(rule, Target) else {rule.kind: data}
+
+
+AnyRule = Annotated[
+    Annotated[Target, Tag(TAG + "target")]
+    | Annotated[NoImprovementEntry, Tag(TAG + "no_improvement")]
+    | Annotated[MapUncertaintyEntry, Tag(TAG + "map_uncertainty")],
+    Discriminator(_tag),
+    BeforeValidator(_one_rule),
+    AfterValidator(_unwrapped),
+    PlainSerializer(_written),
+]
+"""One stopping rule."""

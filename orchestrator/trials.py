@@ -1,0 +1,149 @@
+"""Trials: from an accepted proposal to a verdict.
+
+The plan is compiled, its devices are claimed together, its nodes are carried out, and the analysis turns what was
+measured into observations or into the reason why there are none. Work done before a restart is taken from the journal.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from drivers.clock import Clock
+from orchestrator.analysis import Analysis
+from orchestrator.claims import ClaimBoard
+from orchestrator.compile import Compiler
+from orchestrator.journal import Journal
+from orchestrator.measurements import MeasurementFile
+from orchestrator.plan import Act, AdaptiveScan, Node, Plan, Reference, Wait
+from orchestrator.records import TrialRecord
+from orchestrator.references import References
+from orchestrator.runner import Done, Runner, TrialFailed, TrialLost
+from orchestrator.scanning import scan_points
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What became of a trial."""
+
+    outcome: str
+    reason: str = ""
+    values: Mapping[str, float] = field(default_factory=dict)
+    findings: Sequence[Mapping[str, Any]] = ()
+    started_s: float = 0.0
+    is_fault: bool = False
+    """Lost to a fault of the lab, which counts towards giving up."""
+
+
+@dataclass(slots=True)
+class TrialExecutor:
+    """Carries trials through, several at a time where the lab has room."""
+
+    compiler: Compiler
+    claims: ClaimBoard
+    runner: Runner
+    references: References
+    journal: Journal
+    clock: Clock
+    analysis: Analysis
+    seed: int
+
+    async def run(self, trial: TrialRecord) -> Verdict:
+        """Carry one trial to its verdict and journal it."""
+        plan = self.compiler.plan(trial)
+        async with self.claims.claim(plan.devices):
+            started_s = trial.started_s if trial.started_s is not None else self.clock.now_s()
+            self.journal.append("trial_started", self.compiler.sample(trial), trial=trial.number)
+            try:
+                measurements = await self._carry_out(trial, plan)
+            except TrialFailed as error:
+                return self._failed(trial, str(error), started_s)
+            except TrialLost as error:
+                return self._lost(trial, error, started_s)
+        self.journal.append("plan_finished", {}, trial=trial.number)
+        return self._judge(trial, measurements, started_s)
+
+    async def _carry_out(self, trial: TrialRecord, plan: Plan) -> list[MeasurementFile]:
+        taken: list[MeasurementFile] = []
+        for node in plan.nodes:
+            taken.extend(await self._node(trial, node, taken))
+        return taken
+
+    async def _node(
+        self, trial: TrialRecord, node: Node, taken: Sequence[MeasurementFile]
+    ) -> Sequence[MeasurementFile]:
+        match node:
+            case Wait():
+                await self.runner.wait(trial.number, node)
+                return []
+            case Reference():
+                return await self.references.measured(self.runner, trial.number, node)
+            case AdaptiveScan():
+                return await scan_points(self.runner, trial, node, taken, seed=self.seed)
+            case _:
+                done = await self.runner.act(trial.number, node)
+                _refuse_unfinished(node, done)
+                return [done.measurement] if done.measurement is not None else []
+
+    def _judge(self, trial: TrialRecord, measurements: Sequence[MeasurementFile], started_s: float) -> Verdict:
+        try:
+            result = self.analysis.of_trial(measurements, trial.parameters)
+        except Exception as error:  # the supervisor of analyses: the measurements are kept, and can be analysed again
+            log.exception("analysis_failed trial=%d analysis=%s", trial.number, self.analysis.label)
+            reason = f"the analysis {self.analysis.label} raised {type(error).__name__}: {error}; measurements are kept"
+            return self._lost(trial, TrialLost(reason), started_s)
+        if result.cannot_tell is not None:
+            return self._failed(trial, result.cannot_tell, started_s)
+        findings = [
+            {"parameters": dict(item.parameters), "values": dict(item.values), "sd": dict(item.sd), "failure": None}
+            for item in result.findings
+        ]
+        details = {name: _listed(value) for name, value in result.details.items()}
+        body = {
+            "values": dict(result.values),
+            "findings": findings,
+            "details": details,
+            "analysis": self.analysis.label,
+        }
+        self.journal.append("analysed", body, trial=trial.number)
+        return Verdict(outcome="measured", values=result.values, findings=findings, started_s=started_s)
+
+    def _failed(self, trial: TrialRecord, reason: str, started_s: float) -> Verdict:
+        self.journal.append("trial_failed", {"reason": reason}, trial=trial.number)
+        return Verdict(outcome="failed", reason=reason, started_s=started_s)
+
+    def _lost(self, trial: TrialRecord, error: TrialLost, started_s: float) -> Verdict:
+        self.journal.append("trial_lost", {"reason": str(error)}, trial=trial.number)
+        return Verdict(outcome="lost", reason=str(error), started_s=started_s, is_fault=error.is_fault)
+
+
+def _refuse_unfinished(act: Act, done: Done) -> None:
+    """Take a robot's own verdict on an experiment for what it is.
+
+    Raises:
+        TrialFailed: It says that the recipe failed.
+        TrialLost: It says that it lost the sample, or does not know of it.
+    """
+    if act.measure is None or act.measure.kind != "result" or done.result.get("state", "done") == "done":
+        return
+    state, reason = done.result["state"], done.result.get("reason") or "no reason given"
+    if state == "failed":
+        raise TrialFailed(reason)
+    raise TrialLost(f"{state}: {reason}", device=act.device, is_fault=state != "lost")
+
+
+def _listed(value: Any) -> Any:
+    """Turn an array into a list of numbers that JSON can hold; not-a-number becomes null."""
+    if not hasattr(value, "tolist"):
+        return value
+    return _finite(value.tolist())
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and value != value else value

@@ -1,0 +1,179 @@
+"""Worlds: how the orchestrator reaches simulated laboratories, by address and entry point only.
+
+In virtual time a world lives on the campaign's own loop behind in-memory links. In wall time it is a process of its own
+that serves each instrument on a pseudo-terminal, so that the very same driver code talks through a real serial port.
+Either way it keeps its state in its own file in the campaign directory, which the controller never reads.
+"""
+
+from __future__ import annotations
+
+import json
+import selectors
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Protocol
+
+from drivers.clock import Clock
+from drivers.links.base import Link
+from drivers.links.memory import MemoryLink
+from drivers.links.serial import SerialLink
+from drivers.links.url import SerialAddress
+from orchestrator.errors import InputError, LabRefused
+
+WORLDS = "labpilot.simulators"
+SCORERS = "labpilot.scorers"
+
+START_TIMEOUT_S = 60.0
+"""How long a world's process may take until it serves its instruments."""
+
+
+class Worlds(Protocol):
+    """Simulated laboratories that can be closed."""
+
+    def resolve(self, world: str, instrument: str) -> Link:
+        """Return a closed link to an instrument."""
+        ...
+
+    def close(self) -> None:
+        """End them; their state files stay."""
+        ...
+
+
+def load(group: str, name: str) -> Any:
+    """Import what an installed package offers under a name.
+
+    Raises:
+        InputError: Nothing is offered under it; lists what is.
+    """
+    offered = {entry.name: entry for entry in entry_points(group=group)}
+    if name not in offered:
+        known = ", ".join(sorted(offered)) or "none"
+        raise InputError(f"no {group.removeprefix('labpilot.')} entry is called {name!r}; installed: {known}")
+    return offered[name].load()
+
+
+def pool_of(options: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]] | None:
+    """Return the only points that these worlds can answer for, or None where they can answer for any."""
+    for world, told in options.items():
+        pool = load(WORLDS, world).pool(told)
+        if pool is not None:
+            return pool
+    return None
+
+
+def described(options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what worlds say of where their answers come from (an emulator's error, a table's hash), by name."""
+    found = {}
+    for world, told in options.items():
+        describe = getattr(load(WORLDS, world), "describe", None)
+        if describe is not None:
+            found[world] = describe(told)
+    return found
+
+
+@dataclass(slots=True)
+class VirtualWorlds:
+    """Worlds on the campaign's own loop."""
+
+    directory: Path
+    clock: Clock
+    seed: int
+    options: Mapping[str, Mapping[str, Any]]
+    _open: dict[str, Any] = field(default_factory=dict)
+
+    def resolve(self, world: str, instrument: str) -> Link:
+        """Return the in-memory link to an instrument.
+
+        Raises:
+            InputError: There is no such world or instrument.
+        """
+        if world not in self._open:
+            options = self.options.get(world, {})
+            self.directory.mkdir(exist_ok=True)
+            self._open[world] = load(WORLDS, world).open(
+                self.directory / f"{world}.sqlite", clock=self.clock, seed=self.seed, options=options
+            )
+        return MemoryLink(
+            _instrument(world, instrument, self._open[world].instruments),
+            self.clock,
+            name=f"sim:{world}/{instrument}",
+        )
+
+    def close(self) -> None:
+        """Close the worlds' files."""
+        for world in self._open.values():
+            world.close()
+        self._open.clear()
+
+
+@dataclass(slots=True)
+class ServedWorlds:
+    """Worlds as processes of their own, in wall time; they end with this process, and their state files stay."""
+
+    directory: Path
+    clock: Clock
+    seed: int
+    options: Mapping[str, Mapping[str, Any]]
+    _ports: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    _processes: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def resolve(self, world: str, instrument: str) -> Link:
+        """Return the serial link to an instrument's pseudo-terminal.
+
+        Raises:
+            InputError: There is no such world or instrument.
+            LabRefused: The world's process did not start.
+        """
+        if world not in self._ports:
+            load(WORLDS, world)
+            self.directory.mkdir(exist_ok=True)
+            self._ports[world] = self._start(world)
+        path = _instrument(world, instrument, self._ports[world])
+        return SerialLink(SerialAddress(path=path, baud=115200), self.clock)
+
+    def _start(self, world: str) -> Mapping[str, str]:
+        command = [sys.executable, "-m", "simulators.serve", "--world", world]
+        command += ["--state", str(self.directory / f"{world}.sqlite"), "--seed", str(self.seed)]
+        command += ["--options", json.dumps(self.options.get(world, {}))]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._processes.append(process)
+        line = _first_line(process)
+        if not line:
+            raise LabRefused(f"the simulated world {world!r} did not start; its message stands above")
+        return json.loads(line)
+
+    def close(self) -> None:
+        """End the worlds' processes."""
+        for process in self._processes:
+            if process.stdin is not None:
+                process.stdin.close()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+        self._processes.clear()
+        self._ports.clear()
+
+
+def _first_line(process: subprocess.Popen[str]) -> str:
+    if process.stdout is None:
+        return ""
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        if not selector.select(START_TIMEOUT_S):
+            process.kill()
+            return ""
+    return process.stdout.readline()
+
+
+def _instrument(world: str, instrument: str, instruments: Mapping[str, Any]) -> Any:
+    if instrument not in instruments:
+        raise InputError(f"world {world!r} has no instrument {instrument!r}; it has {', '.join(sorted(instruments))}")
+    return instruments[instrument]

@@ -1,0 +1,57 @@
+"""What to try next: search spaces, objectives, ask and tell.
+
+    space = SearchSpace([Continuous("temperature", 300.0, 900.0, unit="degC"), Integer("cycles", 1, 10)])
+    planner = Planner(space, [Objective("yield", "maximize")], seed=0)
+    proposal = planner.ask(1)[0]
+    planner.tell([Observation(parameters=proposal.parameters, values={"yield": 0.41}, proposal_id=proposal.id)])
+
+Importing this loads neither torch nor scipy.stats; a policy that needs them loads them when it is asked.
+"""
+
+from __future__ import annotations
+
+from planner.constraints import LinearConstraint, parse_constraint
+from planner.errors import (
+    BadObservation,
+    BadOption,
+    ConstraintError,
+    EmptySearchSpace,
+    NotEnoughData,
+    PlannerError,
+    SearchSpaceExhausted,
+    SpaceError,
+    UnknownProposal,
+)
+from planner.objective import Objective
+from planner.parameters import Categorical, Continuous, Integer, Parameter
+from planner.planner import Planner
+from planner.policies.base import POLICIES
+from planner.proposal import Observation, Posterior, Prediction, Proposal, Value
+from planner.space import SearchSpace
+
+__all__ = [
+    "POLICIES",
+    "BadObservation",
+    "BadOption",
+    "Categorical",
+    "ConstraintError",
+    "Continuous",
+    "EmptySearchSpace",
+    "Integer",
+    "LinearConstraint",
+    "NotEnoughData",
+    "Objective",
+    "Observation",
+    "Parameter",
+    "Planner",
+    "PlannerError",
+    "Posterior",
+    "Prediction",
+    "Proposal",
+    "SearchSpace",
+    "SearchSpaceExhausted",
+    "SpaceError",
+    "UnknownProposal",
+    "Value",
+    "parse_constraint",
+]

@@ -1,0 +1,180 @@
+"""What a point is worth: expected improvement over noisy data, in logarithm.
+
+Noisy expected improvement (Letham et al., Bayesian Analysis 14, 495 (2019), doi 10.1214/18-BA1110, eq. 5) averages
+over what the noiseless values at all measured and pending points may be; the best of them is the incumbent of that
+draw. Given a draw, the improvement has the closed form of Ament et al., NeurIPS 2023, arXiv 2310.20708, eq. 9, whose
+logarithm stays finite where the improvement underflows. A batch is chosen one by one: each choice gets, in every draw,
+a value of its own, which is what the joint improvement of a batch asks for.
+
+Several objectives are joined, for each choice anew, by a random augmented Chebyshev scalarisation (ParEGO, Knowles,
+IEEE Trans. Evol. Comput. 10, 50 (2006), doi 10.1109/TEVC.2005.851274, eq. 2; with noise as in qNParEGO, Daulton et
+al., NeurIPS 2020, arXiv 2006.05078): over many choices the weights sweep the whole trade-off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from scipy.linalg import cho_solve, solve_triangular
+from scipy.special import erfcx, logsumexp, ndtr
+
+from planner.gp import GP
+from planner.models import TargetModel
+from surrogate.gp import factor
+
+_LOG_SQRT_2PI = 0.5 * np.log(2.0 * np.pi)
+_HALF_LOG_HALF_PI = 0.5 * np.log(0.5 * np.pi)
+_FAR = -1e6
+_JITTER = 1e-8
+_AUGMENTATION = 0.05
+_SMOOTHING = 0.02
+"""Width of the soft edge of an improvement, in units of the spread of the front; keeps its logarithm finite."""
+
+
+class Acquisition(Protocol):
+    """What points are worth, given those already chosen."""
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Return the score of encoded points (`n x d`), `n`."""
+        ...
+
+    def add(self, point: np.ndarray, rng: np.random.Generator) -> None:
+        """Take a chosen point (`d`) as pending."""
+        ...
+
+
+class Draws:
+    """Draws of a function's noiseless values at measured and pending points, and the posterior given each draw.
+
+    Args:
+        gp: What is known.
+        points: Every measured point of the process, and pending ones, `m x d`, each once.
+        n_draws: How many.
+        rng: Where the draws come from.
+    """
+
+    def __init__(self, gp: GP, points: np.ndarray, *, n_draws: int, rng: np.random.Generator) -> None:
+        self._gp = gp
+        self._points = points
+        mean, covariance = gp.joint(points)
+        root = factor(covariance + np.eye(len(points)) * _JITTER * gp.kernel.scale)
+        self.values = mean[:, None] + root @ rng.standard_normal((len(points), n_draws))
+        """Drawn values, `m x draws`."""
+        self._condition()
+
+    def _condition(self) -> None:
+        kernel = self._gp.kernel
+        self._factor = factor(kernel(self._points, self._points) + np.eye(len(self._points)) * _JITTER * kernel.scale)
+        self._weights = cho_solve((self._factor, True), self.values - self._gp.mean)
+
+    def posterior(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean (`n x draws`) and standard deviation (`n`) at points (`n x d`), given each draw."""
+        kernel = self._gp.kernel
+        cross = kernel(points, self._points)
+        half = solve_triangular(self._factor, cross.T, lower=True)
+        variance = kernel.scale - np.sum(half * half, axis=0)
+        return self._gp.mean + cross @ self._weights, np.sqrt(np.maximum(variance, 1e-10 * kernel.scale))
+
+    def add(self, point: np.ndarray, rng: np.random.Generator) -> None:
+        """Draw values at one more point (`d`)."""
+        mean, sd = self.posterior(point[None])
+        values = mean[0] + sd[0] * rng.standard_normal(mean.shape[1])
+        self._points = np.vstack([self._points, point])
+        self.values = np.vstack([self.values, values])
+        self._condition()
+
+
+class NoisyLogEI:
+    """Logarithm of the noisy expected improvement of a maximum."""
+
+    def __init__(self, gp: GP, points: np.ndarray, *, n_draws: int, rng: np.random.Generator) -> None:
+        self._draws = Draws(gp, points, n_draws=n_draws, rng=rng)
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Return the score of points (`n x d`), `n`."""
+        mean, sd = self._draws.posterior(points)
+        scores = log_h((mean - self._draws.values.max(axis=0)) / sd[:, None])
+        return logsumexp(scores, axis=1) - np.log(scores.shape[1]) + np.log(sd)
+
+    def add(self, point: np.ndarray, rng: np.random.Generator) -> None:
+        """Take a chosen point (`d`) as pending: it gets a value in every draw."""
+        self._draws.add(point, rng)
+
+
+class NoisyLogParEGO:
+    """Logarithm of the expected improvement of a random compromise between several maxima."""
+
+    def __init__(self, gps: Sequence[GP], points: np.ndarray, *, n_draws: int, rng: np.random.Generator) -> None:
+        self._draws = [Draws(gp, points, n_draws=n_draws, rng=rng) for gp in gps]
+        self._choose_compromise(rng)
+
+    def _choose_compromise(self, rng: np.random.Generator) -> None:
+        values = np.stack([draws.values for draws in self._draws])
+        means = values.mean(axis=2)
+        self._low, high = means.min(axis=1), means.max(axis=1)
+        self._span = np.where(high > self._low, high - self._low, 1.0)
+        self._weights = rng.dirichlet(np.ones(len(self._draws)))
+        self._noise = rng.standard_normal(values.shape[::2])
+        self._best = self._compromise(values).max(axis=0)
+
+    def _compromise(self, values: np.ndarray) -> np.ndarray:
+        """Join values (`objectives x n x draws`) into one (`n x draws`), greater is better."""
+        shape = (-1, 1, 1)
+        weighted = (values - self._low.reshape(shape)) / self._span.reshape(shape) * self._weights.reshape(shape)
+        return weighted.min(axis=0) + _AUGMENTATION * weighted.sum(axis=0)
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Return the score of points (`n x d`), `n`."""
+        values = []
+        for draws, noise in zip(self._draws, self._noise, strict=True):
+            mean, sd = draws.posterior(points)
+            values.append(mean + sd[:, None] * noise)
+        gain = (self._compromise(np.stack(values)) - self._best) / _SMOOTHING
+        soft = np.where(gain > 0, np.log(np.maximum(gain, 0.0) + np.log1p(np.exp(-np.abs(gain)))), _log_softplus(gain))
+        return logsumexp(soft, axis=1) - np.log(soft.shape[1])
+
+    def add(self, point: np.ndarray, rng: np.random.Generator) -> None:
+        """Take a chosen point (`d`) as pending, and choose the next compromise."""
+        for draws in self._draws:
+            draws.add(point, rng)
+        self._choose_compromise(rng)
+
+
+class TotalUncertainty:
+    """Logarithm of the standard deviation of targets, each in units of its own average, added up."""
+
+    def __init__(self, models: Sequence[TargetModel], pending: np.ndarray) -> None:
+        self._scales = [model.scale for model in models]
+        self._gps = [model.gp.with_pending(pending) if len(pending) else model.gp for model in models]
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Return the score of points (`n x d`), `n`."""
+        total = np.zeros(len(points))
+        for scale, gp in zip(self._scales, self._gps, strict=True):
+            _, sd = scale.moments(*gp.posterior(points))
+            total += sd / scale.typical
+        return np.log(np.maximum(total, 1e-300))
+
+    def add(self, point: np.ndarray, rng: np.random.Generator) -> None:
+        """Take a chosen point (`d`) as pending: it will be known as well as any measured one."""
+        del rng
+        self._gps = [gp.with_pending(point[None]) for gp in self._gps]
+
+
+def _log_softplus(x: np.ndarray) -> np.ndarray:
+    """Return log(log(1 + exp(x))) for x <= 0, where it tends to x."""
+    below = np.minimum(x, 0.0)
+    return np.where(below < -30.0, below, np.log(np.log1p(np.exp(np.maximum(below, -30.0)))))
+
+
+def log_h(u: np.ndarray) -> np.ndarray:
+    """Return log(phi(u) + u Phi(u)) without underflow; arXiv 2310.20708, eq. 9."""
+    near = np.maximum(u, -1.0)
+    close = np.log(np.exp(-0.5 * near * near - _LOG_SQRT_2PI) + near * ndtr(near))
+    far = np.clip(u, _FAR, -1.0)
+    ratio = np.log(erfcx(-far / 2.0**0.5) * -far) + _HALF_LOG_HALF_PI
+    tail = -0.5 * far * far - _LOG_SQRT_2PI + np.log(-np.expm1(np.minimum(ratio, -1e-300)))
+    beyond = -0.5 * u * u - _LOG_SQRT_2PI - 2.0 * np.log(np.maximum(-u, 1.0))
+    return np.where(u > -1.0, close, np.where(u > _FAR, tail, beyond))

@@ -1,0 +1,235 @@
+"""Linear constraints, and the small language that they are written in.
+
+    constraint := sum (relation sum)+            "a + 2*b <= 5", "1 <= a + b <= 5", "x == 2*(y - 1)"
+    sum        := term (("+" | "-") term)*
+    term       := factor (("*" | "/") factor)*   a product has at most one factor that names parameters
+    factor     := number | name | `any name` | "(" sum ")" | ("+" | "-") factor
+
+Nothing is evaluated but numbers. A chain of two relations gives two constraints.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import numpy as np
+
+from planner.errors import ConstraintError, SpaceError, did_you_mean
+
+Relation = Literal["<=", ">=", "=="]
+
+TOLERANCE = 1e-9
+"""How far a sum may pass its bound, as a fraction of the size of its terms (rounding of decimal steps)."""
+
+_TOKEN = re.compile(
+    r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d]\w*)|`(?P<quoted>[^`]+)`"
+    r"|(?P<relation><=|>=|==)|(?P<mark>[-+*/()])"
+)
+_MOST_NESTED = 50
+_FLIPPED: dict[str, Relation] = {"<=": ">=", ">=": "<=", "==": "=="}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearConstraint:
+    """A weighted sum of numeric parameters that must keep to one side of a bound: `sum(c * p) <= bound`."""
+
+    coefficients: Mapping[str, float]
+    relation: Relation
+    bound: float
+    text: str = field(default="", compare=False)
+    """What the user wrote; shown in messages."""
+
+    def __post_init__(self) -> None:
+        if self.relation not in get_args(Relation):
+            raise SpaceError(f"a constraint's relation is one of {', '.join(get_args(Relation))}, not {self.relation!r}")
+        kept = {name: float(weight) for name, weight in self.coefficients.items() if weight != 0}
+        if not kept:
+            raise SpaceError(f"constraint {self.text or self.bound!r} names no parameter")
+        if not np.isfinite([*kept.values(), self.bound]).all():
+            raise SpaceError(f"constraint {self.text!r}: coefficients and bound must be finite")
+        object.__setattr__(self, "coefficients", kept)
+        object.__setattr__(self, "bound", float(self.bound))
+        if not self.text:
+            object.__setattr__(self, "text", self._written())
+
+    def _written(self) -> str:
+        terms = [name if weight == 1 else f"{weight:g}*{name}" for name, weight in self.coefficients.items()]
+        return f"{' + '.join(terms)} {self.relation} {self.bound:g}".replace("+ -", "- ")
+
+    def __str__(self) -> str:
+        return self.text
+
+    def total(self, values: Mapping[str, float]) -> float:
+        """Return the weighted sum."""
+        return float(sum(weight * values[name] for name, weight in self.coefficients.items()))
+
+    def violation(self, values: Mapping[str, float]) -> str | None:
+        """Say by how much the constraint fails, or return None."""
+        total = self.total(values)
+        size = max(abs(self.bound), sum(abs(weight * values[name]) for name, weight in self.coefficients.items()), 1e-300)
+        excess = {"<=": total - self.bound, ">=": self.bound - total, "==": abs(total - self.bound)}[self.relation]
+        if excess <= TOLERANCE * size:
+            return None
+        return f"constraint {self.text!r}: the sum is {total:.6g}, which misses {self.bound:g} by {excess:.3g}"
+
+
+def parse_constraint(text: str, names: Iterable[str]) -> list[LinearConstraint]:
+    """Read a constraint over parameters with these names.
+
+    Raises:
+        ConstraintError: The text is no linear constraint, or names an unknown parameter; says where.
+    """
+    return _Parser(text, list(names)).constraints()
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Linear:
+    """A constant plus a weighted sum."""
+
+    constant: float = 0.0
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    def plus(self, other: _Linear, sign: float = 1.0) -> _Linear:
+        weights = dict(self.weights)
+        for name, weight in other.weights.items():
+            weights[name] = weights.get(name, 0.0) + sign * weight
+        return _Linear(self.constant + sign * other.constant, weights)
+
+    def times(self, factor: float) -> _Linear:
+        return _Linear(self.constant * factor, {name: weight * factor for name, weight in self.weights.items()})
+
+
+class _Parser:
+    def __init__(self, text: str, names: list[str]) -> None:
+        if not isinstance(text, str):
+            raise SpaceError(f"a constraint is text or a LinearConstraint, not {text!r}")
+        self._text = text
+        self._names = names
+        self._tokens = self._read_tokens()
+        self._next = 0
+        self._depth = 0
+
+    def _read_tokens(self) -> list[_Token]:
+        tokens, position = [], 0
+        while position < len(self._text):
+            if self._text[position].isspace():
+                position += 1
+                continue
+            match = _TOKEN.match(self._text, position)
+            if match is None or match.lastgroup is None:
+                raise self._error(self._hint(position), position)
+            tokens.append(_Token(match.lastgroup, match.group(match.lastgroup), position))
+            position = match.end()
+        return [*tokens, _Token("end", "", len(self._text))]
+
+    def _hint(self, position: int) -> str:
+        mark = self._text[position]
+        if mark in "<>":
+            return f"use {mark}= (bounds are included)"
+        return "use == for equality" if mark == "=" else f"cannot read {mark!r}"
+
+    def _error(self, message: str, position: int) -> ConstraintError:
+        return ConstraintError(message, text=self._text, position=position)
+
+    def _peek(self) -> _Token:
+        return self._tokens[self._next]
+
+    def _at(self, marks: str) -> bool:
+        token = self._peek()
+        return token.kind == "mark" and token.text in marks
+
+    def _take(self) -> _Token:
+        token = self._tokens[self._next]
+        self._next += token.kind != "end"
+        return token
+
+    def constraints(self) -> list[LinearConstraint]:
+        """Read the whole text."""
+        left = self._sum()
+        found: list[LinearConstraint] = []
+        while self._peek().kind == "relation":
+            relation = self._take()
+            right = self._sum()
+            found.append(self._compare(left, relation, right))
+            left = right
+        if self._peek().kind != "end":
+            raise self._error(f"unexpected {self._peek().text!r}", self._peek().position)
+        if not found:
+            raise self._error("expected <=, >= or ==", self._peek().position)
+        return found
+
+    def _compare(self, left: _Linear, relation: _Token, right: _Linear) -> LinearConstraint:
+        both = left.plus(right, -1.0)
+        weights = {name: weight for name, weight in both.weights.items() if weight != 0}
+        if not weights:
+            raise self._error("no parameter is left to constrain", relation.position)
+        sense: Relation = relation.text  # type: ignore[assignment]
+        if all(weight < 0 for weight in weights.values()):
+            both, sense = both.times(-1.0), _FLIPPED[sense]
+        return LinearConstraint(
+            coefficients=both.weights, relation=sense, bound=0.0 - both.constant, text=self._text.strip()
+        )
+
+    def _sum(self) -> _Linear:
+        total = self._term()
+        while self._at("+-"):
+            sign = 1.0 if self._take().text == "+" else -1.0
+            total = total.plus(self._term(), sign)
+        return total
+
+    def _term(self) -> _Linear:
+        product = self._factor()
+        while self._at("*/"):
+            mark = self._take()
+            factor = self._factor()
+            product = self._multiply(product, mark, factor)
+        return product
+
+    def _multiply(self, left: _Linear, mark: _Token, right: _Linear) -> _Linear:
+        if mark.text == "/":
+            if right.weights:
+                raise self._error("division by a parameter is not linear", mark.position)
+            if right.constant == 0:
+                raise self._error("division by zero", mark.position)
+            return left.times(1.0 / right.constant)
+        if left.weights and right.weights:
+            raise self._error("a product of two parameters is not linear", mark.position)
+        return right.times(left.constant) if right.weights else left.times(right.constant)
+
+    def _factor(self) -> _Linear:
+        if self._at("+-("):
+            return self._nested()
+        token = self._take()
+        if token.kind == "number":
+            return _Linear(float(token.text))
+        if token.kind in ("name", "quoted"):
+            return self._named(token)
+        raise self._error("expected a number or a parameter", token.position)
+
+    def _nested(self) -> _Linear:
+        opening = self._take()
+        self._depth += 1
+        if self._depth > _MOST_NESTED:
+            raise self._error(f"more than {_MOST_NESTED} parentheses or signs within each other", opening.position)
+        inside = self._sum() if opening.text == "(" else self._factor()
+        if opening.text == "(":
+            if not self._at(")"):
+                raise self._error("this parenthesis is never closed", opening.position)
+            self._take()
+        self._depth -= 1
+        return inside.times(-1.0) if opening.text == "-" else inside
+
+    def _named(self, token: _Token) -> _Linear:
+        if token.text not in self._names:
+            raise self._error(f"unknown parameter {token.text!r}{did_you_mean(token.text, self._names)}", token.position)
+        return _Linear(0.0, {token.text: 1.0})

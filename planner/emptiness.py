@@ -1,0 +1,57 @@
+"""Saying why a search space is empty."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from planner.constraints import LinearConstraint
+from planner.linear import conflict
+from planner.parameters import Parameter
+from planner.region import Region
+
+
+def explain_emptiness(
+    region: Region, parameters: Sequence[Parameter], constraints: Sequence[LinearConstraint]
+) -> str | None:
+    """Name the constraint that cannot hold, or a smallest set that contradicts itself; None where a point exists."""
+    for constraint in constraints:
+        alone = _alone(constraint, parameters)
+        if alone is not None:
+            return alone
+    rows = conflict(region, relaxed=True)
+    if rows is not None:
+        return f"these constraints contradict each other: {_quoted(rows, constraints)}; loosen one of them"
+    rows = conflict(region, relaxed=False)
+    if rows is not None:
+        return (
+            f"no level of the grids satisfies {_quoted(rows, constraints)}, though values between the levels would; "
+            "use finer steps, or an inequality in place of =="
+        )
+    return None
+
+
+def _alone(constraint: LinearConstraint, parameters: Sequence[Parameter]) -> str | None:
+    """Say so if one constraint cannot hold anywhere within the bounds."""
+    bounds = {parameter.name: parameter.bounds for parameter in parameters}
+    ends = np.array([np.multiply(weight, bounds[name]) for name, weight in constraint.coefficients.items()])
+    least, most = float(ends.min(axis=1).sum()), float(ends.max(axis=1).sum())
+    if constraint.relation != ">=" and least > constraint.bound:
+        return (
+            f"constraint {constraint.text!r} cannot hold: within the bounds the sum is at least {least:.6g}, "
+            f"above {constraint.bound:g}; raise the bound or widen a parameter"
+        )
+    if constraint.relation != "<=" and most < constraint.bound:
+        return (
+            f"constraint {constraint.text!r} cannot hold: within the bounds the sum is at most {most:.6g}, "
+            f"below {constraint.bound:g}; lower the bound or widen a parameter"
+        )
+    return None
+
+
+def _quoted(rows: tuple[list[int], list[int]], constraints: Sequence[LinearConstraint]) -> str:
+    inequalities = [constraint for constraint in constraints if constraint.relation != "=="]
+    equalities = [constraint for constraint in constraints if constraint.relation == "=="]
+    texts = [inequalities[row].text for row in rows[0]] + [equalities[row].text for row in rows[1]]
+    return " and ".join(repr(text) for text in dict.fromkeys(texts))

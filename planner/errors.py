@@ -1,0 +1,75 @@
+"""What can go wrong in a planner.
+
+    PlannerError
+    +-- SpaceError             a parameter, a constraint or a candidate makes no sense
+    |   +-- ConstraintError    a constraint cannot be read; carries the position
+    |   +-- EmptySearchSpace   no point satisfies every constraint; carries the conflict
+    +-- SearchSpaceExhausted   every point was tried, or is being tried
+    +-- BadObservation         an observation that cannot teach anything (NaN, unknown target)
+    +-- BadOption              a policy, or an option of one, that does not exist or has no such value
+    +-- UnknownProposal        a proposal id that this planner never gave out
+    +-- NotEnoughData          a prediction was asked for before anything was measured
+
+All but SearchSpaceExhausted and NotEnoughData are also ValueError: the caller passed something wrong.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class PlannerError(Exception):
+    """Root of what leaves a planner."""
+
+
+class SpaceError(PlannerError, ValueError):
+    """A parameter, a constraint or a candidate makes no sense."""
+
+
+class ConstraintError(SpaceError):
+    """A constraint cannot be read."""
+
+    def __init__(self, message: str, *, text: str, position: int) -> None:
+        super().__init__(f"{message}, at character {position + 1} of {text!r}")
+        self.text = text
+        self.position = position
+
+
+class EmptySearchSpace(SpaceError):
+    """No point satisfies every constraint."""
+
+
+class SearchSpaceExhausted(PlannerError):
+    """No untried point is left to propose."""
+
+    def __init__(self, message: str, *, tried: int, pending: int, size: int | None) -> None:
+        super().__init__(message)
+        self.tried = tried
+        self.pending = pending
+        self.size = size
+
+
+class BadObservation(PlannerError, ValueError):
+    """An observation that cannot teach anything."""
+
+
+class BadOption(PlannerError, ValueError):
+    """A policy, or an option of one, that does not exist or has no such value."""
+
+
+class UnknownProposal(PlannerError, ValueError):
+    """A proposal id that this planner never gave out."""
+
+
+class NotEnoughData(PlannerError):
+    """A prediction was asked for before anything was measured."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return "; did you mean 'x'?" for a near miss, otherwise "; known: ..."."""
+    names = list(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known: {', '.join(names)}" if names else ""

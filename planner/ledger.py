@@ -1,0 +1,131 @@
+"""What a planner has proposed, and what came back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from planner.errors import BadObservation, SpaceError, UnknownProposal, did_you_mean
+from planner.objective import Objective
+from planner.proposal import Observation, Proposal, Value
+from planner.space import SearchSpace
+
+
+@dataclass
+class Ledger:
+    """The bookkeeping of asks and tells; its state follows from the order of the calls alone."""
+
+    space: SearchSpace
+    objectives: tuple[Objective, ...]
+    observations: tuple[Observation, ...] = ()
+    pending: dict[str, Proposal] = field(default_factory=dict)
+    finished: dict[str, Proposal] = field(default_factory=dict)
+    discarded: dict[str, Proposal] = field(default_factory=dict)
+    outside: list[str] = field(default_factory=list)
+    """Why points that were told lie outside the space, one sentence each."""
+    _told: set[bytes] = field(default_factory=set)
+    """Keys of points that were told or proposed and told; kept up to date, for a campaign has thousands."""
+
+    def taken(self) -> frozenset[bytes]:
+        """Return the keys of all points that must not be proposed again."""
+        return frozenset(self._told.union(self._keys([proposal.parameters for proposal in self.pending.values()])))
+
+    def _keys(self, points: Sequence[Mapping[str, Value]]) -> list[bytes]:
+        return self.space.keys(self.space.rows(points))
+
+    def add(self, proposals: Sequence[Proposal]) -> None:
+        """Take proposals as pending.
+
+        Raises:
+            UnknownProposal: An id was given out before.
+            SpaceError: Parameters are missing or unknown.
+        """
+        ids = [proposal.id for proposal in proposals]
+        for proposal in proposals:
+            if self.knows(proposal.id) or ids.count(proposal.id) > 1:
+                raise UnknownProposal(f"proposal {proposal.id!r} was taken before; each id is adopted once")
+            self.space.rows([proposal.parameters])
+        self.pending.update({proposal.id: proposal for proposal in proposals})
+
+    def knows(self, proposal_id: str) -> bool:
+        """Say whether a proposal was ever given out or adopted."""
+        return proposal_id in self.pending or proposal_id in self.finished or proposal_id in self.discarded
+
+    def tell(self, observations: Sequence[Observation]) -> None:
+        """Take observations; all or, where one is refused, none.
+
+        Raises:
+            BadObservation: A target is unknown, a value is not finite, or a parameter is missing.
+            UnknownProposal: A proposal id was never given out.
+        """
+        for number, observation in enumerate(observations):
+            self._check(observation, f"observation {number}")
+        keys = self._keys([observation.parameters for observation in observations])
+        for observation, key in zip(observations, keys, strict=True):
+            self._file(observation, key)
+        self._told.update(keys)
+        self.observations = (*self.observations, *observations)
+
+    def _check(self, observation: Observation, where: str) -> None:
+        try:
+            self.space.rows([observation.parameters])
+        except SpaceError as error:
+            raise BadObservation(f"{where}: {error}") from error
+        unknown = [name for name in observation.parameters if name not in self.space.names]
+        if unknown:
+            hint = did_you_mean(unknown[0], self.space.names)
+            raise BadObservation(f"{where}: no parameter is called {unknown[0]!r}{hint}")
+        if observation.proposal_id is not None and not self.knows(observation.proposal_id):
+            raise UnknownProposal(
+                f"{where}: proposal {observation.proposal_id!r} was never given out; leave proposal_id out for a "
+                "point that the planner did not propose"
+            )
+        self._check_values(observation, where)
+
+    def _check_values(self, observation: Observation, where: str) -> None:
+        targets = [objective.name for objective in self.objectives]
+        for name, value in (*observation.values.items(), *observation.noise.items()):
+            if name not in targets:
+                raise BadObservation(f"{where}: no objective is called {name!r}{did_you_mean(name, targets)}")
+            if not _is_finite(value):
+                raise BadObservation(
+                    f"{where}: {name!r} is {value!r}; tell failure= with the reason where there is no value"
+                )
+        below = [name for name, sd in observation.noise.items() if sd < 0]
+        if below:
+            raise BadObservation(f"{where}: the noise of {below[0]!r} is a standard deviation and cannot be negative")
+
+    def _file(self, observation: Observation, key: bytes) -> None:
+        proposal_id = observation.proposal_id or self._pending_at(key)
+        for shelf in (self.pending, self.discarded):
+            if proposal_id in shelf:
+                self.finished[proposal_id] = shelf.pop(proposal_id)
+                self._told.update(self._keys([self.finished[proposal_id].parameters]))
+        if proposal_id is not None and observation.parameters == self.finished[proposal_id].parameters:
+            return
+        problems = self.space.violations(observation.parameters)
+        if problems:
+            self.outside.append(problems[0])
+
+    def _pending_at(self, key: bytes) -> str | None:
+        """Return the id of the pending proposal that an observation without an id belongs to, if there is one."""
+        for proposal in self.pending.values():
+            if self._keys([proposal.parameters])[0] == key:
+                return proposal.id
+        return None
+
+    def discard(self, proposal_id: str) -> None:
+        """Give a pending proposal up; its point may be proposed again.
+
+        Raises:
+            UnknownProposal: The proposal is not pending.
+        """
+        if proposal_id not in self.pending:
+            known = "has been told" if proposal_id in self.finished else "was never given out, or discarded before"
+            raise UnknownProposal(f"proposal {proposal_id!r} is not pending: it {known}")
+        self.discarded[proposal_id] = self.pending.pop(proposal_id)
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

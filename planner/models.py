@@ -1,0 +1,70 @@
+"""The default surrogate of a planner: one Gaussian process per target, on the scale that explains the data best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from planner.errors import NotEnoughData
+from planner.gp import GP, fit_gp
+from planner.proposal import Observation
+from planner.space import SearchSpace
+from planner.transforms import TargetScale, knees_to_try
+
+
+@dataclass(frozen=True, slots=True)
+class TargetModel:
+    """A Gaussian process of one target, and the scale that it lives on."""
+
+    scale: TargetScale
+    gp: GP
+
+    def predict(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation (`n` each) of the noiseless target at encoded points (`n x d`)."""
+        return self.scale.moments(*self.gp.posterior(codes))
+
+
+@dataclass(frozen=True, slots=True)
+class TargetData:
+    """What is known of one target."""
+
+    codes: np.ndarray
+    """Encoded points, `n x d`."""
+    values: np.ndarray
+    noise: np.ndarray | None
+    """Standard deviation of each value, or None where not one is known."""
+
+
+def target_data(space: SearchSpace, observations: Sequence[Observation], target: str) -> TargetData:
+    """Gather the values of a target.
+
+    Where some values have a known noise and others have none, the others get the median of the known.
+    """
+    told = [observation for observation in observations if observation.failure is None and target in observation.values]
+    noise = np.array([observation.noise.get(target, np.nan) for observation in told])
+    known = np.isfinite(noise)
+    return TargetData(
+        codes=space.encode([observation.parameters for observation in told]) if told else np.empty((0, space.width)),
+        values=np.array([observation.values[target] for observation in told], dtype=float),
+        noise=np.where(known, noise, np.median(noise[known])) if known.any() else None,
+    )
+
+
+def fit_target(data: TargetData, target: str) -> TargetModel:
+    """Fit one target; among scales, the one with the greatest evidence (in the target's own unit) wins.
+
+    Raises:
+        NotEnoughData: There is no value.
+    """
+    if not len(data.values):
+        raise NotEnoughData(f"nothing was measured of target {target!r} yet; tell at least one value before predicting")
+    fits = [_fit_on(TargetScale.of(data.values, knee), data) for knee in knees_to_try(data.values)]
+    evidence = [fit.gp.evidence + float(np.sum(np.log(fit.scale.slope(data.values)))) for fit in fits]
+    return fits[int(np.argmax(evidence))]
+
+
+def _fit_on(scale: TargetScale, data: TargetData) -> TargetModel:
+    noise = None if data.noise is None else (data.noise * scale.slope(data.values)) ** 2
+    return TargetModel(scale, fit_gp(data.codes, scale.forward(data.values), noise))

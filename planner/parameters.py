@@ -1,0 +1,278 @@
+"""The axes of a search space.
+
+Inside the planner a point is a row of numbers, one column per parameter: the value itself where it is a number, the
+index of the category where it is not. `low`, `high` and `levels` of a parameter speak of that column.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from planner.errors import SpaceError, did_you_mean
+from planner.proposal import Value
+
+Scale = Literal["linear", "log"]
+
+GRID_TOLERANCE = 1e-9
+"""How far from a level a value may lie and still be that level, as a fraction of the range."""
+
+
+@dataclass(frozen=True)
+class Continuous:
+    """A real number between two bounds, on a grid where `step`, `levels` or `count` gives one.
+
+    A grid of steps starts at `low`; where the step does not divide the range, its last level lies below `high`.
+    """
+
+    name: str
+    low: float
+    high: float
+    unit: str = "1"
+    step: float | None = None
+    levels: Sequence[float] | None = None
+    count: int | None = None
+    """Number of levels from low to high, evenly spaced on the scale."""
+    scale: Scale = "linear"
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        _check_bounds(self.name, self.low, self.high, self.unit)
+        if self.scale not in get_args(Scale):
+            raise SpaceError(f"parameter {self.name!r}: scale is linear or log, not {self.scale!r}")
+        if self.scale == "log" and self.low <= 0:
+            raise SpaceError(f"parameter {self.name!r}: a log scale needs low > 0, not {self.low:g} {self.unit}")
+        if sum(item is not None for item in (self.step, self.levels, self.count)) > 1:
+            raise SpaceError(f"parameter {self.name!r}: give one of step, levels and count")
+        self._check_step()
+        self._check_count()
+        self._check_levels()
+        object.__setattr__(self, "low", float(self.low))
+        object.__setattr__(self, "high", float(self.high))
+
+    def _check_step(self) -> None:
+        if self.step is None:
+            return
+        if self.scale == "log":
+            raise SpaceError(f"parameter {self.name!r}: a log scale takes levels or count, not step")
+        if not _is_number(self.step) or self.step <= 0:
+            raise SpaceError(f"parameter {self.name!r}: step must be a positive number of {self.unit}")
+        if (self.high - self.low) / self.step > 1e7:
+            raise SpaceError(f"parameter {self.name!r}: a step of {self.step:g} gives over 1e7 levels; leave it out")
+
+    def _check_count(self) -> None:
+        if self.count is None:
+            return
+        least = 1 if self.low == self.high else 2
+        if isinstance(self.count, bool) or not isinstance(self.count, int) or not least <= self.count <= 10**7:
+            raise SpaceError(f"parameter {self.name!r}: count must be an integer of at least {least}")
+
+    def _check_levels(self) -> None:
+        if self.levels is None:
+            return
+        levels = tuple(self.levels)
+        if not levels or not all(_is_number(level) for level in levels):
+            raise SpaceError(f"parameter {self.name!r}: levels must be finite numbers, and at least one")
+        outside = [level for level in levels if not self.low <= level <= self.high]
+        if outside:
+            raise SpaceError(
+                f"parameter {self.name!r}: level {outside[0]:g} lies outside {self.low:g} to {self.high:g} {self.unit}"
+            )
+        if len(set(levels)) < len(levels):
+            raise SpaceError(f"parameter {self.name!r}: a level is given twice")
+        object.__setattr__(self, "levels", tuple(sorted(float(level) for level in levels)))
+
+    @cached_property
+    def grid(self) -> np.ndarray | None:
+        """The levels in rising order, or None where every value between the bounds is admissible."""
+        if self.levels is not None:
+            return np.array(self.levels)
+        if self.low == self.high:
+            return np.array([self.low])
+        if self.step is not None:
+            n = math.floor((self.high - self.low) / self.step * (1 + 1e-12) + GRID_TOLERANCE)
+            return np.minimum(_tidy(self.low + self.step * np.arange(n + 1)), self.high)
+        if self.count is not None:
+            space = np.geomspace if self.scale == "log" else np.linspace
+            grid = _tidy(space(self.low, self.high, self.count))
+            grid[0], grid[-1] = self.low, self.high
+            return grid
+        return None
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Least and greatest admissible value."""
+        return (self.low, self.high) if self.grid is None else (float(self.grid[0]), float(self.grid[-1]))
+
+    def number(self, value: Any) -> float:
+        """Return the column's number for a value.
+
+        Raises:
+            SpaceError: The value is no finite number.
+        """
+        if not _is_number(value):
+            raise SpaceError(f"parameter {self.name!r}: {value!r} is no finite number (unit {self.unit})")
+        return float(value)
+
+    def value(self, number: float) -> float:
+        """Return the plain value for the column's number."""
+        return float(number)
+
+    def violation(self, value: Any) -> str | None:
+        """Say what is wrong with a value, or return None."""
+        return _numeric_violation(self, value)
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole number between two bounds, both included."""
+
+    name: str
+    low: int
+    high: int
+    unit: str = "1"
+    scale: Scale = "linear"
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        _check_bounds(self.name, self.low, self.high, self.unit)
+        if self.low != int(self.low) or self.high != int(self.high):
+            raise SpaceError(f"parameter {self.name!r}: bounds of an integer must be whole, not {self.low}, {self.high}")
+        if self.scale not in get_args(Scale):
+            raise SpaceError(f"parameter {self.name!r}: scale is linear or log, not {self.scale!r}")
+        if self.scale == "log" and self.low <= 0:
+            raise SpaceError(f"parameter {self.name!r}: a log scale needs low > 0, not {self.low}")
+        if self.high - self.low > 10**7:
+            raise SpaceError(f"parameter {self.name!r}: over 1e7 levels; use Continuous")
+        object.__setattr__(self, "low", int(self.low))
+        object.__setattr__(self, "high", int(self.high))
+
+    @cached_property
+    def grid(self) -> np.ndarray:
+        """The levels in rising order."""
+        return np.arange(self.low, self.high + 1, dtype=float)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Least and greatest admissible value."""
+        return float(self.low), float(self.high)
+
+    def number(self, value: Any) -> float:
+        """Return the column's number for a value.
+
+        Raises:
+            SpaceError: The value is no finite number.
+        """
+        if not _is_number(value):
+            raise SpaceError(f"parameter {self.name!r}: {value!r} is no whole number (unit {self.unit})")
+        return float(value)
+
+    def value(self, number: float) -> int:
+        """Return the plain value for the column's number."""
+        return round(float(number))
+
+    def violation(self, value: Any) -> str | None:
+        """Say what is wrong with a value, or return None."""
+        return _numeric_violation(self, value)
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """One of several words, without order."""
+
+    name: str
+    values: Sequence[str]
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        if isinstance(self.values, str):
+            raise SpaceError(f"parameter {self.name!r}: values must be a list of words, not one word")
+        values = tuple(self.values)
+        if not values or not all(isinstance(value, str) and value for value in values):
+            raise SpaceError(f"parameter {self.name!r}: values must be words, and at least one")
+        if len(set(values)) < len(values):
+            raise SpaceError(f"parameter {self.name!r}: a value is given twice")
+        object.__setattr__(self, "values", values)
+
+    @cached_property
+    def grid(self) -> np.ndarray:
+        """The indices of the values."""
+        return np.arange(len(self.values), dtype=float)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Least and greatest index."""
+        return 0.0, float(len(self.values) - 1)
+
+    def number(self, value: Any) -> float:
+        """Return the index of a value.
+
+        Raises:
+            SpaceError: The value is none of the words.
+        """
+        problem = self.violation(value)
+        if problem is not None:
+            raise SpaceError(problem)
+        return float(self.values.index(value))
+
+    def value(self, number: float) -> str:
+        """Return the word for an index."""
+        return self.values[round(float(number))]
+
+    def violation(self, value: Any) -> str | None:
+        """Say what is wrong with a value, or return None."""
+        if value in self.values:
+            return None
+        return f"parameter {self.name!r}: {value!r} is none of its values{did_you_mean(str(value), self.values)}"
+
+
+Parameter = Continuous | Integer | Categorical
+
+
+def nearest_level(grid: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Return the index of the nearest level for each number (any shape)."""
+    right = np.clip(np.searchsorted(grid, numbers), 1, max(len(grid) - 1, 1))
+    if len(grid) == 1:
+        return np.zeros_like(right)
+    return np.where(numbers - grid[right - 1] <= grid[right] - numbers, right - 1, right)
+
+
+def _numeric_violation(parameter: Continuous | Integer, value: Any) -> str | None:
+    if not _is_number(value):
+        return f"parameter {parameter.name!r}: {value!r} is no finite number (unit {parameter.unit})"
+    slack = GRID_TOLERANCE * max(parameter.high - parameter.low, abs(parameter.high), 1e-300)
+    low, high = parameter.low, parameter.high
+    if not low - slack <= value <= high + slack:
+        return f"parameter {parameter.name!r}: {value:g} lies outside {low:g} to {high:g} {parameter.unit}"
+    grid = parameter.grid
+    if grid is not None:
+        level = grid[nearest_level(grid, np.array(float(value)))]
+        if abs(level - value) > slack:
+            return f"parameter {parameter.name!r}: {value:g} {parameter.unit} is no level of its grid; next is {level:g}"
+    return None
+
+
+def _check_name(name: Any) -> None:
+    if not isinstance(name, str) or not name.strip():
+        raise SpaceError(f"a parameter needs a name, not {name!r}")
+
+
+def _check_bounds(name: str, low: Any, high: Any, unit: str) -> None:
+    if not _is_number(low) or not _is_number(high):
+        raise SpaceError(f"parameter {name!r}: bounds must be finite numbers, not {low!r} and {high!r}")
+    if low > high:
+        raise SpaceError(f"parameter {name!r}: low {low:g} {unit} is above high {high:g} {unit}; exchange them")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _tidy(numbers: np.ndarray) -> np.ndarray:
+    """Round to 12 significant digits, so that 1 + 3 * 0.2 is 1.6 and prints so."""
+    return np.array([float(f"{number:.12g}") for number in numbers])

@@ -1,0 +1,232 @@
+"""Ask, tell: the planner's public face."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from planner.errors import (
+    BadObservation,
+    BadOption,
+    EmptySearchSpace,
+    NotEnoughData,
+    SearchSpaceExhausted,
+    UnknownProposal,
+    did_you_mean,
+)
+from planner.ledger import Ledger
+from planner.objective import Objective
+from planner.policies.base import PlannerData, Policy, policy_class
+from planner.proposal import Observation, Posterior, Proposal, Value
+from planner.space import SearchSpace
+
+_N_MAP_POINTS = 256
+
+
+class Planner:
+    """Chooses what to try next.
+
+    The state follows from the constructor's arguments and the ordered list of asks, tells and discards; nothing else
+    is remembered. A planner that is built anew and given back its proposals (`adopt`), discards and observations in
+    their old order proposes the same points as the one that was lost. The k-th ask draws from a generator keyed by
+    (seed, k).
+
+    Args:
+        space: What is admissible.
+        objectives: What to optimise, or to learn.
+        seed: Equal seeds and equal tells give equal proposals.
+        policy: A name in `planner.policies.base.POLICIES`.
+        options: The policy's options; see its options class.
+
+    Raises:
+        EmptySearchSpace: No point is admissible; says why.
+        BadOption: The policy is unknown, does not suit the objectives, or has no such option.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        objectives: Sequence[Objective],
+        seed: int = 0,
+        policy: str = "auto",
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        names = [objective.name for objective in objectives]
+        if not names:
+            raise BadOption("a planner needs at least one objective")
+        if len(set(names)) < len(names):
+            raise BadOption(f"two objectives are called {[name for name in names if names.count(name) > 1][0]!r}")
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise BadOption(f"the seed must be a whole number from 0 up, not {seed!r}")
+        reason = space.is_empty()
+        if reason is not None:
+            raise EmptySearchSpace(reason)
+        self.space = space
+        self.objectives = tuple(objectives)
+        self.seed = seed
+        self.policy_name = policy
+        self._policy: Policy = policy_class(policy)(space, self.objectives, dict(options or {}))
+        self._ledger = Ledger(space, self.objectives)
+        self._n_asks = 0
+
+    def ask(self, n: int = 1) -> list[Proposal]:
+        """Return n points to try next, none of them told or pending; fewer where fewer are left.
+
+        Raises:
+            SearchSpaceExhausted: Every point of the space was told or is pending.
+        """
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise ValueError(f"ask for a whole number of points from 1 up, not {n!r}")
+        rng = np.random.default_rng([self.seed, self._n_asks])
+        suggestions = self._policy.propose(self._data(), n, rng)
+        if not suggestions:
+            raise self._exhausted()
+        proposals = [
+            Proposal(
+                id=f"{self._n_asks}-{i}",
+                parameters=dict(suggestion.parameters),
+                predictions=dict(suggestion.predictions),
+                reason=suggestion.reason,
+            )
+            for i, suggestion in enumerate(suggestions)
+        ]
+        self._ledger.add(proposals)
+        self._n_asks += 1
+        return proposals
+
+    def _exhausted(self) -> SearchSpaceExhausted:
+        tried, pending, size = len(self._ledger.finished), len(self._ledger.pending), self.space.size()
+        return SearchSpaceExhausted(
+            f"no untried point is left: {tried} proposals were told, {pending} are pending, and the space has "
+            f"{'an uncounted number of' if size is None else size} points; widen a parameter, or end the campaign",
+            tried=tried,
+            pending=pending,
+            size=size,
+        )
+
+    def tell(self, observations: Sequence[Observation]) -> None:
+        """Learn from observations; all of them or, where one is refused, none.
+
+        Points outside the space are learnt from too (a stripe is measured at temperatures between the levels), and
+        counted in `diagnostics`. The pending proposal with the same id, or with the same point where no id is given,
+        is finished by this.
+
+        Raises:
+            BadObservation: A target or parameter is unknown, or a value is not finite.
+            UnknownProposal: A proposal id was never given out.
+        """
+        self._ledger.tell(list(observations))
+
+    def discard(self, proposal_id: str) -> None:
+        """Give up a pending proposal whose trial was lost; its point may be proposed again.
+
+        Raises:
+            UnknownProposal: The proposal is not pending.
+        """
+        self._ledger.discard(proposal_id)
+
+    def adopt(self, proposals: Sequence[Proposal]) -> None:
+        """Take back proposals that a planner with these arguments gave out before; they are pending again.
+
+        Raises:
+            UnknownProposal: An id is not one of a planner's, or was adopted before.
+        """
+        asks = [_ask_index(proposal.id) for proposal in proposals]
+        self._ledger.add(proposals)
+        self._n_asks = max([self._n_asks, *(index + 1 for index in asks)])
+
+    @property
+    def pending(self) -> tuple[Proposal, ...]:
+        """Proposals that were neither told nor discarded yet, in the order of asking."""
+        return tuple(self._ledger.pending.values())
+
+    @property
+    def observations(self) -> tuple[Observation, ...]:
+        """Everything told, in order."""
+        return self._ledger.observations
+
+    def predict(self, points: Sequence[Mapping[str, Value]]) -> dict[str, Posterior]:
+        """Return the posterior of every objective's target at points; they may lie outside the space.
+
+        Raises:
+            NotEnoughData: Nothing was measured of a target yet.
+            SpaceError: A point has no number, or no known category, for a parameter.
+        """
+        data = self._data()
+        found = {}
+        for objective in self.objectives:
+            mean, sd = self._policy.predict(data, objective.name, points)
+            found[objective.name] = Posterior(mean=mean, sd=sd)
+        return found
+
+    def best(self, target: str | None = None) -> Observation | None:
+        """Return the observation with the best measured value of a target; None where nothing was measured.
+
+        Args:
+            target: An objective with direction maximize or minimize; the first one by default. A target that is to be
+                learnt has no best value.
+        """
+        names = [objective.name for objective in self.objectives]
+        if target is not None and target not in names:
+            raise BadObservation(f"no objective is called {target!r}{did_you_mean(target, names)}")
+        ranked = [o for o in self.objectives if o.direction != "learn" and target in (None, o.name)]
+        if not ranked:
+            return None
+        sign = 1.0 if ranked[0].direction == "maximize" else -1.0
+        measured = [o for o in self.observations if o.failure is None and ranked[0].name in o.values]
+        return max(measured, key=lambda o: sign * o.values[ranked[0].name], default=None)
+
+    def diagnostics(self, *, with_model: bool = False) -> dict[str, Any]:
+        """Return counts, the best value so far, and what was told outside the space.
+
+        Args:
+            with_model: Also return `map_uncertainty`: for each target the mean standard deviation over the space, in
+                its unit (None before anything was measured). This fits the surrogate.
+        """
+        ledger = self._ledger
+        best = self.best()
+        found: dict[str, Any] = {
+            "policy": self.policy_name,
+            "asks": self._n_asks,
+            "observations": len(ledger.observations),
+            "failures": sum(observation.failure is not None for observation in ledger.observations),
+            "pending": len(ledger.pending),
+            "finished": len(ledger.finished),
+            "discarded": len(ledger.discarded),
+            "outside_space": len(ledger.outside),
+            "outside_space_first": ledger.outside[0] if ledger.outside else None,
+            "best": None if best is None else dict(best.values),
+            "best_parameters": None if best is None else dict(best.parameters),
+        }
+        if with_model:
+            found["map_uncertainty"] = self._map_uncertainty()
+        return found
+
+    def _map_uncertainty(self) -> dict[str, float] | None:
+        points = self.space.sobol(_N_MAP_POINTS)
+        try:
+            return {name: float(np.mean(posterior.sd)) for name, posterior in self.predict(points).items()}
+        except NotEnoughData:
+            return None
+
+    def _data(self) -> PlannerData:
+        ledger = self._ledger
+        return PlannerData(
+            space=self.space,
+            objectives=self.objectives,
+            observations=ledger.observations,
+            pending=tuple(ledger.pending.values()),
+            finished=tuple(ledger.finished.values()),
+            ask_index=self._n_asks,
+            seed=self.seed,
+            taken=ledger.taken(),
+        )
+
+
+def _ask_index(proposal_id: str) -> int:
+    ask, _, number = proposal_id.partition("-")
+    if not (ask.isdecimal() and number.isdecimal()):
+        raise UnknownProposal(f"proposal id {proposal_id!r} is none of a planner's; they read like '3-1'")
+    return int(ask)

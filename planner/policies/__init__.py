@@ -1,0 +1,1 @@
+"""Ways of choosing what to try next."""

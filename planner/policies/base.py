@@ -1,0 +1,116 @@
+"""What a policy is: a pure function from what is known to what to try next.
+
+A policy keeps nothing between calls that changes an answer (a cache of a fit is fine), so that a planner that was
+rebuilt after a crash proposes the same points. All chance comes from the generator that is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from planner.errors import BadOption, did_you_mean
+from planner.objective import Objective
+from planner.proposal import Observation, Prediction, Proposal, Value
+
+if TYPE_CHECKING:
+    from planner.space import SearchSpace
+
+POLICIES: dict[str, str] = {
+    "auto": "planner.policies.bayes:Auto",
+    "logei": "planner.policies.bayes:LogEI",
+    "uncertainty": "planner.policies.bayes:Uncertainty",
+    "random": "planner.policies.space_filling:Random",
+    "sobol": "planner.policies.space_filling:Sobol",
+    "grid": "planner.policies.space_filling:Grid",
+    "sara": "planner.policies.sara:Sara",
+}
+"""Policies by name; the module is imported when the policy is first named (torch is slow to load)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannerData:
+    """All that a policy may know when it is asked."""
+
+    space: SearchSpace
+    objectives: tuple[Objective, ...]
+    observations: tuple[Observation, ...]
+    """Everything told, in the order of telling; also failures, and points outside the space."""
+    pending: tuple[Proposal, ...] = ()
+    """Proposed and not yet told or discarded, in the order of proposing."""
+    finished: tuple[Proposal, ...] = ()
+    """Proposals whose results were told. Their points are taken even where observations lie elsewhere (a stripe)."""
+    ask_index: int = 0
+    """How many asks came before this one."""
+    seed: int = 0
+    """The planner's seed, for what must stay the same from ask to ask (the scrambling of a sequence)."""
+
+    taken: frozenset[bytes] | None = None
+    """Keys of all these points, where the planner has them at hand; see `taken_keys`."""
+
+    def taken_keys(self) -> frozenset[bytes]:
+        """Return the keys (`SearchSpace.keys`) of all points that must not be proposed again."""
+        return self.taken if self.taken is not None else frozenset(self.space.keys(self.taken_rows()))
+
+    def taken_rows(self) -> np.ndarray:
+        """Return every point that must not be proposed again, as rows (`n x p`)."""
+        return self.space.rows([item.parameters for item in (*self.observations, *self.finished, *self.pending)])
+
+    def tried_rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the recipes that were tried, as rows (`n x p`), and whether each gave a result (`n`, bool)."""
+        recipes = {proposal.id: proposal.parameters for proposal in self.finished}
+        outcomes: dict[object, tuple[Mapping[str, Value], bool]] = {}
+        for number, observation in enumerate(self.observations):
+            recipe = recipes.get(observation.proposal_id or "", observation.parameters)
+            key = observation.proposal_id if observation.proposal_id in recipes else number
+            had_result = key in outcomes and outcomes[key][1]
+            outcomes[key] = (recipe, had_result or observation.failure is None)
+        rows = self.space.rows([recipe for recipe, _ in outcomes.values()])
+        return rows, np.array([is_result for _, is_result in outcomes.values()], dtype=bool)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """A point that a policy wants to try, and why."""
+
+    parameters: Mapping[str, Value]
+    predictions: Mapping[str, Prediction] = field(default_factory=dict)
+    reason: str = ""
+
+
+class Policy(Protocol):
+    """A way of choosing; constructed as `Policy(space, objectives, options)`, where it refuses options it has not."""
+
+    def __init__(
+        self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]
+    ) -> None: ...
+
+    def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
+        """Return up to n different points of the space that are not taken; fewer only where fewer are left."""
+        ...
+
+    def predict(
+        self, data: PlannerData, target: str, points: Sequence[Mapping[str, Value]]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation (`n` each) of the noiseless target, in its unit.
+
+        Raises:
+            NotEnoughData: Nothing was measured yet.
+        """
+        ...
+
+
+def policy_class(name: str) -> type[Policy]:
+    """Import the class of a policy.
+
+    Raises:
+        BadOption: No policy has this name.
+    """
+    if name not in POLICIES:
+        raise BadOption(f"there is no policy {name!r}{did_you_mean(name, POLICIES)}")
+    module, _, attribute = POLICIES[name].partition(":")
+    return getattr(import_module(module), attribute)

@@ -1,0 +1,180 @@
+"""What policies that learn have in common.
+
+Failures teach. Where a recipe gave no result, a classifier learns where recipes work (`planner.feasibility`), and the
+worth of a point is multiplied by its probability of working to the power `caution`: with 1, an experiment that fails
+costs nothing but its slot; a greater power prices failures and keeps away from the border.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from planner.objective import Objective
+from planner.optimise import best_row, candidate_rows
+from planner.policies.base import PlannerData, Suggestion
+from planner.policies.options import Range, option, read_options
+from planner.predictor import MAP_MODELS, Predictor
+from planner.proposal import Prediction, Value
+from planner.space import SearchSpace
+from planner.untried import spread_rows, untried_rows
+
+if TYPE_CHECKING:
+    from planner.acquisition import Acquisition
+
+_LEAST_CHANCE = 1e-12
+_N_AROUND = 8
+
+
+@dataclass(frozen=True, slots=True)
+class BayesOptions:
+    """Options of the policies that learn."""
+
+    start: int | None = option(None, Range(1, 10_000, is_whole=True))
+    """Points that fill the space before the surrogate chooses; default twice the parameters, 4 to 14."""
+    candidates: int = option(1000, Range(10, 1_000_000, is_whole=True))
+    """Points of the space that each ask begins its search from."""
+    draws: int = option(32, Range(1, 4096, is_whole=True))
+    """Draws of the noiseless values that the expected improvement is averaged over."""
+    caution: float = option(2.0, Range(0.0, 100.0))
+    """Power of the probability that a recipe works; 0 ignores failures."""
+    map_model: str = option("gp", MAP_MODELS)
+    """The surrogate that predictions come from."""
+
+
+class Learner(ABC):
+    """What learning policies share: a start that fills the space, the price of failures, the search."""
+
+    name: ClassVar[str]
+
+    def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
+        self._options = read_options(BayesOptions, options, self.name)
+        self._objectives = tuple(objectives)
+        self._predictor = Predictor(space, objectives, self._options.map_model)
+        self._gps = Predictor(space, objectives, "gp") if self._options.map_model != "gp" else self._predictor
+        default_start = min(max(2 * len(space.parameters), 4), 14)
+        self._n_start = default_start if self._options.start is None else self._options.start
+
+    def predict(
+        self, data: PlannerData, target: str, points: Sequence[Mapping[str, Value]]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation (`n` each) of the noiseless target, in its unit."""
+        return self._predictor.predict(data, target, points)
+
+    def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
+        """Return up to n points: some to fill the space while little is known, then those worth most."""
+        n_known = len(data.tried_rows()[0]) + len(data.pending)
+        n_fill = min(n, max(0, self._n_start - n_known)) if self._can_learn(data) else n
+        taken = set(data.taken_keys())
+        fill = self._fill(data, n_fill, taken, rng)
+        taken.update(data.space.keys(fill))
+        suggestions = [Suggestion(parameters=p, reason="fills the space") for p in data.space.points(fill)]
+        if n_fill < n:
+            suggestions += self._choose(data, n - n_fill, fill, taken, rng)
+        return suggestions
+
+    def _can_learn(self, data: PlannerData) -> bool:
+        names = [objective.name for objective in self._objectives]
+        return all(sum(name in observation.values for observation in data.observations) >= 2 for name in names)
+
+    def _fill(
+        self, data: PlannerData, n: int, taken: set[bytes], rng: np.random.Generator
+    ) -> np.ndarray:
+        """Return up to n rows that fill the space, away from where recipes failed."""
+        if n == 0:
+            return np.empty((0, data.space.region.width))
+        chance = self._chance(data)
+        if chance is None:
+            return spread_rows(data.space, n, data.taken_rows(), taken, rng)
+        # while little is known the draw is thinned by the chance of working, rather than led by it
+        pool = untried_rows(data.space, 20 * n, taken, lambda count: data.space.sample_rows(count, rng), rng)
+        kept = rng.random(len(pool)) ** (1.0 / max(self._options.caution, 1e-9)) <= np.exp(chance(pool))
+        return np.vstack([pool[kept], pool[~kept]])[:n]
+
+    def _chance(self, data: PlannerData) -> Callable[[np.ndarray], np.ndarray] | None:
+        """Return the logarithm of the probability that rows work; None while nothing failed."""
+        rows, is_result = data.tried_rows()
+        if is_result.all() or self._options.caution == 0:
+            return None
+        from planner.feasibility import fit_viability
+
+        viability = fit_viability(data.space.encode_rows(rows), is_result)
+        space = data.space
+        return lambda new: np.log(np.maximum(viability.probability(space.encode_rows(new)), _LEAST_CHANCE))
+
+    def _choose(
+        self, data: PlannerData, n: int, fill: np.ndarray, taken: set[bytes], rng: np.random.Generator
+    ) -> list[Suggestion]:
+        """Return up to n points by their worth, each given those before it."""
+        space = data.space
+        chance = self._chance(data)
+        worth = self._worth(data, fill, rng)
+        candidates = candidate_rows(space, self._options.candidates, self._best_rows(data), rng)
+        chosen: list[np.ndarray] = []
+
+        def score(rows: np.ndarray) -> np.ndarray:
+            value = worth(space.encode_rows(rows))
+            return value if chance is None else value + self._options.caution * chance(rows)
+
+        for _ in range(n):
+            row = best_row(space, score, candidates, taken, rng)
+            if row is None:
+                more = untried_rows(space, 1, taken, lambda count: space.sample_rows(count, rng), rng)
+                if not len(more):
+                    break
+                row = more[0]
+            chosen.append(row)
+            taken.update(space.keys(row[None]))
+            worth.add(space.encode_rows(row[None])[0], rng)
+        return self._explained(data, chosen, chance)
+
+    def _explained(
+        self, data: PlannerData, rows: list[np.ndarray], chance: Callable[[np.ndarray], np.ndarray] | None
+    ) -> list[Suggestion]:
+        if not rows:
+            return []
+        points = data.space.points(np.array(rows))
+        codes = data.space.encode_rows(np.array(rows))
+        predicted = {o.name: self._gps.model(data, o.name).predict(codes) for o in self._objectives}
+        works = np.ones(len(rows)) if chance is None else np.exp(chance(np.array(rows)))
+        return [
+            Suggestion(
+                parameters=point,
+                predictions={
+                    name: Prediction(mean=float(mean[i]), sd=float(sd[i])) for name, (mean, sd) in predicted.items()
+                },
+                reason=self._reason() + ("" if chance is None else f"; works with probability {works[i]:.2f}"),
+            )
+            for i, point in enumerate(points)
+        ]
+
+    def _best_rows(self, data: PlannerData) -> np.ndarray:
+        """Return the tried rows with the best predictions, once each, inside the space."""
+        rows = np.unique(data.tried_rows()[0], axis=0)
+        rows = rows[data.space.region.feasible(rows)]
+        rows = data.space.region.round(rows) if data.space.pool is None else rows
+        rows = rows[data.space.region.feasible(rows)]
+        height = np.zeros(len(rows))
+        for objective in self._objectives:
+            model = self._gps.model(data, objective.name)
+            mean, _ = model.gp.posterior(data.space.encode_rows(rows))
+            height += -mean if objective.direction == "minimize" else mean
+        return rows[np.argsort(-height, kind="stable")[:_N_AROUND]]
+
+    @staticmethod
+    def _under_way(data: PlannerData, fill: np.ndarray) -> np.ndarray:
+        """Return pending and filling points, encoded (`m x d`)."""
+        rows = data.space.rows([proposal.parameters for proposal in data.pending])
+        return data.space.encode_rows(np.vstack([rows, fill]))
+
+    @abstractmethod
+    def _worth(self, data: PlannerData, fill: np.ndarray, rng: np.random.Generator) -> Acquisition:
+        """Return what points are worth, given what was told, what is pending, and the filling rows."""
+
+    @abstractmethod
+    def _reason(self) -> str:
+        """Say why a point was chosen."""

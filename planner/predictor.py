@@ -1,0 +1,57 @@
+"""Predictions for a policy: the default Gaussian process, or the map model that a campaign names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from planner.errors import BadObservation, did_you_mean
+from planner.objective import Objective
+from planner.policies.options import Choice
+from planner.proposal import Observation, Value
+from planner.space import SearchSpace
+
+if TYPE_CHECKING:
+    from planner.models import TargetModel
+    from planner.policies.base import PlannerData
+
+MAP_MODELS = Choice(("gp",))
+
+
+class Predictor:
+    """One fitted model per target, kept until another observation is told."""
+
+    def __init__(self, space: SearchSpace, objectives: Sequence[Objective], map_model: str) -> None:
+        self._space = space
+        self._targets = [objective.name for objective in objectives]
+        self._map_model = map_model
+        self._fitted_on: Sequence[Observation] | None = None
+        self._models: dict[str, TargetModel] = {}
+
+    def model(self, data: PlannerData, target: str) -> TargetModel:
+        """Return the model of a target, fitted to what was told.
+
+        Raises:
+            NotEnoughData: No value was told.
+        """
+        from planner.models import fit_target, target_data
+
+        if target not in self._targets:
+            raise BadObservation(f"no objective is called {target!r}{did_you_mean(target, self._targets)}")
+        if self._fitted_on is not data.observations:
+            self._fitted_on, self._models = data.observations, {}
+        if target not in self._models:
+            self._models[target] = fit_target(target_data(self._space, data.observations, target), target)
+        return self._models[target]
+
+    def predict(
+        self, data: PlannerData, target: str, points: Sequence[Mapping[str, Value]]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation (`n` each) of the noiseless target at points, in its unit.
+
+        Raises:
+            NotEnoughData: No value was told.
+        """
+        return self.model(data, target).predict(self._space.encode(points))

@@ -1,0 +1,61 @@
+"""What passes between a planner and the laboratory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Value = float | int | str
+"""A plain parameter value: float (continuous), int (integer), str (categorical)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """Marginal posterior of one target at one point, in the target's unit."""
+
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posterior:
+    """Marginal posterior of one target at n points, in the target's unit; of the target itself, without noise."""
+
+    mean: np.ndarray
+    """`n`"""
+    sd: np.ndarray
+    """`n`"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """One point that the planner asks to be tried, with its reasons; immutable."""
+
+    id: str
+    parameters: Mapping[str, Value]
+    predictions: Mapping[str, Prediction] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What came back: values of targets at a point of the search space, or a failure.
+
+    noise holds the standard deviation of a value, in its unit, where it is known. One trial may give many observations
+    (a stripe is measured at many temperatures), each with parameters of its own and the same proposal_id.
+    """
+
+    parameters: Mapping[str, Value]
+    values: Mapping[str, float] = field(default_factory=dict)
+    noise: Mapping[str, float] = field(default_factory=dict)
+    failure: str | None = None
+    context: Mapping[str, Value] = field(default_factory=dict)
+    proposal_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.failure is None and not self.values:
+            raise ValueError("an observation needs values, or failure= with the reason")

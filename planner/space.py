@@ -1,0 +1,328 @@
+"""The search space: which recipes are admissible.
+
+A point is a dict from parameter names to plain values. Constraints always hold, exactly (to rounding): for what is
+sampled, snapped and proposed, on grids and off them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import islice
+
+import numpy as np
+
+from planner.constraints import LinearConstraint, parse_constraint
+from planner.emptiness import explain_emptiness
+from planner.errors import EmptySearchSpace, SpaceError, did_you_mean
+from planner.lattice import walk
+from planner.linear import nearest
+from planner.neighbourhood import Neighbourhood
+from planner.parameters import Categorical, Continuous, Integer, Parameter, nearest_level
+from planner.proposal import Value
+from planner.region import Region, category_columns
+from planner.sampling import RegionSampler
+from planner.sparse import optional_columns, sparse_rows
+
+__all__ = ["Categorical", "Continuous", "Integer", "LinearConstraint", "Parameter", "SearchSpace"]
+
+Point = Mapping[str, Value]
+
+
+class SearchSpace:
+    """Parameters, the constraints that tie them, and, for a measured pool, the only points there are.
+
+    Args:
+        parameters: The axes, in the order in which rows hold them.
+        constraints: Text such as "a + 2*b <= 5" (see `planner.constraints`), or `LinearConstraint`.
+        candidates: Points of a pool; nothing else can be proposed. Those outside the bounds or the constraints are
+            left out and counted in `left_out`. Their values need not lie on a parameter's grid.
+
+    Raises:
+        SpaceError: Something contradicts itself; the message says what.
+    """
+
+    def __init__(
+        self,
+        parameters: Sequence[Parameter],
+        constraints: Sequence[str | LinearConstraint] = (),
+        candidates: Iterable[Point] | None = None,
+    ) -> None:
+        self.parameters = tuple(parameters)
+        self.names = tuple(parameter.name for parameter in self.parameters)
+        if not self.parameters:
+            raise SpaceError("a search space needs at least one parameter")
+        twice = {name for name in self.names if self.names.count(name) > 1}
+        if twice:
+            raise SpaceError(f"two parameters are called {sorted(twice)[0]!r}")
+        self.constraints = self._read_constraints(constraints)
+        self.region = Region.of(self.parameters, self.constraints)
+        """The same as arrays."""
+        self.left_out = 0
+        """How many candidates lay outside the bounds or the constraints."""
+        self.pool: np.ndarray | None = None
+        """The candidates as rows (`n x p`), each once; None where the whole region may be proposed."""
+        if candidates is not None:
+            self.pool = self._read_candidates(list(candidates))
+
+    def __repr__(self) -> str:
+        return f"SearchSpace({', '.join(self.names)}; {len(self.constraints)} constraints; size {self.size()})"
+
+    def _read_constraints(self, constraints: Sequence[str | LinearConstraint]) -> tuple[LinearConstraint, ...]:
+        if isinstance(constraints, str):
+            raise SpaceError("constraints= takes a list of constraints; put this one into brackets")
+        read: list[LinearConstraint] = []
+        for item in constraints:
+            read.extend([item] if isinstance(item, LinearConstraint) else parse_constraint(item, self.names))
+        words = {parameter.name for parameter in self.parameters if isinstance(parameter, Categorical)}
+        for constraint in read:
+            for name in constraint.coefficients:
+                if name not in self.names:
+                    raise SpaceError(f"constraint {constraint.text!r}: no parameter {name!r}{did_you_mean(name, self.names)}")
+                if name in words:
+                    raise SpaceError(f"constraint {constraint.text!r}: {name!r} is categorical and cannot be added up")
+        return tuple(read)
+
+    def _read_candidates(self, candidates: list[Point]) -> np.ndarray:
+        for number, point in enumerate(candidates):
+            self._check_names(point, f"candidate {number}: ")
+        rows = self.rows(candidates)
+        inside = rows[self.region.feasible(rows)] if len(rows) else rows
+        self.left_out = len(rows) - len(inside)
+        if not len(inside):
+            raise EmptySearchSpace(f"none of {len(candidates)} candidates lies within the bounds and constraints")
+        _, first = np.unique(np.array(self.keys(inside)), return_index=True)
+        return inside[np.sort(first)]
+
+    def _check_names(self, point: Point, where: str = "") -> None:
+        missing = [name for name in self.names if name not in point]
+        unknown = [name for name in point if name not in self.names]
+        if missing:
+            raise SpaceError(f"{where}parameter {missing[0]!r} is missing")
+        if unknown:
+            raise SpaceError(f"{where}unknown parameter {unknown[0]!r}{did_you_mean(unknown[0], self.names)}")
+
+    @cached_property
+    def sampler(self) -> RegionSampler:
+        """What draws uniformly from the region.
+
+        Raises:
+            EmptySearchSpace: Nothing is feasible.
+        """
+        return RegionSampler.of(self.region)
+
+    @cached_property
+    def optional(self) -> np.ndarray:
+        """Columns of ingredients that a mixture may do without."""
+        return optional_columns(self.region)
+
+    @cached_property
+    def neighbourhood(self) -> Neighbourhood:
+        """What steps from one admissible row to the next."""
+        return Neighbourhood.of(self.region, category_columns(self.parameters))
+
+    def size(self) -> int | None:
+        """Count the admissible points; None where an axis is continuous, or too many constraints tie the axes."""
+        if self.pool is not None:
+            return len(self.pool)
+        return 0 if self.is_empty() else self.sampler.size()
+
+    def is_empty(self) -> str | None:
+        """Say in a sentence why no point is admissible, or return None where one is."""
+        return self._emptiness
+
+    @cached_property
+    def _emptiness(self) -> str | None:
+        if self.pool is not None:
+            return None
+        try:
+            return None if self.sampler else None
+        except EmptySearchSpace:
+            return explain_emptiness(self.region, self.parameters, self.constraints)
+
+    def violations(self, point: Point) -> list[str]:
+        """Return every reason why a point is not admissible, as sentences."""
+        problems = [f"parameter {name!r} is missing" for name in self.names if name not in point]
+        problems += [
+            f"unknown parameter {name!r}{did_you_mean(name, self.names)}" for name in point if name not in self.names
+        ]
+        if problems:
+            return problems
+        if self.pool is not None:
+            return self._pool_violations(point)
+        problems = [text for p in self.parameters if (text := p.violation(point[p.name])) is not None]
+        if problems:
+            return problems
+        numbers = dict(zip(self.names, self.rows([point])[0].tolist(), strict=True))
+        return [text for c in self.constraints if (text := c.violation(numbers)) is not None]
+
+    def _pool_violations(self, point: Point) -> list[str]:
+        try:
+            key = self.keys(self.rows([point]))[0]
+        except SpaceError as error:
+            return [str(error)]
+        return [] if key in self._pool_keys else ["the point is none of the measured pool"]
+
+    @cached_property
+    def _pool_keys(self) -> set[bytes]:
+        return set() if self.pool is None else set(self.keys(self.pool))
+
+    def contains(self, point: Point) -> bool:
+        """Say whether a point may be proposed."""
+        return not self.violations(point)
+
+    def snap(self, point: Point) -> dict[str, Value]:
+        """Return the admissible point nearest to a point: levels, bounds and every constraint honoured.
+
+        Distance is the sum over parameters of the change as a fraction of the range (a change of category counts 1).
+
+        Raises:
+            EmptySearchSpace: No point is admissible.
+            SpaceError: A parameter is missing, unknown, or no number.
+        """
+        self._check_names(point)
+        row = self.rows([point])[0]
+        if self.pool is not None:
+            distance = np.sum(np.abs(self.pool - row) / self._snap_scale, axis=1)
+            return self.points(self.pool[[np.argmin(distance)]])[0]
+        rounded = self.region.round(row[None])
+        if not self.region.feasible(rounded)[0]:
+            found = nearest(self.region, row, 1.0 / self._snap_scale)
+            if found is None or not self.region.feasible(found[None])[0]:
+                raise EmptySearchSpace(self.is_empty() or "no admissible point was found near this one")
+            rounded = found[None]
+        return self.points(rounded)[0]
+
+    @cached_property
+    def _snap_scale(self) -> np.ndarray:
+        return self.region.span
+
+    def sample(self, n: int, rng: np.random.Generator, *, sparse: bool = False) -> list[dict[str, Value]]:
+        """Draw n points uniformly over what is admissible (with repetition).
+
+        Args:
+            n: How many.
+            rng: Where chance comes from.
+            sparse: Leave most ingredients of a mixture out of each point. Where a sum is bounded, a uniform point
+                holds a little of everything; good recipes seldom do.
+        """
+        return self.points(self.sample_rows(n, rng, sparse=sparse))
+
+    def sample_rows(self, n: int, rng: np.random.Generator, *, sparse: bool = False) -> np.ndarray:
+        """Draw n points as rows (`n x p`); see `sample`."""
+        if self.pool is not None:
+            return self.pool[rng.integers(len(self.pool), size=n)]
+        if sparse and len(self.optional):
+            return sparse_rows(self.region, self.sampler, self.optional, n, rng)
+        return self.sampler.draw(rng.random((n, self.region.width)), rng)
+
+    def sobol(self, n: int, *, seed: int = 0, skip: int = 0) -> list[dict[str, Value]]:
+        """Return n points of a scrambled Sobol sequence after the first `skip`; equal seeds give equal sequences.
+
+        A mixture keeps the evenness of the sequence; where a region must be sampled by rejection or by a Markov
+        chain, the points are random there.
+        """
+        from scipy.stats import qmc
+
+        engine = qmc.Sobol(self.region.width, scramble=True, rng=np.random.default_rng([seed, 0]))
+        # whole powers of two, from the first point on, are what scipy takes without a warning about balance
+        uniforms = engine.random_base2(int(np.ceil(np.log2(max(skip + n, 1)))))[skip : skip + n]
+        if self.pool is not None:
+            return self.points(self.pool[self._nearest_in_pool(uniforms)])
+        return self.points(self.sampler.draw(uniforms, np.random.default_rng([seed, 1, skip])))
+
+    def _nearest_in_pool(self, uniforms: np.ndarray) -> np.ndarray:
+        rows = self.region.low + uniforms * (self.region.high - self.region.low)
+        pool = np.asarray(self.pool)
+        return np.array([np.argmin(np.sum(((pool - row) / self.region.span) ** 2, axis=1)) for row in rows])
+
+    def enumerate(self, limit: int | None = None) -> Iterator[dict[str, Value]]:
+        """Iterate over the admissible points of a grid or a pool, lazily, up to a limit.
+
+        Raises:
+            SpaceError: An axis is continuous.
+        """
+        if self.pool is not None:
+            return iter(self.points(self.pool[:limit]))
+        if not self.region.discrete.all():
+            raise SpaceError("a space with a continuous parameter cannot be listed; give it step, levels or count")
+        return (self.points(row[None])[0] for row in islice(walk(self.region), limit))
+
+    def rows(self, points: Sequence[Point]) -> np.ndarray:
+        """Return points as rows of numbers (`n x p`); values may lie outside the bounds.
+
+        Raises:
+            SpaceError: A value is no finite number, or no known category.
+        """
+        rows = np.empty((len(points), len(self.parameters)))
+        for i, point in enumerate(points):
+            for j, parameter in enumerate(self.parameters):
+                if parameter.name not in point:
+                    raise SpaceError(f"parameter {parameter.name!r} is missing")
+                rows[i, j] = parameter.number(point[parameter.name])
+        return rows
+
+    def points(self, rows: np.ndarray) -> list[dict[str, Value]]:
+        """Return rows of numbers as points."""
+        return [{p.name: p.value(number) for p, number in zip(self.parameters, row, strict=True)} for row in rows]
+
+    def keys(self, rows: np.ndarray) -> list[bytes]:
+        """Return a key for each row; equal points have equal keys, whatever rounding did to them."""
+        marks = np.round((rows - self.region.low) / self.region.span, 10)
+        for column, grid in enumerate(self.region.grids):
+            if grid is not None:
+                index = nearest_level(grid, rows[:, column])
+                hit = np.abs(grid[index] - rows[:, column]) <= 1e-7 * self.region.span[column]
+                marks[:, column] = np.where(hit, 10.0 + index, marks[:, column])
+        return [row.tobytes() for row in marks + 0.0]
+
+    @cached_property
+    def width(self) -> int:
+        """Number of columns of the encoding."""
+        return sum(self._n_codes)
+
+    @cached_property
+    def _n_codes(self) -> list[int]:
+        return [len(p.values) if isinstance(p, Categorical) else 1 for p in self.parameters]
+
+    def encode(self, points: Sequence[Point]) -> np.ndarray:
+        """Return points in the unit cube (`n x width`): numbers on their scale, a category as one column each."""
+        return self.encode_rows(self.rows(points))
+
+    def encode_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows (`n x p`) in the unit cube (`n x width`); points outside the bounds lie outside the cube."""
+        columns: list[np.ndarray] = []
+        for j, (parameter, n_codes) in enumerate(zip(self.parameters, self._n_codes, strict=True)):
+            if isinstance(parameter, Categorical):
+                columns.append(np.eye(n_codes)[np.round(rows[:, j]).astype(int)])
+            else:
+                columns.append(_to_unit(rows[:, j], *parameter.bounds, bool(self.region.is_log[j]))[:, None])
+        return np.hstack(columns)
+
+    def decode(self, codes: np.ndarray) -> list[dict[str, Value]]:
+        """Return points for codes in the unit cube (`n x width`): on levels and within bounds; see `snap`."""
+        rows = np.empty((len(codes), len(self.parameters)))
+        start = 0
+        for j, (parameter, n_codes) in enumerate(zip(self.parameters, self._n_codes, strict=True)):
+            block = codes[:, start : start + n_codes]
+            if isinstance(parameter, Categorical):
+                rows[:, j] = np.argmax(block, axis=1)
+            else:
+                rows[:, j] = _from_unit(block[:, 0], *parameter.bounds, bool(self.region.is_log[j]))
+            start += n_codes
+        return self.points(self.region.round(rows))
+
+
+def _to_unit(numbers: np.ndarray, low: float, high: float, is_log: bool) -> np.ndarray:
+    if high <= low:
+        return np.zeros_like(numbers)
+    if is_log:
+        return np.log(np.maximum(numbers, 1e-300) / low) / np.log(high / low)
+    return (numbers - low) / (high - low)
+
+
+def _from_unit(codes: np.ndarray, low: float, high: float, is_log: bool) -> np.ndarray:
+    if is_log:
+        return np.clip(low * (high / low) ** codes, low, high)
+    return low + codes * (high - low)
+

@@ -1,0 +1,72 @@
+"""Scales on which a target is modelled.
+
+Yields, rates and counts often span decades, with noise in proportion above a floor. On the scale of asinh(y / c), which
+is linear below c and logarithmic above, such data have even noise and additive effects; negative readings do no harm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(20)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetScale:
+    """`z = (asinh(y / knee) - shift) / spread`, or without asinh where knee is None."""
+
+    knee: float | None
+    shift: float
+    spread: float
+
+    @classmethod
+    def of(cls, y: np.ndarray, knee: float | None) -> TargetScale:
+        """Standardise the data on a scale."""
+        bent = y if knee is None else np.arcsinh(y / knee)
+        spread = float(np.std(bent))
+        return cls(knee, float(np.mean(bent)), spread if spread > 1e-12 * max(1.0, float(np.max(np.abs(bent)))) else 1.0)
+
+    def forward(self, y: np.ndarray) -> np.ndarray:
+        """Return y on this scale."""
+        bent = y if self.knee is None else np.arcsinh(y / self.knee)
+        return (bent - self.shift) / self.spread
+
+    def inverse(self, z: np.ndarray) -> np.ndarray:
+        """Return y for values on this scale."""
+        bent = self.shift + self.spread * z
+        return bent if self.knee is None else self.knee * np.sinh(bent)
+
+    def slope(self, y: np.ndarray) -> np.ndarray:
+        """Return dz/dy."""
+        steepness = np.ones_like(y) if self.knee is None else 1.0 / np.sqrt(y * y + self.knee * self.knee)
+        return steepness / self.spread
+
+    @property
+    def typical(self) -> float:
+        """What one unit of this scale is worth in y, around the centre of the data."""
+        return 1.0 / float(self.slope(self.inverse(np.zeros(1)))[0])
+
+    def moments(self, mean: np.ndarray, sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation of y, given those of a normal z (Gauss-Hermite quadrature)."""
+        if self.knee is None:
+            return self.inverse(mean), self.spread * sd
+        values = self.inverse(mean[:, None] + sd[:, None] * _NODES)
+        weights = _WEIGHTS / _WEIGHTS.sum()
+        centre = values @ weights
+        return centre, np.sqrt(np.maximum((values - centre[:, None]) ** 2 @ weights, 0.0))
+
+
+def knees_to_try(y: np.ndarray) -> list[float | None]:
+    """Return the scales worth comparing: bent ones only for skewed data of one sign."""
+    most = float(np.max(np.abs(y), initial=0.0))
+    one_sign = min(-float(np.quantile(y, 0.05)), float(np.quantile(y, 0.95))) <= 0.05 * most if len(y) else False
+    if len(y) < 8 or not one_sign or abs(_skewness(y)) < 0.5:
+        return [None]
+    return [None, 0.1 * most, 0.02 * most]
+
+
+def _skewness(y: np.ndarray) -> float:
+    centred = y - y.mean()
+    return float(np.mean(centred**3) / max(np.mean(centred**2), 1e-300) ** 1.5)

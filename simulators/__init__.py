@@ -1,0 +1,1 @@
+"""Simulated instruments and materials that answer on the real wire."""

@@ -1,0 +1,1 @@
+"""Simulated instruments: bytes in, bytes out, physics on a clock."""

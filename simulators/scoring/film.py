@@ -1,0 +1,243 @@
+"""How well a campaign on the simulated film station learned its optical map.
+
+The yardstick is the noiseless gradient g of `simulators.materials.truth`, in its own units, at the points of the
+exhaustive map: 25 dwells x 25 peak temperatures x 16 temperatures from ``Tpeak - 200`` to ``Tpeak - 10`` degC. The
+metric is the one of Ament et al., Sci. Adv. 7, eabg4930 (2021): ``R2 = 1 - sum(((y - mu) / w)^2) / sum(((y - ybar) /
+w)^2)`` with the plain mean ybar. Published numbers hand over the variance as w, so the weight is 1/s^4 there; all of
+none, 1/s^2 and 1/s^4 are reported. The standard deviations s are those of one exhaustive map, made once by
+`benchmarks/exhaustive_map.py` and shipped as data: they never come from the planner that is scored.
+
+Beware of the weighted ones. Where the film does not change, s is small and y far below the plain mean, so that these
+plains make up nearly all of the denominator: a map of zeros, which knows nothing, scores about 0.96 with 1/s^2. So
+`r2_map_weighted_mean` reports the same sums about the weighted mean, the best constant, at which zeros score below 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+from scipy.signal import find_peaks
+
+from simulators.materials.options import FilmOptions
+from simulators.materials.truth import FilmTruth
+from simulators.world import WorldFile
+
+Array = NDArray[np.float64]
+
+DWELL_US: Array = np.geomspace(250.0, 10000.0, 25)
+PEAK_TEMPERATURE_C: Array = np.linspace(400.0, 1300.0, 25)
+OFFSET_C: Array = np.linspace(-200.0, -10.0, 16)
+
+GRID_C: Array = np.linspace(200.0, 1290.0, 147)
+"""Where the planner is asked, for each dwell; its answers are interpolated to the points, whose spacing is finer."""
+
+WEIGHTS = ("none", "1/s^2", "1/s^4")
+
+Z_90 = 1.645
+"""Half-width of a 90% interval in standard deviations."""
+
+RIDGE_WINDOW_C = 60.0
+"""A predicted ridge farther than this from a boundary is no ridge of that boundary."""
+
+RIDGE_PROMINENCE = 0.1
+"""Least prominence of a predicted ridge, over the largest value of the predicted map."""
+
+_FINE_C: Array = np.arange(200.0, 1290.1, 1.0)
+
+
+class ScoredTrial(Protocol):
+    """What the scorer needs of a trial."""
+
+    outcome: str
+    n_spectra: int
+
+
+class ScoredRun(Protocol):
+    """A finished campaign: its trials in the order in which they were told, and the planner's memory of each stage."""
+
+    trials: Sequence[Any]
+
+    def predict(self, n_trials: int, points: Sequence[Mapping[str, float]]) -> tuple[Any, Any]:
+        """Return the planner's mean and standard deviation (``n`` each) of g after the first trials."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Map:
+    """g over (dwell, temperature): ``25 x 147`` means and standard deviations."""
+
+    mean: Array
+    sd: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ridges:
+    """Predicted ridges against the phase boundaries of the world."""
+
+    error_c: float
+    """Median over dwells and boundaries of the distance to the nearest predicted ridge; infinite where more than half
+    of the boundaries have none within 60 degC, because a boundary that was missed is not left out of the median."""
+    found: float
+    """Fraction of boundaries that have a ridge within 60 degC."""
+    false: int
+    """Predicted ridges that are within 60 degC of no boundary."""
+
+
+class FilmScorer:
+    """Scores one campaign against the world with the same seed and options."""
+
+    def __init__(
+        self, *, state: WorldFile | None, seed: int, options: Mapping[str, object], campaign: Mapping[str, Any]
+    ) -> None:
+        self._options = FilmOptions.from_mapping(options)
+        self._truth = FilmTruth(seed, self._options)
+        self._names = _parameter_names(campaign)
+        temperature, dwell = exhaustive_points()
+        self._target = self._truth.gradient(temperature.ravel(), np.log10(dwell.ravel())).reshape(temperature.shape)
+        self._sd = exhaustive_sd()
+
+    def score(self, run: ScoredRun) -> dict[str, object]:
+        """Return the metrics of a run.
+
+        Returns:
+            ``stripes`` (numbers of stripes at which the map was scored), ``r2_map``, ``r2_map_weighted_mean`` and
+            ``coverage_90`` (one value per entry of ``stripes``; the first two by weight), ``boundary_error_c``,
+            ``boundaries_found``, ``false_ridges`` (after the last stripe; None where there is no map) and
+            ``spectra_taken``.
+        """
+        stages = scored_stages(run.trials, self._options.score_every)
+        maps = [self._predicted(run, n_trials) for _, n_trials in stages]
+        ridges = self.ridges(maps[-1]) if maps else None
+        return {
+            "stripes": [n_stripes for n_stripes, _ in stages],
+            "r2_map": {weight: [_plain(self.r2(one, weight)) for one in maps] for weight in WEIGHTS},
+            "r2_map_weighted_mean": {
+                weight: [_plain(self.r2(one, weight, about_weighted_mean=True)) for one in maps]
+                for weight in WEIGHTS[1:]
+            },
+            "coverage_90": [_plain(self.coverage_90(one)) for one in maps],
+            "boundary_error_c": _plain(ridges.error_c) if ridges else None,
+            "boundaries_found": ridges.found if ridges else None,
+            "false_ridges": ridges.false if ridges else None,
+            "spectra_taken": int(sum(trial.n_spectra for trial in run.trials)),
+        }
+
+    def r2(self, predicted: Map, weight: str, *, about_weighted_mean: bool = False) -> float:
+        """Return R2 of a map under one of the weights; NaN where the exhaustive map's file is not installed."""
+        if weight != "none" and self._sd is None:
+            return float("nan")
+        sd = np.ones_like(self._target) if weight == "none" or self._sd is None else self._sd
+        w = sd**2 if weight == "1/s^4" else sd
+        return r_squared(self._target, at_points(predicted.mean), w, about_weighted_mean=about_weighted_mean)
+
+    def coverage_90(self, predicted: Map) -> float:
+        """Return the fraction of points whose truth lies within the planner's 90% interval."""
+        off = np.abs(at_points(predicted.mean) - self._target)
+        return float(np.mean(off <= Z_90 * at_points(predicted.sd, is_smooth=False)))
+
+    def ridges(self, predicted: Map) -> Ridges:
+        """Compare the ridges of a map (maxima along temperature, at each dwell) with the true phase boundaries."""
+        boundaries = self._truth.boundaries_c(np.log10(DWELL_US))
+        least = RIDGE_PROMINENCE * float(predicted.mean.max())
+        distances, n_false = [], 0
+        for row, true_c in zip(predicted.mean, boundaries, strict=True):
+            exists = true_c[np.isfinite(true_c)]
+            fine = CubicSpline(GRID_C, row)(_FINE_C)
+            gaps = np.abs(_FINE_C[find_peaks(fine, prominence=least)[0]][:, None] - exists)
+            distances.append(gaps.min(axis=0, initial=np.inf))
+            n_false += int(np.sum(gaps.min(axis=1, initial=np.inf) > RIDGE_WINDOW_C))
+        distance = np.concatenate(distances)
+        found = distance <= RIDGE_WINDOW_C
+        error = float(np.median(np.where(found, distance, np.inf)))
+        return Ridges(error_c=error, found=float(np.mean(found)), false=n_false)
+
+    def _predicted(self, run: ScoredRun, n_trials: int) -> Map:
+        temperature, dwell = self._names
+        points = [{temperature: float(t), dwell: float(d)} for d in DWELL_US for t in GRID_C]
+        mean, sd = run.predict(n_trials, points)
+        shape = (len(DWELL_US), len(GRID_C))
+        return Map(mean=np.asarray(mean, dtype=float).reshape(shape), sd=np.asarray(sd, dtype=float).reshape(shape))
+
+
+def exhaustive_points() -> tuple[Array, Array]:
+    """Return ``25 x 25 x 16`` temperatures (degC) and dwells (us): by dwell, peak temperature, offset from the peak."""
+    temperature = PEAK_TEMPERATURE_C[None, :, None] + OFFSET_C
+    temperature, dwell = np.broadcast_arrays(temperature, DWELL_US[:, None, None])
+    return temperature.copy(), dwell.copy()
+
+
+@cache
+def exhaustive_sd() -> Array | None:
+    """Return ``25 x 25 x 16`` standard deviations s of the exhaustive map, or None where its file is not installed.
+
+    Raises:
+        ValueError: The file belongs to another grid of stripes.
+    """
+    file = resources.files("simulators.scoring") / "film_weights.npz"
+    if not file.is_file():
+        return None
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
+        grids = (("dwell_us", DWELL_US), ("peak_temperature_c", PEAK_TEMPERATURE_C), ("offset_c", OFFSET_C))
+        for name, expected in grids:
+            if data[name].shape != expected.shape or not np.allclose(data[name], expected):
+                raise ValueError(f"{file} has another {name} than the scorer; run benchmarks/exhaustive_map.py again")
+        return data["sd"].astype(float)
+
+
+def r_squared(truth: Array, predicted: Array, w: Array, *, about_weighted_mean: bool = False) -> float:
+    """Return ``1 - sum(((y - mu) / w)^2) / sum(((y - ybar) / w)^2)`` (any equal shapes).
+
+    about_weighted_mean: ybar is the mean weighted by 1/w^2 instead of the plain one.
+    """
+    mean = np.average(truth, weights=1.0 / w**2) if about_weighted_mean else truth.mean()
+    return float(1.0 - np.sum(np.square((truth - predicted) / w)) / np.sum(np.square((truth - mean) / w)))
+
+
+def at_points(values: Array, *, is_smooth: bool = True) -> Array:
+    """Interpolate ``25 x 147`` values along temperature to the ``25 x 25 x 16`` points of the exhaustive map.
+
+    is_smooth: by cubic splines; otherwise linearly, which never leaves the range of its neighbours.
+    """
+    temperature = (PEAK_TEMPERATURE_C[:, None] + OFFSET_C).ravel()
+    if is_smooth:
+        rows = CubicSpline(GRID_C, values, axis=1)(temperature)
+    else:
+        rows = np.stack([np.interp(temperature, GRID_C, row) for row in values])
+    return rows.reshape(len(DWELL_US), len(PEAK_TEMPERATURE_C), len(OFFSET_C))
+
+
+def scored_stages(trials: Sequence[ScoredTrial], every: int) -> list[tuple[int, int]]:
+    """Return (number of stripes, number of trials) after each `every`-th stripe and after the last one.
+
+    A stripe is a trial that was not lost: a failed one was annealed too, and cost as much.
+    """
+    ends = [n for n, trial in enumerate(trials, start=1) if trial.outcome != "lost"]
+    chosen = sorted({*range(every, len(ends) + 1, every), len(ends)} - {0})
+    return [(n_stripes, ends[n_stripes - 1]) for n_stripes in chosen]
+
+
+def _parameter_names(campaign: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the names of the peak temperature and the dwell.
+
+    Raises:
+        ValueError: The campaign has no such parameters.
+    """
+    names = {parameter["name"] for parameter in campaign.get("parameters", [])}
+    missing = {"peak_temperature", "dwell"} - names
+    if missing:
+        raise ValueError(
+            f"the film station's map is scored over 'peak_temperature' and 'dwell'; "
+            f"the campaign has no parameter {' and no '.join(sorted(map(repr, missing)))}"
+        )
+    return "peak_temperature", "dwell"
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

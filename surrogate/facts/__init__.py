@@ -1,0 +1,1 @@
+"""Public facts as data files, each with its source."""

@@ -1,0 +1,1 @@
+"""Reflectance spectra and pictures of laser-annealed stripes, to optical gradients with uncertainty."""

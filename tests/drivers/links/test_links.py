@@ -1,0 +1,291 @@
+"""What every link promises, tried on the in-memory link and on pyserial over a real pseudo-terminal."""
+
+import asyncio
+
+import pytest
+
+from drivers.command import Effect
+from drivers.errors import Ambiguous, NotConnected, Unreadable
+from drivers.links.framing import Block, Line
+from drivers.links.tap import Direction
+
+TIMEOUT_S = 0.1
+LATE_MAX_S = 0.25
+
+LOST = pytest.mark.parametrize(
+    ("effect", "error"),
+    [
+        (Effect.READ, Unreadable),
+        (Effect.IDEMPOTENT, Ambiguous),
+        (Effect.VERIFIABLE, Ambiguous),
+        (Effect.OPERATOR, Ambiguous),
+    ],
+    ids=str,
+)
+
+
+def ask(link, text, *, effect=Effect.READ, framing=None, timeout_s=TIMEOUT_S, urgent=False):
+    return link.exchange(
+        text.encode() + b"\n",
+        framing=framing or Line(),
+        timeout_s=timeout_s,
+        effect=effect,
+        late_max_s=LATE_MAX_S,
+        urgent=urgent,
+    )
+
+
+def echo(line):
+    return [(0.0, b"<" + line + b">\n")]
+
+
+def once(first, then=echo):
+    """Answer the first question in one way and the rest in another."""
+    answers = iter([first])
+    return lambda line: next(answers, then)(line)
+
+
+def test_a_reply_in_pieces_is_one_reply(using, device_kind):
+    device = device_kind(lambda line: [(0.01 * n, bytes([byte])) for n, byte in enumerate(b"21.50\n")])
+
+    async def use(link, clock):
+        assert await ask(link, "T?", timeout_s=1.0) == b"21.50"
+        assert await ask(link, "T?", timeout_s=1.0) == b"21.50"
+
+    using(device, use)
+
+
+def test_a_long_binary_reply_comes_whole(using, device_kind):
+    pixels = bytes(range(256)) * 200
+    device = device_kind(lambda line: [(0.0, Block().wrap(pixels))])
+
+    async def use(link, clock):
+        assert await ask(link, "READ?", framing=Block(), timeout_s=2.0) == pixels
+
+    using(device, use)
+
+
+@LOST
+def test_no_reply_means_what_the_effect_says(using, device_kind, effect, error):
+    device = device_kind(once(lambda line: []))
+
+    async def use(link, clock):
+        with pytest.raises(error, match="no reply within 0.1 s"):
+            await ask(link, "a", effect=effect)
+        assert await ask(link, "b") == b"<b>"
+        assert device.asked == [b"a", b"b"]
+
+    using(device, use)
+
+
+@LOST
+def test_a_cut_reply_is_never_a_value(using, device_kind, effect, error):
+    device = device_kind(once(lambda line: [(0.0, b"123")]))
+
+    async def use(link, clock):
+        with pytest.raises(error, match="half a reply") as caught:
+            await ask(link, "T?", effect=effect)
+        assert "'123'" in caught.value.wire
+        assert await ask(link, "b") == b"<b>"
+
+    using(device, use)
+
+
+@LOST
+def test_garbage_is_never_a_value(using, device_kind, effect, error):
+    device = device_kind(once(lambda line: [(0.0, b"\x00\xffgarbage\n")]))
+
+    async def use(link, clock):
+        with pytest.raises(error, match="starts with '#'"):
+            await ask(link, "READ?", framing=Block(), effect=effect)
+        assert await ask(link, "b") == b"<b>"
+
+    using(device, use)
+
+
+def test_a_late_reply_is_not_the_answer_to_the_next_question(using, device_kind):
+    device = device_kind(once(lambda line: [(TIMEOUT_S + 0.15, b"<late>\n")]))
+
+    async def use(link, clock):
+        with pytest.raises(Unreadable):
+            await ask(link, "a")
+        assert await ask(link, "b") == b"<b>"
+        assert await ask(link, "c") == b"<c>"
+        assert [one.data for one in link.tap if one.direction is Direction.DISCARDED] == [b"<late>\n"]
+
+    using(device, use)
+
+
+def test_two_replies_to_one_question_are_none(using, device_kind):
+    device = device_kind(once(lambda line: [(0.0, b"<a>\n<a>\n")]))
+
+    async def use(link, clock):
+        with pytest.raises(Unreadable, match="4 bytes more than one reply"):
+            await ask(link, "a")
+        assert await ask(link, "b") == b"<b>"
+
+    using(device, use)
+
+
+def test_what_comes_unasked_is_thrown_away(using, device_kind):
+    device = device_kind(echo)
+
+    async def use(link, clock):
+        assert await ask(link, "a") == b"<a>"
+        device.after(0.0, b"<hello>\n")
+        await clock.sleep(0.05)
+        assert await ask(link, "b") == b"<b>"
+
+    using(device, use)
+
+
+def test_a_reply_that_the_driver_cannot_read_is_distrusted(using, device_kind):
+    device = device_kind(once(lambda line: [(0.0, b"oz 3.2\n"), (0.1, b"g 1.0\n")]))
+
+    async def use(link, clock):
+        assert await ask(link, "a") == b"oz 3.2"
+        error = link.distrust("weight in oz", effect=Effect.VERIFIABLE)
+        assert isinstance(error, Ambiguous) and "weight in oz" in str(error)
+        assert await ask(link, "b") == b"<b>"
+
+    using(device, use)
+
+
+def test_a_cancelled_exchange_ends_by_itself_and_leaves_the_bus_in_step(using, device_kind):
+    device = device_kind(once(lambda line: [(0.1, b"<a>\n")]))
+
+    async def use(link, clock):
+        task = asyncio.ensure_future(ask(link, "a", timeout_s=1.0))
+        await clock.sleep(0.04)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        began_s = clock.now_s()
+        assert await ask(link, "b") == b"<b>"
+        assert clock.now_s() - began_s < 0.5  # it waited for the reply, not for the deadline
+        assert device.asked == [b"a", b"b"]
+
+    using(device, use)
+
+
+def test_a_cancelled_exchange_without_reply_does_not_poison_the_next(using, device_kind):
+    device = device_kind(once(lambda line: [(TIMEOUT_S + 0.1, b"<late>\n")]))
+
+    async def use(link, clock):
+        task = asyncio.ensure_future(ask(link, "a"))
+        await clock.sleep(0.04)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await ask(link, "b") == b"<b>"
+
+    using(device, use)
+
+
+def test_what_is_cancelled_while_it_waits_for_its_turn_is_never_sent(using, device_kind):
+    device = device_kind(once(lambda line: [(0.1, b"<a>\n")]))
+
+    async def use(link, clock):
+        first = asyncio.ensure_future(ask(link, "a", timeout_s=1.0))
+        await clock.sleep(0.02)
+        second = asyncio.ensure_future(ask(link, "never", effect=Effect.OPERATOR))
+        await clock.sleep(0.02)
+        second.cancel()
+        assert await first == b"<a>"
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        assert await ask(link, "b") == b"<b>"
+        assert device.asked == [b"a", b"b"]
+
+    using(device, use)
+
+
+def test_many_tasks_get_their_own_answers(using, device_kind):
+    device = device_kind(lambda line: [(0.001 * (len(line) % 3), b"<" + line + b">\n")])
+
+    async def use(link, clock):
+        async def worker(name):
+            for step in range(5):
+                text = f"{name}{'x' * step}"
+                assert await ask(link, text, timeout_s=2.0) == f"<{text}>".encode()
+
+        async with asyncio.TaskGroup() as group:
+            for name in "abcdef":
+                group.create_task(worker(name))
+
+    using(device, use)
+
+
+def test_a_stop_does_not_wait_for_a_distrusted_link(using, device_kind):
+    device = device_kind(once(lambda line: []))
+
+    async def use(link, clock):
+        with pytest.raises(Unreadable):
+            await ask(link, "a")
+        task = asyncio.ensure_future(ask(link, "STOP", effect=Effect.IDEMPOTENT, urgent=True))
+        await clock.sleep(0.05)
+        assert device.asked == [b"a", b"STOP"]  # long before the link is in step again
+        assert await task == b"<STOP>"
+        assert device.asked == [b"a", b"STOP", b"STOP"]
+        assert await ask(link, "b") == b"<b>"
+
+    using(device, use)
+
+
+def test_closing_ends_an_exchange_in_flight(using, device_kind):
+    device = device_kind(lambda line: [])
+
+    async def use(link, clock):
+        task = asyncio.ensure_future(ask(link, "a", effect=Effect.OPERATOR, timeout_s=60.0))
+        await clock.sleep(0.05)
+        await link.close()
+        with pytest.raises(Ambiguous, match="the link was closed"):
+            await task
+        with pytest.raises(NotConnected, match="call connect"):
+            await ask(link, "b")
+        assert device.asked == [b"a"]
+
+    using(device, use)
+
+
+def test_closing_while_the_link_gets_in_step_sends_nothing(using, device_kind):
+    device = device_kind(once(lambda line: []))
+
+    async def use(link, clock):
+        with pytest.raises(Unreadable):
+            await ask(link, "a")
+        task = asyncio.ensure_future(ask(link, "b"))
+        await clock.sleep(0.05)
+        await link.close()
+        with pytest.raises(NotConnected):
+            await task
+        assert device.asked == [b"a"]
+
+    using(device, use)
+
+
+def test_a_link_can_be_closed_twice_and_opened_again(using, device_kind):
+    device = device_kind(echo)
+
+    async def use(link, clock):
+        assert await ask(link, "a") == b"<a>"
+        await link.open()
+        await link.close()
+        await link.close()
+        assert not link.is_open
+        await link.open()
+        assert link.is_open
+        assert await ask(link, "b") == b"<b>"
+
+    using(device, use)
+
+
+def test_the_tap_sees_every_byte_both_ways(using, device_kind):
+    async def use(link, clock):
+        await ask(link, "a")
+        passed = [(one.direction, one.data) for one in link.tap]
+        assert passed == [(Direction.SENT, b"a\n"), (Direction.RECEIVED, b"<a>\n")]
+        link.tap = None
+        assert await ask(link, "b") == b"<b>"
+
+    using(device_kind(echo), use)

@@ -1,0 +1,160 @@
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select, text
+
+from drivers.clock import RealClock
+from orchestrator.directory import CampaignDirectory
+from orchestrator.errors import StorageError
+from orchestrator.journal import Journal, damaged_rows, read_events
+from orchestrator.projections import rebuild
+from orchestrator.store import PROJECTIONS
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return CampaignDirectory.create(tmp_path / "c", {})
+
+
+@pytest.fixture
+def engine(directory):
+    engine = directory.database(fsync=False, migrate=True)
+    yield engine
+    engine.dispose()
+
+
+def created(journal, **changes):
+    body = {
+        "name": "test",
+        "mode": "virtual",
+        "seed": 0,
+        "planner": "random",
+        "config": {},
+        "lab": {},
+        "provenance": {},
+        "versions": {},
+        **changes,
+    }
+    journal.append("campaign_created", body)
+
+
+def asked(journal, numbers, index=0):
+    trials = [
+        {"number": n, "parameters": {"x": n}, "is_control": False, "proposal_id": f"{index}-{n}", "predictions": {}}
+        for n in numbers
+    ]
+    body = {"index": index, "n": len(trials), "asked_s": 0.0, "charged_s": 1.0, "wall_s": 0.5, "policy": "random"}
+    journal.append("asked", {**body, "fallback_reason": "", "diagnostics": {}, "trials": trials}, durable=True)
+
+
+def tables(connection):
+    return {
+        model.__tablename__: [dict(row) for row in connection.execute(select(model.__table__)).mappings()]
+        for model in PROJECTIONS
+    }
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.integers(1, 4),
+        st.sampled_from(["trial_started", "plan_finished", "analysed", "trial_failed", "trial_lost", "told"]),
+    ),
+    max_size=25,
+)
+BODIES = {
+    "trial_started": {"sample": "s1", "place": {"x_mm": 1.0}},
+    "plan_finished": {},
+    "analysed": {
+        "values": {"y": 1.5},
+        "details": {"curve": [1, 2]},
+        "analysis": "reading 1",
+        "findings": [{"parameters": {"x": 1}, "values": {"y": 1.5}, "sd": {}, "failure": None}],
+    },
+    "trial_failed": {"reason": "no film"},
+    "trial_lost": {"reason": "misfire"},
+}
+
+
+@settings(max_examples=20)
+@given(EVENTS, st.lists(st.booleans(), min_size=25, max_size=25))
+def test_tables_rebuilt_from_the_journal_equal_the_live_ones(tmp_path_factory, events, durables):
+    from orchestrator.states import IllegalTransition
+
+    engine = CampaignDirectory.create(tmp_path_factory.mktemp("j") / "c", {}).database(fsync=False, migrate=True)
+    journal = Journal(engine, RealClock(), epoch=1)
+    created(journal)
+    asked(journal, [1, 2, 3, 4])
+    for (trial, kind), durable in zip(events, durables, strict=False):
+        body = {"trials": [trial]} if kind == "told" else BODIES[kind]
+        # an event that the states do not admit must not reach the journal at all
+        try:
+            journal.append(kind, body, trial=trial, durable=durable)
+        except IllegalTransition:
+            continue
+    journal.close()
+    with engine.connect() as connection:
+        live = tables(connection)
+        rebuild(connection, list(read_events(connection)))
+        assert tables(connection) == live
+    engine.dispose()
+
+
+def test_what_is_not_durable_rides_on_the_next_commit(engine):
+    journal = Journal(engine, RealClock(), epoch=1)
+    created(journal)
+    with engine.connect() as other:
+        assert list(read_events(other)) == []
+    asked(journal, [1])
+    with engine.connect() as other:
+        assert [event.kind for event in read_events(other)] == ["campaign_created", "asked"]
+    assert journal.commits == 1
+    journal.close()
+
+
+def test_a_killed_writer_loses_only_what_was_not_durable(engine):
+    journal = Journal(engine, RealClock(), epoch=1)
+    created(journal)
+    asked(journal, [1])
+    journal.append("trial_started", {"sample": None, "place": {}}, trial=1)
+    journal.connection.close()  # what a kill does: the buffer is gone
+    again = Journal(engine, RealClock(), epoch=2)
+    again.append("controller_started", {"epoch": 2}, durable=True)
+    again.close()
+    with engine.connect() as connection:
+        assert [event.seq for event in read_events(connection)] == [1, 2, 3]
+
+
+def test_not_a_number_never_enters_the_journal(engine):
+    journal = Journal(engine, RealClock(), epoch=1)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        journal.append("note", {"value": float("nan")})
+    journal.close()
+
+
+def test_after_a_failed_commit_nothing_more_is_accepted(directory, engine):
+    journal = Journal(engine, RealClock(), epoch=1)
+    created(journal)
+    journal.flush()
+    journal.connection.execute(text("PRAGMA max_page_count = 1"))  # what a full disk looks like to SQLite
+    with pytest.raises(StorageError, match="the disk is full"):
+        for number in range(200):
+            journal.append("note", {"text": "x" * 5000, "number": number}, durable=True)
+    with pytest.raises(StorageError, match="journal is closed"):
+        journal.append("note", {})
+    with engine.connect() as connection:
+        kinds = [event.kind for event in read_events(connection)]
+    assert kinds[0] == "campaign_created"
+    journal.close()
+
+
+def test_damage_is_found_by_row(engine):
+    journal = Journal(engine, RealClock(), epoch=1)
+    for number in range(3):
+        journal.append("note", {"number": number})
+    journal.close()
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE journal SET body = :body WHERE seq = 2"), {"body": json.dumps({"number": 7})})
+    with engine.connect() as connection:
+        assert damaged_rows(connection) == [2]

@@ -1,0 +1,107 @@
+"""Search spaces and constraints in the parameters' units."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator import space
+from orchestrator.campaign import Campaign
+from orchestrator.units import UnitError
+from planner.errors import ConstraintError
+
+
+def _campaign(units, *constraints, **more):
+    return Campaign.from_data(
+        {
+            "labpilot": 1,
+            "name": "x",
+            "parameters": [
+                {"name": name, "kind": "continuous", "low": 0, "high": 10, "unit": unit} for name, unit in units.items()
+            ]
+            + [{"name": "word", "kind": "categorical", "levels": ["u", "v"]}],
+            "constraints": list(constraints),
+            "objectives": [{"name": "y", "direction": "maximize", "unit": "mg"}],
+            "recipe": [{"perform": {}}],
+            "analysis": {"kind": "reading"},
+            "planner": {"policy": "random"},
+            "budget": {"trials": 3},
+            **more,
+        }
+    )
+
+
+def _read(text, **units):
+    return [
+        (dict(found.coefficients), found.relation, found.bound) for found in space.constraints(_campaign(units, text))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "units", "expected"),
+    [
+        ("a + 2*b <= 5 mL", {"a": "mL", "b": "mL"}, [({"a": 1, "b": 2}, "<=", 5)]),
+        ("a + 2*b <= 5 mL", {"a": "mL", "b": "uL"}, [({"a": 1, "b": 0.002}, "<=", 5)]),
+        ("a + b <= 5", {"a": "mL", "b": "mL"}, [({"a": 1, "b": 1}, "<=", 5)]),
+        ("a >= 2*b", {"a": "mL", "b": "uL"}, [({"a": 1, "b": -0.002}, ">=", 0)]),
+        ("(a + b)/2 <= 3e3 uL", {"a": "mL", "b": "mL"}, [({"a": 0.5, "b": 0.5}, "<=", 3)]),
+        (
+            "1 mM <= a + b <= 0.5 mol/L",
+            {"a": "M", "b": "mM"},
+            [({"a": 1, "b": 0.001}, ">=", 0.001), ({"a": 1, "b": 0.001}, "<=", 0.5)],
+        ),
+        ("a - b >= 10 K", {"a": "degC", "b": "degC"}, [({"a": 1, "b": -1}, ">=", 10)]),
+        ("a <= 300 K", {"a": "degC"}, [({"a": 1}, "<=", 26.85)]),
+        ("a + b <= 100 %", {"a": "%", "b": "%"}, [({"a": 1, "b": 1}, "<=", 100)]),
+        ("`a` + b <= 5 cm3", {"a": "mL", "b": "mL"}, [({"a": 1, "b": 1}, "<=", 5)]),
+        ("a <= 5 mL/min", {"a": "uL/s"}, [({"a": 1}, "<=", 5000 / 60)]),
+    ],
+)
+def test_constraints_are_read_in_the_parameters_units(text, units, expected):
+    found = _read(text, **units)
+    for (weights, relation, bound), (want_weights, want_relation, want_bound) in zip(found, expected, strict=True):
+        assert weights == pytest.approx(want_weights)
+        assert relation == want_relation
+        assert bound == pytest.approx(want_bound)
+
+
+def test_the_users_text_is_kept_for_messages():
+    assert space.constraints(_campaign({"a": "mL"}, " a <= 5 uL "))[0].text == "a <= 5 uL"
+
+
+@pytest.mark.parametrize(
+    ("text", "units", "error", "message"),
+    [
+        ("a + b <= 5 mL", {"a": "mL", "b": "s"}, UnitError, r"adds 'a' \(a volume in 'mL'\) and 'b' \(a time in 's'\)"),
+        ("a <= 5 s", {"a": "mL"}, UnitError, "'5 s' is a time, but a volume in 'mL' is needed here"),
+        ("a + b <= 5", {"a": "mL", "b": "uL"}, UnitError, "have different units; give the numbers theirs"),
+        ("5 mL*a <= 3", {"a": "1"}, UnitError, "'5 mL' is a factor; a factor has no unit"),
+        ("a + b <= 300 K", {"a": "degC", "b": "degC"}, UnitError, "a sum of temperatures has no meaning in 'K'"),
+        ("a + b <= 9 degC", {"a": "degC", "b": "K"}, UnitError, "whose zeros differ; declare both in one unit"),
+        ("a <= 5 foo", {"a": "mL"}, UnitError, "unknown unit 'foo'"),
+        ("a + c <= 5", {"a": "mL"}, ConstraintError, "unknown parameter 'c'"),
+        ("a < 5", {"a": "mL"}, ConstraintError, "use <="),
+        ("a*a <= 5", {"a": "mL"}, ConstraintError, "not linear"),
+        ("", {"a": "mL"}, ConstraintError, "expected a number or a parameter"),
+    ],
+)
+def test_constraints_that_make_no_sense(text, units, error, message):
+    with pytest.raises(error, match=message):
+        _read(text, **units)
+
+
+def test_the_search_space_has_every_axis_as_declared():
+    campaign = _campaign({"a": "mL"}, "a <= 5 mL")
+    found = space.search_space(campaign)
+    assert found.names == ("a", "word")
+    assert found.contains({"a": 5.0, "word": "u"})
+    assert not found.contains({"a": 5.1, "word": "u"})
+
+
+def test_candidates_make_a_pool():
+    found = space.search_space(_campaign({"a": "mL"}), candidates=[{"a": 1.0, "word": "u"}, {"a": 2.0, "word": "v"}])
+    assert found.size() == 2
+
+
+def test_objectives_keep_direction_and_unit():
+    found = space.objectives(_campaign({"a": "mL"}))
+    assert [(item.name, item.direction, item.unit) for item in found] == [("y", "maximize", "mg")]
