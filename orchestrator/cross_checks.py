@@ -16,16 +16,16 @@ from orchestrator.fields import did_you_mean
 from orchestrator.lab import Limit, Wafer
 from orchestrator.parameters import Categorical
 from orchestrator.recipe import Command, Reference
-from orchestrator.space import read_constraint, search_space
+from orchestrator.space import objectives, read_constraint, search_space
 from orchestrator.subject import Subject
 from orchestrator.yaml_source import Problem, Source
+from planner.errors import BadOption
 
-ANALYSES: Mapping[str, tuple[tuple[str, ...], ...]] = {
+NEEDED_STEPS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "stripe_gradient": (("reference",), ("scan", "adaptive_scan")),
     "reading": (("perform", "command"),),
 }
-"""Analyses by name, and what each needs of a recipe: one step of every group. surrogate.ANALYSES holds the functions,
-and is slow to import; a test holds the names equal."""
+"""What an analysis needs of a recipe, by its name: one step of every group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,26 +139,40 @@ def _violations(campaign: Campaign, point: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _analysis(subject: Subject) -> Iterator[Problem]:
-    kind = subject.campaign.analysis.kind
+    from surrogate import ANALYSES
+
+    kind, options = subject.campaign.analysis.kind, subject.campaign.analysis.options
     if kind not in ANALYSES:
         yield subject.campaign_source.problem(
             ("analysis", "kind"), f"no analysis {kind!r}{did_you_mean(kind, ANALYSES)}"
         )
         return
     steps = {step.kind for step in subject.campaign.recipe}
-    for group in ANALYSES[kind]:
+    for group in NEEDED_STEPS.get(kind, ()):
         if not steps & set(group):
             message = f"{kind} needs {' or '.join(group)} among the steps of the recipe"
             yield subject.campaign_source.problem(("analysis", "kind"), message)
+    if options:  # not otherwise: what an analysis imports to look at them is slow
+        for message in ANALYSES[kind].problems(options):
+            yield subject.campaign_source.problem(("analysis", "options"), message)
 
 
 def _policy(subject: Subject) -> Iterator[Problem]:
-    from planner.policies.base import POLICIES
+    from planner.policies.base import POLICIES, policy_class
 
-    policy = subject.campaign.planner.policy
-    if policy not in POLICIES:
-        message = f"no policy {policy!r}{did_you_mean(policy, POLICIES)}"
+    chosen = subject.campaign.planner
+    if chosen.policy not in POLICIES:
+        message = f"no policy {chosen.policy!r}{did_you_mean(chosen.policy, POLICIES)}"
         yield subject.campaign_source.problem(("planner", "policy"), message)
+        return
+    try:
+        space = search_space(subject.campaign)
+        policy_class(chosen.policy)(space, objectives(subject.campaign), chosen.options)
+    except BadOption as error:
+        path = ("planner", "options") if chosen.options else ("planner", "policy")
+        yield subject.campaign_source.problem(path, str(error))
+    except ValueError:
+        return  # said by _constraints
 
 
 def _stopping(subject: Subject) -> Iterator[Problem]:
@@ -192,7 +206,7 @@ CHECKS: tuple[Check, ...] = (
     _check(_constraints, "parameters", "constraints"),
     _check(_controls, "parameters", "constraints", "controls"),
     _check(_analysis, "analysis", "recipe"),
-    _check(_policy, "planner"),
+    _check(_policy, "planner", "parameters", "constraints", "objectives"),
     _check(_stopping, "objectives", "stopping"),
 )
 """Every check between sections and files."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -150,15 +151,19 @@ class Wafer(StrictModel):
 
         A site is a whole cell of the grid: one that crosses the edge is none.
         """
-        dx, dy = self.pitch_mm
-        radius = self.diameter_mm / 2
-        columns, rows = int(radius / dx), int(radius / dy)
-        return tuple(
-            (ix * dx, iy * dy)
-            for iy in range(-rows, rows + 1)
-            for ix in range(-columns, columns + 1)
-            if math.hypot(abs(ix) * dx + dx / 2, abs(iy) * dy + dy / 2) <= radius * (1 + 1e-12)
-        )
+        return _sites(self.diameter_mm, *self.pitch_mm)
+
+
+@cache
+def _sites(diameter_mm: float, dx: float, dy: float) -> tuple[tuple[float, float], ...]:
+    radius = diameter_mm / 2
+    columns, rows = int(radius / dx), int(radius / dy)
+    return tuple(
+        (ix * dx, iy * dy)
+        for iy in range(-rows, rows + 1)
+        for ix in range(-columns, columns + 1)
+        if math.hypot(abs(ix) * dx + dx / 2, abs(iy) * dy + dy / 2) <= radius * (1 + 1e-12)
+    )
 
 
 def _samples_tag(value: Any) -> str:

@@ -41,8 +41,8 @@ from orchestrator.fields import (
 from orchestrator.mistakes import TAG
 from orchestrator.yaml_source import kind_of
 
-SCAN_POLICIES = ("integrated_gradient", "uncertainty", "random", "grid")
-"""How an adaptive scan chooses where to go next; planner.AdaptiveScan knows the same (a test holds them equal)."""
+SCAN_POLICIES = ("integrated_gradient", "integrated_variance", "uncertainty", "random", "grid", "sobol")
+"""How an adaptive scan chooses where to go next; `planner.adaptive_scan` has the same (a test holds them equal)."""
 
 DeviceName = Annotated[str, Field(min_length=1, description="Which device does it; needed where several could")]
 Averages = Annotated[Whole, Field(ge=1, le=10_000, description="Exposures that are averaged into one spectrum")]

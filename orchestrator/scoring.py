@@ -81,7 +81,7 @@ def _run(connection: Connection, ready: Ready, trials: Sequence[TrialRecord]) ->
     history = read_standing(connection).history
     table: Any = MeasurementRow.__table__  # type: ignore[attr-defined]
     query = select(table.c.trial, func.count()).where(table.c.kind == "spectrum", table.c.role == "film")
-    spectra = dict(connection.execute(query.group_by(table.c.trial)).tuples().all())
+    spectra = {trial: count for trial, count in connection.execute(query.group_by(table.c.trial))}
     return ScoredRun(
         trials=[
             ScoredTrial(

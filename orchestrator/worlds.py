@@ -11,7 +11,8 @@ import json
 import selectors
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -59,7 +60,9 @@ def load(group: str, name: str) -> Any:
 def pool_of(options: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]] | None:
     """Return the only points that these worlds can answer for, or None where they can answer for any."""
     for world, told in options.items():
-        pool = load(WORLDS, world).pool(told)
+        factory = load(WORLDS, world)
+        with _refusals():
+            pool = factory.pool(told)
         if pool is not None:
             return pool
     return None
@@ -71,8 +74,18 @@ def described(options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     for world, told in options.items():
         describe = getattr(load(WORLDS, world), "describe", None)
         if describe is not None:
-            found[world] = describe(told)
+            with _refusals():
+                found[world] = describe(told)
     return found
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn a world's refusal of its options or its state file (a table that was moved, say) into one for the user."""
+    try:
+        yield
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 @dataclass(slots=True)
@@ -89,14 +102,16 @@ class VirtualWorlds:
         """Return the in-memory link to an instrument.
 
         Raises:
-            InputError: There is no such world or instrument.
+            InputError: There is no such world or instrument, or the world refuses its options or its state file.
         """
         if world not in self._open:
             options = self.options.get(world, {})
             self.directory.mkdir(exist_ok=True)
-            self._open[world] = load(WORLDS, world).open(
-                self.directory / f"{world}.sqlite", clock=self.clock, seed=self.seed, options=options
-            )
+            factory = load(WORLDS, world)
+            with _refusals():
+                self._open[world] = factory.open(
+                    self.directory / f"{world}.sqlite", clock=self.clock, seed=self.seed, options=options
+                )
         return MemoryLink(
             _instrument(world, instrument, self._open[world].instruments),
             self.clock,

@@ -10,7 +10,7 @@ The state of a scan follows from its constructor and the ordered tells: `next` c
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +20,7 @@ from planner.scan_model import ScanModel
 from planner.scan_policies import acquisition, fixed_order
 from surrogate.spectra.microscope import MicroscopePrior
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 ScanPolicy = Literal["integrated_gradient", "integrated_variance", "uncertainty", "random", "grid", "sobol"]
 

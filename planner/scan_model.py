@@ -7,6 +7,7 @@ centre, mirrored where a picture tells where that centre is, rescaled by what th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +18,7 @@ from surrogate.gp import condition, slope_covariance
 from surrogate.kernels import Kernel1D, Line, Matern52, Mirrored, Rescale, Rescaled, Sum
 from surrogate.spectra.microscope import MicroscopePrior, heated_window
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 NOISE_SD = 0.002
 """Of a coefficient, where a tell does not say."""
@@ -79,9 +80,7 @@ class ScanModel:
         sd = np.full(coefficients.shape, NOISE_SD) if noise is None else np.asarray(noise, dtype=float)
         known = self._coefficients[0].shape if self._coefficients else coefficients.shape
         if coefficients.ndim != 1 or sd.shape != coefficients.shape or coefficients.shape != known:
-            raise ValueError(
-                f"a scan got {coefficients.size} coefficients and {sd.size} noises, not {known[0]} of each"
-            )
+            raise ValueError(f"a scan got {coefficients.size} coefficients and {sd.size} noises, not {known[0]} each")
         if not (np.isfinite(coefficients).all() and np.isfinite(sd).all()):
             return
         self._x.append(x_mm)

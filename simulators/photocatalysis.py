@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -93,7 +94,12 @@ class PhotocatalysisLab:
     @classmethod
     def open(cls, path: Path, *, clock: Now, seed: int, options: Mapping[str, Any]) -> PhotocatalysisLab:
         """Construct the world on its state file; arguments and errors as in the constructor."""
-        return cls(state=WorldFile(path), clock=clock, seed=seed, options=options)
+        with ExitStack() as undo:
+            state = WorldFile(path)
+            undo.callback(state.close)
+            lab = cls(state=state, clock=clock, seed=seed, options=options)
+            undo.pop_all()
+        return lab
 
     @classmethod
     def check(cls, options: Mapping[str, Any]) -> list[str]:

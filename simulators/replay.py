@@ -8,6 +8,7 @@ how far that can be trusted (its cross-validated error) goes with its identity a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,12 @@ class ReplayLab:
     @classmethod
     def open(cls, path: Path, *, clock: Now, seed: int, options: Mapping[str, Any]) -> ReplayLab:
         """Construct the world on its state file; arguments and errors as in the constructor."""
-        return cls(state=WorldFile(path), clock=clock, seed=seed, options=options)
+        with ExitStack() as undo:
+            state = WorldFile(path)
+            undo.callback(state.close)
+            lab = cls(state=state, clock=clock, seed=seed, options=options)
+            undo.pop_all()
+        return lab
 
     @classmethod
     def check(cls, options: Mapping[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ import time
 import tty
 from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -140,15 +140,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--options", type=_json_object, default={}, help="a JSON object")
     asked = parser.parse_args(argv)
     try:
-        state = WorldFile(asked.state)
-        world: World = world_class(asked.world)(state=state, clock=EpochClock(), seed=asked.seed, options=asked.options)
-        asyncio.run(serve(world.instruments))
+        with closing(WorldFile(asked.state)) as state:
+            world: World = world_class(asked.world)(
+                state=state, clock=EpochClock(), seed=asked.seed, options=asked.options
+            )
+            asyncio.run(serve(world.instruments))
     except (LookupError, ValueError, OSError, WorldBusy, sqlite3.Error) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except KeyboardInterrupt:
         return 130
-    world.close()
     return 0
 
 

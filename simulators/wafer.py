@@ -34,7 +34,7 @@ class Wafer:
         self._film = film
         self._state = state
         self._shots: list[dict[str, Any]] = []
-        self._sites: dict[tuple[int, int], list[int]] = {}
+        self._rows: dict[int, dict[int, list[int]]] = {}
         for number in range(1, 1 + sum(1 for _ in state.keys("shot/"))):
             self._remember(state.get(f"shot/{number}"))
 
@@ -51,7 +51,7 @@ class Wafer:
     def shoot(self, *, x_um: int, y_um: int, time_s: float, job: Mapping[str, Any]) -> dict[str, Any]:
         """Fire a shot and return its rows for the world's file; the caller writes them."""
         settings = {key: job[key] for key in ("peak_temperature_c", "dwell_us")}
-        earlier = len(self._sites.get((x_um, y_um), ()))
+        earlier = len(self._rows.get(y_um, {}).get(x_um, ()))
         truth = self._film.shoot(x_mm=x_um / 1000, y_mm=y_um / 1000, shot_number=earlier, **settings)
         shot = {"tag": job["tag"], "x_um": x_um, "y_um": y_um, "time_s": time_s, **settings, "truth": truth}
         self._remember(shot)
@@ -82,8 +82,7 @@ class Wafer:
         self, x_um: Array, y_um: int, n_shots: int
     ) -> Iterable[tuple[Sequence[dict[str, Any]], Array, NDArray[np.bool_]]]:
         """Part ``m`` places by the nearest stripe; one that no stripe reaches is film as deposited."""
-        sites = [site for site, numbers in self._sites.items() if numbers[0] < n_shots]
-        sites = [site for site in sites if abs(site[1] - y_um) <= HALF_LENGTH_UM]
+        sites = self._sites_near(y_um, n_shots)
         nearest = np.full(len(x_um), -1)
         distance = np.full(len(x_um), HALF_WIDTH_UM + 0.5)
         for index, (x, _) in enumerate(sites):
@@ -92,14 +91,17 @@ class Wafer:
             distance[is_nearer] = np.abs(x_um - x)[is_nearer]
         for index in np.unique(nearest).tolist():
             where = nearest == index
-            x, shots = 0, []
-            if index >= 0:
-                x = sites[index][0]
-                shots = [self._shots[number]["truth"] for number in self._sites[sites[index]] if number < n_shots]
-            yield shots, (x_um[where] - x) / 1000, where
+            x, numbers = sites[index] if index >= 0 else (0, [])
+            yield [self._shots[number]["truth"] for number in numbers], (x_um[where] - x) / 1000, where
+
+    def _sites_near(self, y_um: int, n_shots: int) -> list[tuple[int, list[int]]]:
+        """Return x and shots of the sites that reach to a y, as they were after so many shots."""
+        rows = [row for y, row in self._rows.items() if abs(y - y_um) <= HALF_LENGTH_UM]
+        sites = ((x, [number for number in numbers if number < n_shots]) for row in rows for x, numbers in row.items())
+        return [(x, numbers) for x, numbers in sites if numbers]
 
     def _remember(self, shot: dict[str, Any]) -> None:
-        self._sites.setdefault((shot["x_um"], shot["y_um"]), []).append(len(self._shots))
+        self._rows.setdefault(shot["y_um"], {}).setdefault(shot["x_um"], []).append(len(self._shots))
         self._shots.append(shot)
 
 

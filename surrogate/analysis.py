@@ -1,8 +1,9 @@
 """Analyses: versioned pure functions from the measurements of one trial to findings with uncertainty, or a reason.
 
-An analysis is called as ``ANALYSES["stripe_gradient"](measurements, options=...)``, where options hold what the campaign
-file says and, under ``parameters``, the trial's parameters in the campaign's units. The same input gives the same
-output on every machine; a changed output needs a changed version. The functions are imported when first called.
+An analysis is called as ``ANALYSES["stripe_gradient"](measurements, options=...)``, where options hold what the
+campaign file says and, under ``parameters``, the trial's parameters (peak temperature in degC, dwell in us). The same
+input gives the same output on every machine; a changed output needs a changed version. The functions are imported
+when first called.
 """
 
 from __future__ import annotations

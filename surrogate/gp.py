@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 
 from surrogate.kernels import Kernel1D
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 JITTERS = (0.0, 1e-12, 1e-10, 1e-8, 1e-6)
 """Tried in turn, as a fraction of the mean diagonal, where rounding makes a covariance indefinite."""

@@ -10,12 +10,12 @@ transitions lie along slanted lines in (temperature, log dwell), and a kernel th
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 _SQRT5 = float(np.sqrt(5.0))
 
@@ -206,7 +206,7 @@ class Bumps:
 
     def value(self, x: Array) -> Array:
         """Return r(x)."""
-        return self.floor + sum(self._bump(x, i)[0] for i in range(len(self.centres)))
+        return self.floor + np.sum([self._bump(x, i)[0] for i in range(len(self.centres))], axis=0)
 
     def slope(self, x: Array) -> Array:
         """Return dr/dx."""

@@ -137,13 +137,22 @@ def supervise(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _tell("interrupted", EXIT_INTERRUPTED)
     except BrokenPipeError:
-        # whoever read our output (head, say) has had enough; Python would complain when it closes stdout
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _stop_writing()
+    except SystemExit as left:
+        # typer leaves this way where it meets a broken pipe itself
+        if isinstance(left.__context__, BrokenPipeError):
+            return _stop_writing()
+        raise
     except OSError as error:
         return _os_error(error)
     except Exception as error:
         return _unexpected(error)
+
+
+def _stop_writing() -> int:
+    """Go quietly: whoever read our output (head, say) has had enough, and Python would complain at its own exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    return 0
 
 
 def _usage(error: Any) -> int:

@@ -48,6 +48,7 @@ lab.element = (tag, attributes = {}, ...children) => {
 
 lab.number = (value, digits = 4) => {
   if (value === null || value === undefined) return "–";
+  if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value !== "number") return String(value);
   if (Number.isInteger(value) && Math.abs(value) < 1e6) return String(value);
   return String(Number(value.toPrecision(digits)));
@@ -57,9 +58,13 @@ lab.quantity = (value, unit) => lab.number(value) + (unit && value !== null && v
 lab.duration = (seconds) => {
   if (seconds === null || seconds === undefined) return "–";
   if (seconds < 60) return `${Number(seconds.toPrecision(3))} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
-  if (seconds < 172800) return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
-  return `${Math.floor(seconds / 86400)} d ${Math.round((seconds % 86400) / 3600)} h`;
+  const two = (count, per, names) => {
+    const whole = Math.floor(count / per), rest = count % per;
+    return rest ? `${whole} ${names[0]} ${rest} ${names[1]}` : `${whole} ${names[0]}`;
+  };
+  if (seconds < 3600) return two(Math.round(seconds), 60, ["min", "s"]);
+  if (seconds < 172800) return two(Math.round(seconds / 60), 60, ["h", "min"]);
+  return two(Math.round(seconds / 3600), 24, ["d", "h"]);
 };
 
 /* The unit in which a span of time is read best. */

@@ -172,10 +172,11 @@ def _trials(snapshot: Snapshot) -> str:
     if not snapshot.trials:
         return "<p>No trial was accepted yet.</p>"
     caption = "Ticks show where spectra were taken; between them the map shows the nearest one."
+    dots = "Bands and bars hold 90%. Dots are what was measured, or what the planner was told."
     roles = '<span class="no-print"><span id="trial-role"></span> <span id="trial-view"></span></span>'
     picture = (
         '<figure class="panel" id="trial-picture" hidden><h3>What the camera saw</h3><img class="picture" alt="the '
-        'sample under the camera"></figure>'
+        'sample under the camera"><figcaption></figcaption></figure>'
     )
     return f"""<p class="about">Choose a trial here, or click it in any chart.</p>
 <div class="picker no-print"><button type="button" class="tool" id="trial-before" aria-label="Trial before">←</button>
@@ -184,7 +185,7 @@ def _trials(snapshot: Snapshot) -> str:
 <div class="strip no-print" id="trial-strip"></div>
 <div class="browser"><div class="panel" id="trial-facts"></div><div>
 {_chart("spectra-chart", title="Spectra", caption=caption, tools=roles, identity="spectra-panel")}{picture}
-{_chart("analysis-chart", title="What the analysis made of them", identity="analysis-panel")}
+{_chart("analysis-chart", title="What the analysis made of them", caption=dots, identity="analysis-panel")}
 <div id="trial-steps"></div></div></div>
 <details><summary>All trials as a table</summary>{all_trials(snapshot)}</details>"""
 

@@ -85,6 +85,13 @@ lab.part("progress", () => {
     }];
   };
 
+  /* A first guess from next to no data can be a hundred times the rest. */
+  const scale = () => {
+    const values = asks.diagnostics[diagnostic].filter((value) => value !== null);
+    const low = Math.min(...values), high = Math.max(...values);
+    return low > 0 && high > 30 * low ? { type: "log", ...lab.logTicks(low / 2, high * 2) } : { rangemode: "tozero" };
+  };
+
   const draw = lab.chart("progress-chart", (theme) => {
     const showsLearning = isLearning && diagnostic;
     if (!showsLearning && !measured.length && !trials.some((trial) => trial.o !== "measured")) return "Nothing was measured yet.";
@@ -94,7 +101,7 @@ lab.part("progress", () => {
     const layout = lab.layout(theme, {
       height: 390, margin: { l: 60, r: 14, t: 30, b: 46 },
       xaxis: { title: { text: xTitle(), standoff: 8 }, rangemode: "tozero", anchor: "y2" },
-      yaxis: { title: { text: title, standoff: 8 }, domain: [hasMarks ? 0.13 : 0, 1], rangemode: "tozero" },
+      yaxis: { title: { text: title, standoff: 8 }, domain: [hasMarks ? 0.13 : 0, 1], ...(showsLearning ? scale() : { rangemode: "tozero" }) },
       yaxis2: { domain: [0, 0.07], range: [-1, 1], showticklabels: false, ticks: "", showgrid: false, fixedrange: true },
     });
     return { data, layout };

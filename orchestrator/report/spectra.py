@@ -37,7 +37,8 @@ class SpectraPack:
     grids: list[str] = field(default_factory=list)
     """Wavelengths (``p`` float32, base64), each as often as it differs."""
     axis: tuple[str, str] = ("wavelength_nm", "counts")
-    pictures: dict[int, str] = field(default_factory=dict)
+    pictures: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """Pictures by trial: a data URI, and how wide the picture is in mm (None: unknown)."""
     notices: list[str] = field(default_factory=list)
     n_points: int = MOST_POINTS
     _grid_index: dict[bytes, int] = field(default_factory=dict)
@@ -136,7 +137,9 @@ def _pack_pictures(pack: SpectraPack, snapshot: Snapshot, rows: Sequence[Measure
         for _, content in _read(snapshot.path, by_trial[number][-1:], damaged):
             pixels = content.arrays.get("pixels")
             if pixels is not None and pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype == np.uint8:
-                pack.pictures[number] = png_uri(shrunk(pixels, *PICTURE_SIZE))
+                pixel_um = content.metadata.get("pixel_um")
+                width_mm = None if pixel_um is None else 1e-3 * float(pixel_um) * pixels.shape[1]
+                pack.pictures[number] = {"uri": png_uri(shrunk(pixels, *PICTURE_SIZE)), "width_mm": width_mm}
     if len(chosen) < len(by_trial):
         pack.notices.append(f"The page holds the pictures of {len(chosen)} of {len(by_trial)} trials.")
 

@@ -52,7 +52,7 @@ lab.part("trials", () => {
     parameters.forEach((item, i) => list.append(...row(item.label, lab.quantity(trial.p[i], item.unit))));
     for (const [name, value] of Object.entries(trial.v)) {
       const known = objectives.find((item) => item.name === name);
-      list.append(...row(lab.element("b", {}, known ? known.label : name.replaceAll("_", " ")), lab.element("b", {}, lab.quantity(value, known ? known.unit : ""))));
+      list.append(...row(lab.element("b", {}, known ? known.label : words(name)), lab.element("b", {}, lab.quantity(value, known ? known.unit : ""))));
     }
     return list;
   };
@@ -132,18 +132,17 @@ lab.part("trials", () => {
     return `rgb(${stops[i].map((value, k) => Math.round(value + rest * (stops[i + 1][k] - value))).join(",")})`;
   };
 
-  /* what the analysis made of it: lists of equal length are curves over the one that says where */
+  /* What the analysis made of it. Lists of equal length belong together; one whose name ends in a unit says where, one
+     that ends in _sd is the spread of its namesake. Lists `p_x` and `p_y` are dots for the curve `y` over `x`. */
+  const isAxis = (name) => /_(mm|um|c|k|nm|s|deg|mv)$/.test(name);
+  const isSpread = (name) => /_(sd|std)$/.test(name);
   const curveSets = (found) => {
-    const lists = Object.entries(found).filter(([, value]) => Array.isArray(value) && value.length > 1 && value.every((item) => item === null || typeof item === "number"));
     const sets = new Map();
-    for (const [name, value] of lists) sets.set(value.length, [...(sets.get(value.length) || []), [name, value]]);
-    const isPlace = (name) => /^(temperature|position|offset|distance|wavelength|time|x)(_|$)/.test(name);
-    return [...sets.values()].map((set) => {
-      const x = set.find(([name]) => isPlace(name));
-      const spreads = new Map(set.filter(([name]) => /_(sd|std)$/.test(name)).map(([name, value]) => [name.replace(/_(sd|std)$/, ""), value]));
-      const lines = set.filter(([name]) => name !== (x && x[0]) && !/_(sd|std)$/.test(name) && !isPlace(name));
-      return { x, lines, spreads };
-    }).filter((set) => set.lines.length).slice(0, 2);
+    for (const [name, value] of Object.entries(found)) {
+      if (!Array.isArray(value) || value.length < 2 || !value.every((item) => item === null || typeof item === "number")) continue;
+      sets.set(value.length, [...(sets.get(value.length) || []), name]);
+    }
+    return [...sets.values()].map((names) => ({ axes: names.filter(isAxis), lines: names.filter((name) => !isAxis(name) && !isSpread(name)) }));
   };
   const told = (number) => {
     const found = observations[number];
@@ -155,52 +154,74 @@ lab.part("trials", () => {
     const along = spread.indexOf(Math.max(...spread));
     return spread[along] > 0 ? { along, x: found.p.map((point) => point[along]), y: found.v.map((value) => value[objective.name]), sd: found.sd.map((value) => value[objective.name] ?? 0) } : null;
   };
+  /* Panels: {title, unit of x, curve: {x, y, sd}, dots: {x, y, sd, name}}. */
   const panels = (number) => {
-    const found = [];
+    const found = details[number] || {};
+    const sets = curveSets(found);
     const findings = told(number);
-    if (findings) found.push({ findings });
-    for (const set of curveSets(details[number] || {})) if (!findings || !set.x || !/^temperature/.test(set.x[0]) || set.lines.length > 1) found.push({ set });
-    return found.slice(0, 3);
+    const isTold = (line) => findings && objective.name.includes(line);
+    const used = new Set();
+    const built = [];
+    for (const { axes, lines } of sets) {
+      for (const line of lines) {
+        const axis = axes[0];
+        const pair = sets.flatMap((other) => other.axes.filter((name) => name.endsWith(`_${axis}`)).map((name) => [name, `${name.slice(0, -axis.length)}${line}`])).find(([, y]) => found[y]);
+        if (pair) used.add(pair[1]);
+        const dots = pair ? { x: found[pair[0]], y: found[pair[1]], name: "measured" } : isTold(line) ? { ...findings, name: "told to the planner" } : null;
+        built.push({ line, title: words(line), xTitle: axis ? words(axis) : "index", curve: { x: found[axis] || found[line].map((_, i) => i), y: found[line], sd: found[`${line}_sd`] || found[`${line}_std`] }, dots });
+      }
+    }
+    const kept = built.filter((panel) => !used.has(panel.line));
+    if (findings && !kept.some((panel) => panel.dots && panel.dots.name === "told to the planner")) {
+      kept.push({ title: lab.axisTitle(objective), xTitle: lab.axisTitle(parameters[findings.along]), dots: { ...findings, name: "told to the planner" } });
+    }
+    return kept.slice(0, 4);
+  };
+  const panelTraces = (panel, axes, theme) => {
+    const traces = [];
+    if (panel.curve) {
+      const order = panel.curve.x.map((_, i) => i).sort((a, b) => panel.curve.x[a] - panel.curve.x[b]);
+      const pick = (list) => order.map((i) => list[i]);
+      const x = pick(panel.curve.x), y = pick(panel.curve.y), sd = panel.curve.sd && pick(panel.curve.sd);
+      if (sd) {
+        traces.push({
+          type: "scatter", mode: "lines", ...axes, x: [...x, ...[...x].reverse()], y: [...y.map((value, i) => value + 1.645 * sd[i]), ...y.map((value, i) => value - 1.645 * sd[i]).reverse()],
+          fill: "toself", fillcolor: theme.isDark ? "rgba(92,194,199,.2)" : "rgba(11,106,114,.15)", line: { width: 0 }, hoverinfo: "skip", showlegend: false,
+        });
+      }
+      traces.push({ type: "scatter", mode: "lines", ...axes, x, y, name: lab.safe(panel.title), line: { color: theme.accent, width: 2 }, showlegend: false, hovertemplate: "%{x:.4g}: %{y:.4g}<extra></extra>" });
+    }
+    if (panel.dots) {
+      traces.push({
+        type: "scatter", mode: "markers", ...axes, x: panel.dots.x, y: panel.dots.y, name: panel.dots.name, marker: { color: theme.ink, size: 5.5 }, showlegend: false,
+        error_y: panel.dots.sd ? { type: "data", array: panel.dots.sd.map((value) => 1.645 * value), color: theme.ink, thickness: 0.8, width: 0 } : undefined,
+        hovertemplate: `${panel.dots.name}: %{x:.4g}, %{y:.4g}<extra></extra>`,
+      });
+    }
+    return traces;
   };
   const analysisChart = (theme) => {
     const shown = panels(lab.chosen);
     if (!shown.length) return "The analysis left no curves for this trial.";
-    const data = [], layout = { height: 300, margin: { l: 60, r: 8, t: 26, b: 46 } };
-    const width = 1 / shown.length;
-    const colors = [theme.accent, theme.failed, theme.lost, theme.control];
+    const columns = lab.isNarrow() ? 1 : Math.min(2, shown.length), rows = Math.ceil(shown.length / columns);
+    const data = [], layout = { height: 265 * rows + 20, margin: { l: 62, r: 8, t: 8, b: 46 } };
     shown.forEach((panel, i) => {
-      const suffix = i ? String(i + 1) : "";
-      const axes = { xaxis: "x" + suffix, yaxis: "y" + suffix };
-      const domain = [i * width + (i ? 0.07 : 0), (i + 1) * width - 0.005];
-      if (panel.findings) {
-        const { along, x, y, sd } = panel.findings;
-        data.push({ type: "scatter", mode: "markers", ...axes, x, y, name: "told to the planner", error_y: { type: "data", array: sd, color: theme.accent, thickness: 1, width: 0 }, marker: { color: theme.accent, size: 6 }, hovertemplate: "%{x:.4g}: %{y:.3g}<extra></extra>" });
-        layout["xaxis" + suffix] = { domain, anchor: "y" + suffix, title: { text: lab.axisTitle(parameters[along]) } };
-        layout["yaxis" + suffix] = { anchor: "x" + suffix, title: { text: lab.axisTitle(objective) }, rangemode: "tozero" };
-        return;
-      }
-      const { x, lines, spreads } = panel.set;
-      lines.slice(0, 4).forEach(([name, y], k) => {
-        const at = x ? x[1] : y.map((_, index) => index);
-        const order = at.map((_, index) => index).sort((a, b) => at[a] - at[b]);
-        const sd = spreads.get(name);
-        data.push({
-          type: "scatter", mode: "lines+markers", ...axes, x: order.map((index) => at[index]), y: order.map((index) => y[index]), name: lab.safe(words(name)),
-          line: { color: colors[k], width: 1.5 }, marker: { color: colors[k], size: 4 },
-          error_y: sd ? { type: "data", array: order.map((index) => sd[index]), color: colors[k], thickness: 0.8, width: 0 } : undefined,
-        });
-      });
-      layout["xaxis" + suffix] = { domain, anchor: "y" + suffix, title: { text: lab.safe(x ? words(x[0]) : "index") } };
-      layout["yaxis" + suffix] = { anchor: "x" + suffix };
+      const suffix = i ? String(i + 1) : "", column = i % columns, row = Math.floor(i / columns);
+      data.push(...panelTraces(panel, { xaxis: "x" + suffix, yaxis: "y" + suffix }, theme));
+      const top = 1 - row / rows;
+      layout["xaxis" + suffix] = { domain: [column / columns + (column ? 0.07 : 0), (column + 1) / columns - 0.005], anchor: "y" + suffix, title: { text: lab.safe(panel.xTitle) } };
+      layout["yaxis" + suffix] = { domain: [top - 1 / rows + (row < rows - 1 ? 0.2 / rows : 0), top], anchor: "x" + suffix, title: { text: panel.curve ? lab.safe(panel.title) : panel.title } };
     });
     return { data, layout: lab.layout(theme, layout) };
   };
 
   const showPicture = (trial) => {
     const place = lab.by("trial-picture");
-    const uri = spectra.pictures[trial.n];
-    place.hidden = !uri;
-    if (uri) place.querySelector("img").src = uri;
+    const picture = spectra.pictures[trial.n];
+    place.hidden = !picture;
+    if (!picture) return;
+    place.querySelector("img").src = picture.uri;
+    place.querySelector("figcaption").textContent = picture.width_mm ? `${lab.number(picture.width_mm, 3)} mm wide; the height is not to scale.` : "";
   };
 
   const hasSpectra = Object.keys(spectra.curves).length > 0;

@@ -38,6 +38,8 @@ def number(value: Any, digits: int = 4) -> str:
         return "–"
     if isinstance(value, int) or (value == int(value) and abs(value) < 1e6):
         return f"{int(value):,}".replace(",", "\u2009") if abs(value) >= 10_000 else str(int(value))
+    if 10 ** (digits - 1) <= abs(value) < 1e6:
+        return number(round(value))
     return f"{value:.{digits}g}"
 
 

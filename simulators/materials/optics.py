@@ -12,11 +12,13 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
-from scipy.special import xlogy
+
+if TYPE_CHECKING:
+    from scipy.interpolate import CubicSpline
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -80,6 +82,8 @@ class TaucLorentz:
 
     def _edge(self, energy: Array) -> Array:
         """Return the last two logarithms of the published formula, regrouped so that E = Eg is no singularity."""
+        from scipy.special import xlogy  # slow to import, and `labpilot check` needs none of it
+
         e0, c, eg = self.resonance, self.broadening, self.gap
         above, below = energy + eg, np.abs(energy - eg)
         constant = eg * math.log((e0**2 - eg**2) ** 2 + (eg * c) ** 2)
@@ -92,6 +96,8 @@ class TaucLorentz:
 
 @cache
 def _silicon_splines() -> tuple[CubicSpline, CubicSpline]:
+    from scipy.interpolate import CubicSpline  # a third of a second to import
+
     text = (resources.files("simulators.materials") / "silicon.json").read_text(encoding="utf-8")
     wavelength, n, k = np.array(json.loads(text)["rows"]).T
     return CubicSpline(wavelength, n), CubicSpline(wavelength, k)

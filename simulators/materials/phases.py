@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
 
 from simulators.chance import generator
 from simulators.materials.optics import HC_EV_NM, KNOT_NM, TaucLorentz
@@ -66,6 +65,8 @@ class PhaseDiagram:
 
     def fractions(self, temperature_c: ArrayLike, log10_dwell_us: ArrayLike) -> Array:
         """Return ``n x 5`` phase fractions at ``n`` temperatures and (``n`` or one) log10 dwells."""
+        from scipy.special import expit  # slow to import, and `labpilot check` needs none of it
+
         temperature = np.asarray(temperature_c, dtype=float)[..., None]
         passed = expit((temperature - self.boundaries_c(log10_dwell_us)) / np.array(self.width_c))
         # each boundary can only transform what the one before it has made
@@ -82,6 +83,8 @@ class PhaseDiagram:
         return exists
 
     def _without_delta(self, shares: Array, log10_dwell_us: ArrayLike) -> Array:
+        from scipy.special import expit
+
         dwell = np.broadcast_to(np.asarray(log10_dwell_us, dtype=float), shares.shape[:-1])
         moved = shares[..., 2] * expit((dwell - POCKET_LOG10_DWELL) / POCKET_WIDTH)
         shares[..., 2] -= moved

@@ -55,7 +55,8 @@ _FINE_C: Array = np.arange(200.0, 1290.1, 1.0)
 class ScoredTrial(Protocol):
     """What the scorer needs of a trial."""
 
-    outcome: str
+    outcome: str | None
+    """``measured``, ``failed``, ``lost``, or None for a trial that is not over."""
     n_spectra: int
 
 
@@ -216,9 +217,9 @@ def at_points(values: Array, *, is_smooth: bool = True) -> Array:
 def scored_stages(trials: Sequence[ScoredTrial], every: int) -> list[tuple[int, int]]:
     """Return (number of stripes, number of trials) after each `every`-th stripe and after the last one.
 
-    A stripe is a trial that was not lost: a failed one was annealed too, and cost as much.
+    A stripe is a trial that was measured or failed, for a failed one was annealed too, and cost as much.
     """
-    ends = [n for n, trial in enumerate(trials, start=1) if trial.outcome != "lost"]
+    ends = [n for n, trial in enumerate(trials, start=1) if trial.outcome in ("measured", "failed")]
     chosen = sorted({*range(every, len(ends) + 1, every), len(ends)} - {0})
     return [(n_stripes, ends[n_stripes - 1]) for n_stripes in chosen]
 

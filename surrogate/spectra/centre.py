@@ -8,6 +8,7 @@ a micrometre; without one, the spectra must do, through the evidence of a mirror
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from scipy.ndimage import gaussian_filter1d
 from surrogate.kernels import squared_exponential
 from surrogate.spectra.picture import column_positions, column_profile
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 CENTRE_SD_MM = 0.020
 """How far a stripe's centre misses its nominal place, before anything is seen."""

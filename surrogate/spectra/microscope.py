@@ -8,6 +8,7 @@ shows nothing, or is none, gives no prior rather than a wrong one.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from surrogate.kernels import Bumps
 from surrogate.spectra.centre import UNKNOWN, geometry_from_picture
 from surrogate.spectra.picture import column_positions, column_profile
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 WINDOW_WIDTH_MM = 0.5
 """Least width of the window that a laser can have changed."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from scipy.ndimage import median_filter
 
 from surrogate.spectra.errors import CannotTell
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 
 REFERENCE_MODES = 40
@@ -198,7 +199,7 @@ def _low_pass(counts: Array, good: Mask) -> Array:
     if not good.any():
         return np.zeros_like(counts)
     pixels = np.arange(len(counts))
-    modes = dct(np.interp(pixels, pixels[good], counts[good]), norm="ortho")
+    modes = np.asarray(dct(np.interp(pixels, pixels[good], counts[good]), norm="ortho"))
     modes[REFERENCE_MODES:] = 0.0
     return np.asarray(idct(modes, norm="ortho"))
 

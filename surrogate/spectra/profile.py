@@ -11,15 +11,16 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 
 @cache
-def _facts() -> dict[str, list[dict[str, float]]]:
+def _facts() -> dict[str, Any]:
     return json.loads((resources.files("surrogate") / "facts" / "lglsa_profile.json").read_text(encoding="utf-8"))
 
 

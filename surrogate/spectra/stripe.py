@@ -17,7 +17,7 @@ T' = T / 1400, and g = || dc / dT' || over the 17 coefficients. What differs fro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ from surrogate.spectra.errors import CannotTell
 from surrogate.spectra.profile import Profile
 from surrogate.spectra.warp import Warp
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 TEMPERATURE_SCALE_C = 1400.0
 """g is a derivative with respect to T over this."""

@@ -31,7 +31,7 @@ from surrogate.spectra.stripe import (
 )
 from surrogate.spectra.warp import Warp, from_picture, identity
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 SPAN_C = (200.0, 10.0)
 """Findings lie between Tpeak minus these: the slope of T is too small above, the stripe too steep below."""
@@ -48,10 +48,10 @@ OPTIONS: Mapping[str, object] = {
     "peak_temperature": "peak_temperature",
     "dwell": "dwell",
     "temperatures": 16,
-    **{f"{field.name}": field.default for field in fields(StripeErrors)},
+    **{field.name: field.default for field in fields(StripeErrors)},
 }
-"""Defaults. `target`, `peak_temperature` and `dwell` are names; `temperatures` is the number of findings per stripe; the
-rest are instrument errors, see `surrogate.spectra.stripe.StripeErrors`."""
+"""Defaults. `target`, `peak_temperature` and `dwell` are names; `temperatures` is the number of findings per stripe;
+the rest are instrument errors, see `surrogate.spectra.stripe.StripeErrors`."""
 
 _NAMES = ("target", "peak_temperature", "dwell")
 

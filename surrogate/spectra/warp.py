@@ -8,6 +8,7 @@ colour changes fast: dw/dT = sqrt(1 / plain^2 + (|d colour / dT| / step)^2).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from surrogate.spectra.centre import Geometry
 from surrogate.spectra.picture import column_positions, column_profile
 from surrogate.spectra.profile import Profile
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 PLAIN_C = 30.0
 """Degrees that are one unit of w where the colour does not change."""

@@ -80,7 +80,9 @@ MISTAKES = [
     ),
     (
         "all at once, in the order of the file",
-        SARA.replace("seed: 0", "seed: '0'").replace("low: 400 degC", "low: 400 s").replace("points: 20", "points: two"),
+        SARA.replace("seed: 0", "seed: '0'")
+        .replace("low: 400 degC", "low: 400 s")
+        .replace("points: 20", "points: two"),
         [
             "campaign.yaml:6:7: seed: must be a whole number, got text '0'; leave out the quotes",
             "campaign.yaml:13:10: parameters.0.low: '400 s' is a time, but a temperature in 'degC' is needed here",
@@ -121,7 +123,10 @@ MISTAKES = [
     (
         "argument beside its step",
         _changed("  - photograph: {}", "  - photograph: {}\n    device: camera"),
-        ["campaign.yaml:37:5: recipe.2.device: unknown kind of step; indent it below 'photograph' if it is an argument"],
+        [
+            "campaign.yaml:37:5: recipe.2.device: unknown kind of step; "
+            "indent it below 'photograph' if it is an argument"
+        ],
     ),
     (
         "two kinds in one step",
@@ -252,8 +257,7 @@ MISTAKES = [
     ),
     (
         "controls that fill the batch",
-        SMALL + "batch: 2\ncontrols:\n"
-        "  - {parameters: {temperature: 500, cycles: 1, solvent: water}, per_batch: 2}\n",
+        SMALL + "batch: 2\ncontrols:\n  - {parameters: {temperature: 500, cycles: 1, solvent: water}, per_batch: 2}\n",
         ["campaign.yaml:14:8: batch: a batch of 2 is filled by its 2 controls; nothing is left to propose"],
     ),
     (

@@ -46,7 +46,9 @@ def _lab(**devices):
         {
             "labpilot": 1,
             "name": "here",
-            "devices": {name: {"driver": driver, "url": f"sim:film-station/{name}"} for name, driver in devices.items()},
+            "devices": {
+                name: {"driver": driver, "url": f"sim:film-station/{name}"} for name, driver in devices.items()
+            },
         }
     )
 

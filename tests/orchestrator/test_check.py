@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from orchestrator.check import Ready, check_campaign
+from orchestrator.cross_checks import NEEDED_STEPS
 from orchestrator.errors import InputError, NewerVersion
+from orchestrator.recipe import STEPS
 from orchestrator.yaml_source import read_source
+from surrogate import ANALYSES
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SARA = "examples/sara/campaign.yaml"
@@ -84,7 +87,9 @@ def test_the_summary_of_sara():
 
 
 def test_longer_exposures_take_longer():
-    short, long = (check_campaign(SARA, overrides=[f"recipe.3.adaptive_scan.exposure={t}"]).summary for t in ("50 ms", "1 s"))
+    short, long = (
+        check_campaign(SARA, overrides=[f"recipe.3.adaptive_scan.exposure={t}"]).summary for t in ("50 ms", "1 s")
+    )
     assert short is not None
     assert long is not None
     # and references are a little more often too old
@@ -130,6 +135,12 @@ CROSS = [
     ),
     ("budget.trials=5000", "budget.trials: 5000 trials need a site each, but the wafer of the lab has 1809"),
     ("analysis.kind=stripe", "analysis.kind: no analysis 'stripe'; did you mean 'stripe_gradient'?"),
+    ("analysis.options={smooth: 1}", "analysis.options: "),
+    ("planner={policy: random, options: {sparce: 1}}", "planner.options: policy 'random' has no option 'sparce'"),
+    (
+        "planner={policy: logei}",
+        "planner.policy: policy 'logei' optimises, but objective 'optical_gradient' is to be learnt",
+    ),
     (
         "analysis.kind=reading",
         "analysis.kind: reading needs perform or command among the steps of the recipe",
@@ -137,7 +148,8 @@ CROSS = [
     ("planner.policy=sarra", "planner.policy: no policy 'sarra'; did you mean 'sara'?"),
     (
         "stopping=[{no_improvement: {trials: 3}}]",
-        "stopping.0.no_improvement: objective 'optical_gradient' is learnt, so there is no best value that could improve",
+        "stopping.0.no_improvement: objective 'optical_gradient' is learnt, "
+        "so there is no best value that could improve",
     ),
     (
         "constraints=[peak_temperature <= 3 s]",
@@ -173,8 +185,9 @@ def test_mistakes_between_sections_and_files(override, expected):
 
 def test_a_lab_without_sites_is_refused():
     found = _problems(SARA, "lab.samples={kind: none}")
-    assert "examples/sara/campaign.yaml:30:5: recipe.0.anneal: needs sample sites, but the lab 'film-station' has none" in (
-        found[0]
+    assert (
+        "examples/sara/campaign.yaml:30:5: recipe.0.anneal: needs sample sites, but the lab 'film-station' has none"
+        in (found[0])
     )
 
 
@@ -294,7 +307,25 @@ def test_checking_loads_nothing_slow():
 
 
 JUNK = st.sampled_from(
-    [None, True, 0, -1, 1e300, 10**30, float("nan"), float("inf"), "", "x", "5 s", "$x", "$dwell", [], [1], {}, {"a": 1}]
+    [
+        None,
+        True,
+        0,
+        -1,
+        1e300,
+        10**30,
+        float("nan"),
+        float("inf"),
+        "",
+        "x",
+        "5 s",
+        "$x",
+        "$dwell",
+        [],
+        [1],
+        {},
+        {"a": 1},
+    ]
 )
 
 
@@ -343,3 +374,8 @@ def test_any_mutation_is_fine_or_explained(data, file, which, tmp_path):
         assert problem.message
         assert not any(word in text for word in ("Input should", "input should", "validation", "pydantic", "\0"))
     assert bool(checked.problems) == (checked.summary is None)
+
+
+def test_every_analysis_says_which_steps_it_needs():
+    assert NEEDED_STEPS.keys() == ANALYSES.keys()
+    assert {kind for groups in NEEDED_STEPS.values() for group in groups for kind in group} <= STEPS.keys()

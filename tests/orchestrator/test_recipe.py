@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from orchestrator.fields import Declared, Surroundings
-from orchestrator.recipe import STEPS, AnyStep, driver_argument
+from orchestrator.recipe import SCAN_POLICIES, STEPS, AnyStep, driver_argument
 from orchestrator.yaml_source import InvalidSource
 
 ADAPTER = TypeAdapter(AnyStep)
@@ -93,3 +93,9 @@ def test_says_what_is_wrong(value, message):
 )
 def test_arguments_may_leave_out_the_drivers_unit(written, full):
     assert driver_argument(written, {"peak_temperature_c": 1, "dwell_us": 1, "n": 1}) == full
+
+
+def test_the_planner_knows_the_same_scan_policies():
+    from planner.adaptive_scan import SCAN_POLICIES as planned
+
+    assert planned == SCAN_POLICIES

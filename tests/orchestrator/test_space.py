@@ -97,6 +97,13 @@ def test_the_search_space_has_every_axis_as_declared():
     assert not found.contains({"a": 5.1, "word": "u"})
 
 
+def test_names_need_not_be_pythons():
+    campaign = _campaign({"pt/gcn2": "mg", "X Offset": "mg"}, "`pt/gcn2` + `X Offset` <= 5 mg")
+    (found,) = space.constraints(campaign)
+    assert dict(found.coefficients) == {"pt/gcn2": 1.0, "X Offset": 1.0}
+    assert space.search_space(campaign).names == ("pt/gcn2", "X Offset", "word")
+
+
 def test_candidates_make_a_pool():
     found = space.search_space(_campaign({"a": "mL"}), candidates=[{"a": 1.0, "word": "u"}, {"a": 2.0, "word": "v"}])
     assert found.size() == 2

@@ -115,7 +115,8 @@ def test_what_yaml_allows_and_we_do_not(text, mistake):
         ("a:\n\t- b", "f.yaml:2:1: not valid YAML: a tab; indent with spaces"),
         (
             "a: b: c",
-            "f.yaml:1:5: not valid YAML: a ':' is not allowed here; is the indentation right, or does text need quotes?",
+            "f.yaml:1:5: not valid YAML: a ':' is not allowed here; "
+            "is the indentation right, or does text need quotes?",
         ),
         (
             "a:\n  b: 1\n c: 2",

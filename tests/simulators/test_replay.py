@@ -1,6 +1,7 @@
 import itertools
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,15 +32,20 @@ class Hands:
         return self.time_s
 
 
-@pytest.fixture
-def options(tmp_path) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def table(tmp_path_factory) -> Path:
     rng = np.random.default_rng(0)
-    path = tmp_path / "t.csv"
+    path = tmp_path_factory.mktemp("table") / "t.csv"
     points = list(itertools.product([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "AB"))
     lines = [f"{time},{base},{time + rng.standard_normal():.6f},ok" for time, base in points for _ in range(3)]
     path.write_text("time,base,yield,status\n" + "\n".join([*lines, "1.0,A,,broken"]) + "\n")
+    return path
+
+
+@pytest.fixture
+def options(table) -> dict[str, Any]:
     return {
-        "table": str(path),
+        "table": str(table),
         "mode": "pool",
         "parameters": [
             {"name": "time", "kind": "continuous", "unit": "min", "low": 1.0, "high": 6.0},
@@ -201,6 +207,7 @@ def test_a_wrong_table_makes_no_world(options, tmp_path):
 
 def test_a_world_goes_on_with_its_own_table_only(options, tmp_path):
     path, clock = tmp_path / "w.sqlite", Hands()
+    options["table"] = shutil.copy(options["table"], tmp_path)
     lab = ReplayLab.open(path, clock=clock, seed=0, options=options)
     ask(lab, do="start", tag="a", parameters={"time": 2.0, "base": "A"})
     lab.close()
@@ -213,6 +220,7 @@ def test_a_world_goes_on_with_its_own_table_only(options, tmp_path):
     with pytest.raises(TableProblems, match="is not the one that this campaign began with"):
         ReplayLab.open(path, clock=clock, seed=0, options=options)
     assert ReplayLab.check(options) == []
+    WorldFile(path, lock_wait_s=0).close()  # a world that was not opened holds no file
 
 
 def test_the_truth_of_a_pool_is_the_mean_of_its_good_repeats(options):

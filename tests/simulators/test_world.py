@@ -33,7 +33,7 @@ def test_what_was_written_is_there_after_a_restart(tmp_path_factory, rows):
         expected |= row
         file.close()
     file = WorldFile(path)
-    assert {key: file.get(key) for key in file.keys()} == expected
+    assert {key: file.get(key) for key in file.keys("")} == expected
     file.close()
 
 
@@ -64,7 +64,7 @@ def test_several_rows_are_written_together_or_not_at_all(path):
     file.update({"c": 3, "d": 4})
     file.close()
     reader = WorldFile(path, read_only=True)
-    assert {key: reader.get(key) for key in reader.keys()} == {"c": 3, "d": 4}
+    assert {key: reader.get(key) for key in reader.keys("")} == {"c": 3, "d": 4}
     reader.close()
 
 

@@ -9,8 +9,12 @@ from drivers.errors import Ambiguous, NotConnected, Unreadable
 from drivers.links.framing import Block, Line
 from drivers.links.tap import Direction
 
-TIMEOUT_S = 0.1
-LATE_MAX_S = 0.25
+PATIENT_S = 5.0
+SHORT_S = 0.1
+"""For replies that do not come; only these wait for long on a pseudo-terminal."""
+LATE_MAX_S = 0.2
+VERY_LATE_S = 0.6
+"""For replies that come late, on a machine that may be late itself."""
 
 LOST = pytest.mark.parametrize(
     ("effect", "error"),
@@ -24,13 +28,13 @@ LOST = pytest.mark.parametrize(
 )
 
 
-def ask(link, text, *, effect=Effect.READ, framing=None, timeout_s=TIMEOUT_S, urgent=False):
+def ask(link, text, *, effect=Effect.READ, framing=None, timeout_s=PATIENT_S, late_max_s=LATE_MAX_S, urgent=False):
     return link.exchange(
         text.encode() + b"\n",
         framing=framing or Line(),
         timeout_s=timeout_s,
         effect=effect,
-        late_max_s=LATE_MAX_S,
+        late_max_s=late_max_s,
         urgent=urgent,
     )
 
@@ -45,12 +49,18 @@ def once(first, then=echo):
     return lambda line: next(answers, then)(line)
 
 
+async def reached(device, clock, n):
+    """Wait until so many questions have reached the device."""
+    while len(device.asked) < n:
+        await clock.sleep(0.005)
+
+
 def test_a_reply_in_pieces_is_one_reply(using, device_kind):
     device = device_kind(lambda line: [(0.01 * n, bytes([byte])) for n, byte in enumerate(b"21.50\n")])
 
     async def use(link, clock):
-        assert await ask(link, "T?", timeout_s=1.0) == b"21.50"
-        assert await ask(link, "T?", timeout_s=1.0) == b"21.50"
+        assert await ask(link, "T?") == b"21.50"
+        assert await ask(link, "T?") == b"21.50"
 
     using(device, use)
 
@@ -60,7 +70,7 @@ def test_a_long_binary_reply_comes_whole(using, device_kind):
     device = device_kind(lambda line: [(0.0, Block().wrap(pixels))])
 
     async def use(link, clock):
-        assert await ask(link, "READ?", framing=Block(), timeout_s=2.0) == pixels
+        assert await ask(link, "READ?", framing=Block()) == pixels
 
     using(device, use)
 
@@ -71,7 +81,7 @@ def test_no_reply_means_what_the_effect_says(using, device_kind, effect, error):
 
     async def use(link, clock):
         with pytest.raises(error, match="no reply within 0.1 s"):
-            await ask(link, "a", effect=effect)
+            await ask(link, "a", effect=effect, timeout_s=SHORT_S)
         assert await ask(link, "b") == b"<b>"
         assert device.asked == [b"a", b"b"]
 
@@ -84,7 +94,7 @@ def test_a_cut_reply_is_never_a_value(using, device_kind, effect, error):
 
     async def use(link, clock):
         with pytest.raises(error, match="half a reply") as caught:
-            await ask(link, "T?", effect=effect)
+            await ask(link, "T?", effect=effect, timeout_s=SHORT_S)
         assert "'123'" in caught.value.wire
         assert await ask(link, "b") == b"<b>"
 
@@ -104,11 +114,11 @@ def test_garbage_is_never_a_value(using, device_kind, effect, error):
 
 
 def test_a_late_reply_is_not_the_answer_to_the_next_question(using, device_kind):
-    device = device_kind(once(lambda line: [(TIMEOUT_S + 0.15, b"<late>\n")]))
+    device = device_kind(once(lambda line: [(SHORT_S + 0.2, b"<late>\n")]))
 
     async def use(link, clock):
         with pytest.raises(Unreadable):
-            await ask(link, "a")
+            await ask(link, "a", timeout_s=SHORT_S, late_max_s=VERY_LATE_S)
         assert await ask(link, "b") == b"<b>"
         assert await ask(link, "c") == b"<c>"
         assert [one.data for one in link.tap if one.direction is Direction.DISCARDED] == [b"<late>\n"]
@@ -155,25 +165,25 @@ def test_a_cancelled_exchange_ends_by_itself_and_leaves_the_bus_in_step(using, d
     device = device_kind(once(lambda line: [(0.1, b"<a>\n")]))
 
     async def use(link, clock):
-        task = asyncio.ensure_future(ask(link, "a", timeout_s=1.0))
-        await clock.sleep(0.04)
+        task = asyncio.ensure_future(ask(link, "a"))
+        await reached(device, clock, 1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         began_s = clock.now_s()
         assert await ask(link, "b") == b"<b>"
-        assert clock.now_s() - began_s < 0.5  # it waited for the reply, not for the deadline
+        assert clock.now_s() - began_s < 2.0  # it waited for the reply, not for the deadline
         assert device.asked == [b"a", b"b"]
 
     using(device, use)
 
 
 def test_a_cancelled_exchange_without_reply_does_not_poison_the_next(using, device_kind):
-    device = device_kind(once(lambda line: [(TIMEOUT_S + 0.1, b"<late>\n")]))
+    device = device_kind(once(lambda line: [(SHORT_S + 0.2, b"<late>\n")]))
 
     async def use(link, clock):
-        task = asyncio.ensure_future(ask(link, "a"))
-        await clock.sleep(0.04)
+        task = asyncio.ensure_future(ask(link, "a", timeout_s=SHORT_S, late_max_s=VERY_LATE_S))
+        await reached(device, clock, 1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -186,8 +196,8 @@ def test_what_is_cancelled_while_it_waits_for_its_turn_is_never_sent(using, devi
     device = device_kind(once(lambda line: [(0.1, b"<a>\n")]))
 
     async def use(link, clock):
-        first = asyncio.ensure_future(ask(link, "a", timeout_s=1.0))
-        await clock.sleep(0.02)
+        first = asyncio.ensure_future(ask(link, "a"))
+        await reached(device, clock, 1)
         second = asyncio.ensure_future(ask(link, "never", effect=Effect.OPERATOR))
         await clock.sleep(0.02)
         second.cancel()
@@ -207,7 +217,7 @@ def test_many_tasks_get_their_own_answers(using, device_kind):
         async def worker(name):
             for step in range(5):
                 text = f"{name}{'x' * step}"
-                assert await ask(link, text, timeout_s=2.0) == f"<{text}>".encode()
+                assert await ask(link, text) == f"<{text}>".encode()
 
         async with asyncio.TaskGroup() as group:
             for name in "abcdef":
@@ -221,11 +231,14 @@ def test_a_stop_does_not_wait_for_a_distrusted_link(using, device_kind):
 
     async def use(link, clock):
         with pytest.raises(Unreadable):
-            await ask(link, "a")
+            await ask(link, "a", timeout_s=SHORT_S, late_max_s=VERY_LATE_S)
+        began_s = clock.now_s()
         task = asyncio.ensure_future(ask(link, "STOP", effect=Effect.IDEMPOTENT, urgent=True))
-        await clock.sleep(0.05)
-        assert device.asked == [b"a", b"STOP"]  # long before the link is in step again
+        await reached(device, clock, 2)
+        assert device.asked == [b"a", b"STOP"]
+        assert clock.now_s() - began_s < VERY_LATE_S / 2  # long before the link is in step again
         assert await task == b"<STOP>"
+        assert clock.now_s() - began_s >= VERY_LATE_S - 0.001
         assert device.asked == [b"a", b"STOP", b"STOP"]
         assert await ask(link, "b") == b"<b>"
 
@@ -253,7 +266,7 @@ def test_closing_while_the_link_gets_in_step_sends_nothing(using, device_kind):
 
     async def use(link, clock):
         with pytest.raises(Unreadable):
-            await ask(link, "a")
+            await ask(link, "a", timeout_s=SHORT_S, late_max_s=VERY_LATE_S)
         task = asyncio.ensure_future(ask(link, "b"))
         await clock.sleep(0.05)
         await link.close()

@@ -137,16 +137,17 @@ def test_the_event_loop_never_waits_for_the_port(device_kind):
         watcher = asyncio.ensure_future(watch())
         await link.open()
         with pytest.raises(Ambiguous):
-            await ask(link, "a", effect=Effect.VERIFIABLE, timeout_s=0.3)
+            await ask(link, "a", effect=Effect.VERIFIABLE, timeout_s=0.6)
         await link.close()
         watcher.cancel()
-        assert len(stalls) > 50
-        assert sorted(stalls)[len(stalls) // 2] < 0.05
+        assert max(stalls) < 0.45  # a loop that waits for the port stalls for all of 0.6 s
 
     on_port(device_kind(lambda line: []), use)
 
 
-def test_a_device_that_never_falls_silent_is_not_spoken_to(device_kind):
+def test_a_device_that_never_falls_silent_is_not_spoken_to(device_kind, monkeypatch):
+    monkeypatch.setattr("drivers.links.serial.SLICE_S", 0.2)  # a busy machine pauses for longer than 20 ms
+    monkeypatch.setattr("drivers.links.serial.BABBLE_S", 0.4)
     device = device_kind(echo)
 
     async def babble():

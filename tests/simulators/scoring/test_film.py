@@ -17,7 +17,7 @@ SEED = 3
 
 @dataclass
 class Trial:
-    outcome: str = "measured"
+    outcome: str | None = "measured"
     n_spectra: int = 20
 
 
@@ -93,12 +93,12 @@ def test_ridges_where_nothing_happens_are_counted(scorer: FilmScorer, truth: Fil
 
 
 def test_each_stage_is_asked_once_and_lost_trials_are_no_stripes(scorer: FilmScorer, truth: FilmTruth):
-    trials = [Trial(), Trial("lost", 3), Trial("failed", 5), Trial(), Trial("lost", 0)]
+    trials = [Trial(), Trial("lost", 3), Trial("failed", 5), Trial(), Trial("lost", 0), Trial(None, 2)]
     run = Run(lambda t, d, n: truth.gradient(t, d) * (1.0 - 1.0 / n), trials=trials)
     score = scorer.score(run)
     assert score["stripes"] == [1, 2, 3]
     assert run.asked == [(1, 25 * 147), (3, 25 * 147), (4, 25 * 147)]
-    assert score["spectra_taken"] == 48
+    assert score["spectra_taken"] == 50
     assert np.all(np.diff(score["r2_map"]["none"]) > 0.0)
 
 

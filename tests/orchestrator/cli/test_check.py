@@ -1,0 +1,80 @@
+"""`labpilot check`: what a person and what a program reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli.main import supervise
+
+PHOTO = "examples/photocatalysis/campaign.yaml"
+
+
+@pytest.fixture(autouse=True)
+def at_the_root(monkeypatch):
+    monkeypatch.chdir(Path(__file__).resolve().parents[3])
+
+
+def test_a_sound_campaign_is_summarised(capsys):
+    assert supervise(["check", PHOTO]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    for line in (
+        "campaign   photocatalysis: maximize hydrogen",
+        "planner    logei; an ask costs 30 s of lab time",
+        "trials     128 in 8 batches, 16 of them controls",
+        "devices    robot (bench); all simulated",
+        "  1. perform        robot                        as long as the device takes",
+        "no mistakes",
+    ):
+        assert line in said.out.splitlines()
+
+
+def test_mistakes_go_to_stderr_all_at_once_with_code_2(capsys):
+    options = ["--set", "budget.trials=0", "--set", "seed=x"]
+    assert supervise(["check", PHOTO, *options]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert sorted(said.err.splitlines()) == [
+        "",
+        "--set budget.trials=0: budget.trials: must be at least 1, got 0",
+        "--set seed=x: seed: must be a whole number, got text 'x'",
+        "2 mistakes; nothing was started",
+    ]
+
+
+def test_json_of_a_sound_campaign(capsys):
+    assert supervise(["check", PHOTO, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["is_sound"], found["problems"]) == (True, [])
+    assert found["summary"]["devices"] == {"robot": "bench"}
+
+
+def test_json_of_mistakes(capsys):
+    assert supervise(["check", PHOTO, "--json", "--lab", "examples/sara/lab.yaml"]) == 2
+    found = json.loads(capsys.readouterr().out)
+    assert found["summary"] is None
+    assert found["problems"] == [
+        {
+            "file": PHOTO,
+            "line": 29,
+            "column": 15,
+            "path": "recipe.0.perform.device",
+            "message": "the lab has no device 'robot'; known: laser, stage, spectrometer, camera",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--set", "planner.charge=measured"], "an ask costs the time it takes (no rerun repeats that)"),
+        (["--set", "budget.duration=null"], "no limit of time"),
+        (["--set", "recipe=[{wait: {duration: 3 h}}, {perform: {}}]"], "  1. wait           nothing"),
+    ],
+)
+def test_the_summary_follows_the_campaign(options, line, capsys):
+    assert supervise(["check", PHOTO, *options]) == 0
+    assert line in capsys.readouterr().out
