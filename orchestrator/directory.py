@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DatabaseError
 
 from orchestrator.errors import InputError, InUse, NewerVersion, StorageError
@@ -169,12 +169,26 @@ def _upgrade(engine: Engine) -> None:
     from alembic.config import Config
 
     config = _config(Config())
-    with engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            # sqlite3 would commit after each CREATE TABLE, and a kill in between would leave half of the tables
-            raw: Any = connection.connection.driver_connection
-            raw.isolation_level = None
-            raw.execute("BEGIN IMMEDIATE")
+    with engine.connect() as connection, _one_transaction(connection):
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+@contextmanager
+def _one_transaction(connection: Connection) -> Iterator[None]:
+    """Make a migration all or nothing: sqlite3 would commit after each CREATE TABLE, and a kill leave half of them."""
+    if connection.dialect.name != "sqlite":
+        yield
         connection.commit()
+        return
+    raw: Any = connection.connection.driver_connection
+    before = raw.isolation_level
+    raw.isolation_level = None
+    raw.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.commit()
+    finally:
+        if raw.in_transaction:
+            raw.execute("ROLLBACK")
+        raw.isolation_level = before  # the pool hands this connection out again

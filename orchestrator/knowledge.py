@@ -20,6 +20,9 @@ from planner.proposal import Proposal
 
 log = logging.getLogger(__name__)
 
+WITHOUT_MODEL = frozenset({"random", "sobol", "grid"})
+"""Policies that know no map: asking them how uncertain it is would cost a fit that nothing else needs."""
+
 FALLBACK = "random"
 """The policy that goes on when the chosen one raises."""
 
@@ -43,6 +46,8 @@ class Knowledge:
     seed: int
     policy: str
     options: Mapping[str, Any]
+    watches_map: bool = False
+    """Whether a stopping rule looks at the map's uncertainty, whatever the policy."""
     planner: Planner = field(init=False)
     _proposed: list[Proposal] = field(default_factory=list)
 
@@ -98,7 +103,8 @@ class Knowledge:
     def diagnostics(self) -> dict[str, Any]:
         """Return what the planner says of itself, with the map's uncertainty where a map is what is wanted."""
         first = self.objectives[0]
-        found = self.planner.diagnostics(with_model=first.direction == "learn")
+        is_wanted = first.direction == "learn" and (self.watches_map or self.policy not in WITHOUT_MODEL)
+        found = self.planner.diagnostics(with_model=is_wanted)
         uncertainty = found.pop("map_uncertainty", None)
         if uncertainty is not None:
             found["map_uncertainty"] = uncertainty[first.name]
@@ -139,4 +145,5 @@ def knowledge_of(campaign: Campaign, *, pool: Sequence[Mapping[str, Any]] | None
         seed=campaign.seed,
         policy=campaign.planner.policy,
         options=campaign.planner.options,
+        watches_map=any(rule.kind == "map_uncertainty" for rule in campaign.stopping),
     )

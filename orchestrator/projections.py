@@ -51,14 +51,6 @@ class Rows:
             self._cache[place] = dict(found)
         return self._cache[place]
 
-    def has(self, model: Any, key: Any) -> bool:
-        """Say whether a row exists."""
-        try:
-            self.get(model, key)
-        except KeyError:
-            return False
-        return True
-
     def put(self, model: Any, row: Row) -> None:
         """Set a whole row."""
         table = _table(model)
@@ -226,7 +218,8 @@ def _told(rows: Rows, event: Event) -> None:
 
 
 def _step_intended(rows: Rows, event: Event) -> None:
-    if rows.has(StepRow, event.command_id):
+    body = dict(event.body)
+    if body.pop("is_repeat", False):
         row = rows.get(StepRow, event.command_id)
         state = states.advance(states.STEP, row["state"], "intend")
         rows.change(StepRow, event.command_id, state=state, attempts=row["attempts"] + 1)

@@ -107,7 +107,9 @@ class Runner:
             self.on_step(trial, act)
         arguments = {**act.arguments, "tag": command_id} if act.is_tagged else dict(act.arguments)
         spec = self.laboratory.stations[act.device].specs[act.command]
-        context = _Context(trial=trial, act=act, spec=spec, command_id=command_id, arguments=arguments)
+        context = _Context(
+            trial=trial, act=act, spec=spec, command_id=command_id, arguments=arguments, was_intended=past is not None
+        )
         if past is not None:
             settled = await self._settle(context, known=True)
             if settled is not None:
@@ -133,7 +135,7 @@ class Runner:
         self._check_limits(context)
         trouble: DriverError | None = None
         for pause_s in (*RETRY_AFTER_S, None):
-            self._intend(context)
+            self._intend(context, is_repeat=context.was_intended or trouble is not None)
             try:
                 return self._record(context, await self._send(context))
             except (Rejected, DeviceFault) as error:
@@ -160,7 +162,7 @@ class Runner:
         except OutOfLimits as error:
             raise TrialFailed(str(error)) from error
 
-    def _intend(self, context: _Context) -> None:
+    def _intend(self, context: _Context, *, is_repeat: bool) -> None:
         act = context.act
         body = {
             "path": act.path,
@@ -169,6 +171,7 @@ class Runner:
             "command": act.command,
             "effect": str(context.spec.effect),
             "arguments": context.arguments,
+            "is_repeat": is_repeat,
         }
         self._append("step_intended", context, body, durable=context.spec.effect is not Effect.READ)
 
@@ -287,3 +290,5 @@ class _Context:
     spec: CommandSpec
     command_id: str
     arguments: Mapping[str, Any]
+    was_intended: bool
+    """Whether the journal knew of it before this controller started."""

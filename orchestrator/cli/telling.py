@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from orchestrator.report.words import duration, label, number, plural, quantity
+from orchestrator.report.words import duration, label, moment, number, plural, quantity
 from orchestrator.status import CampaignStatus, StepStatus
 
 _STYLES = {"finished": "green", "running": "cyan", "stopped": "yellow", "interrupted": "red", "faulted": "red"}
@@ -48,7 +48,7 @@ def _lines(status: CampaignStatus) -> Iterator[tuple[str, str]]:
     yield "planner", f"{status.planner}, seed {status.seed}"
     yield "laboratory", f"{status.lab}, {status.clock} time"
     yield "controller", "alive" if status.controller_alive else "none"
-    yield "elapsed", f"{duration(status.elapsed_s)}; last event {status.last_event_utc}"
+    yield "elapsed", f"{duration(status.elapsed_s)}; last event {moment(status.last_event_utc)}"
     yield "measurements", f"{number(status.measurements)}, {plural(status.observations, 'observation')}"
     if status.newest_step is not None and status.state in ("running", "interrupted"):
         yield "current step", _step(status.newest_step)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchestrator.errors import StorageError
 from orchestrator.reading import open_reading
+from orchestrator.report.words import moment
 from orchestrator.status import controller_is_alive, state_of
 
 FILE_NAME = "report.html"
@@ -56,9 +57,9 @@ def write_report(directory: Path, out: Path | None = None) -> Report:
 
 def _state_notices(state: str, as_of_utc: str) -> list[str]:
     if state == "running":
-        return [f"This campaign is still running; the page shows its state as of {as_of_utc}."]
+        return [f"This campaign is still running; the page shows its state as of {moment(as_of_utc)}."]
     if state == "interrupted":
-        return [f"This campaign was interrupted; the page shows its state as of {as_of_utc}."]
+        return [f"This campaign was interrupted; the page shows its state as of {moment(as_of_utc)}."]
     return []
 
 

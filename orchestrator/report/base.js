@@ -148,6 +148,8 @@ lab.chart = (id, build, onDrawn) => {
   if (!place) return () => {};
   const draw = () => {
     const built = build(lab.theme());
+    const caption = place.parentElement.querySelector("figcaption");
+    if (caption) caption.hidden = typeof built === "string";
     if (typeof built === "string") {
       Plotly.purge(place);
       place.replaceChildren(lab.element("p", { class: "empty" }, built));

@@ -16,8 +16,8 @@ from orchestrator.report.words import label, unit_sign
 NINETY_PERCENT = 1.645
 """Standard deviations on either side of the mean that hold 90% of a normal distribution."""
 
-MOST_OBSERVATIONS = 40_000
-MOST_DETAIL_NUMBERS = 400_000
+MOST_OBSERVATIONS = 20_000
+MOST_DETAIL_NUMBERS = 150_000
 MOST_DETAIL_LENGTH = 400
 
 
@@ -154,15 +154,17 @@ def _number(value: Any) -> float | None:
 
 def _observations(
     snapshot: Snapshot, parameters: Sequence[Mapping[str, Any]]
-) -> tuple[dict[int, dict[str, list[Any]]], list[str]]:
-    """Return by trial: points, and values with standard deviations of each objective."""
+) -> tuple[dict[int, dict[str, Any]], list[str]]:
+    """Return by trial: points, and a list of values and one of standard deviations for each objective."""
+    targets = [item["name"] for item in objective_facts(snapshot)]
     rows = [row for row in snapshot.observations if row.failure is None][:MOST_OBSERVATIONS]
-    found: dict[int, dict[str, list[Any]]] = {}
+    found: dict[int, dict[str, Any]] = {}
     for row in rows:
-        one = found.setdefault(row.trial, {"p": [], "v": [], "sd": []})
+        one = found.setdefault(row.trial, {"p": [], **{part: {name: [] for name in targets} for part in ("v", "sd")}})
         one["p"].append([row.parameters.get(item["name"]) for item in parameters])
-        one["v"].append(row.values)
-        one["sd"].append(row.sd)
+        for name in targets:
+            one["v"][name].append(row.values.get(name))
+            one["sd"][name].append(row.sd.get(name))
     total = len(snapshot.observations)
     left_out = f"The page holds {MOST_OBSERVATIONS} of {total} observations; `labpilot export` has them all."
     return found, [left_out] if total > MOST_OBSERVATIONS else []

@@ -171,7 +171,7 @@ lab.part("map", () => {
     return {
       data,
       layout: lab.layout(theme, {
-        height: 400, margin: { l: 30, r: 30, t: 60, b: 70 }, annotations, legend: { orientation: "h", x: 0, y: 1.12, yanchor: "bottom", title: { text: lab.axisTitle(objective) + ": " }, font: { color: theme.soft } },
+        height: 400, margin: { l: 30, r: 30, t: 60, b: 70 }, annotations, legend: { orientation: "h", x: 0, y: 1.12, yanchor: "bottom", title: { text: lab.isNarrow() ? "" : lab.axisTitle(objective) + ": " }, font: { color: theme.soft } },
         xaxis: { tickvals: parameters.map((_, i) => i), ticktext: parameters.map(lab.axisTitle), tickangle: lab.isNarrow() ? -60 : -25, showgrid: true, gridcolor: theme.line, ticks: "", ticklabelstandoff: 16, range: [-0.3, parameters.length - 0.7] },
         yaxis: { visible: false, range: [-0.06, 1.06] },
       }),

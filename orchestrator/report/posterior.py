@@ -5,6 +5,7 @@ Two numeric parameters give a map. Otherwise each parameter is varied alone thro
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ from planner.errors import PlannerError
 if TYPE_CHECKING:
     from orchestrator.knowledge import Knowledge
     from orchestrator.records import TrialRecord
+
+log = logging.getLogger(__name__)
 
 MAP_SIZE = (72, 60)
 SLICE_POINTS = 41
@@ -80,6 +83,10 @@ def _predicted(campaign: Campaign, history: Any) -> Posterior:
         return _slices(knowledge, campaign, axes, history.trials)
     except (PlannerError, LabpilotError) as error:
         return Posterior(why_not=f"The planner {campaign.planner.policy!r} predicts nothing here: {error}.")
+    except Exception as error:  # the supervisor of planner policies: a report outlives any of them
+        log.exception("prediction_failed policy=%s", campaign.planner.policy)
+        reason = f"{type(error).__name__}: {error}"
+        return Posterior(why_not=f"The planner {campaign.planner.policy!r} could not be rebuilt: {reason}.")
 
 
 def _axis(index: int, item: Any) -> _Axis:

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.reading import Snapshot
 from orchestrator.report.gather import objective_facts, parameter_facts
 from orchestrator.report.timeline import busy_share
-from orchestrator.report.words import duration, label, number, plural, quantity, unit_sign
+from orchestrator.report.words import duration, label, moment, number, plural, quantity, unit_sign
 from orchestrator.status import best_trial, count_trials, lab_kind
 from orchestrator.store import TrialRow
 
@@ -31,14 +31,14 @@ def head(snapshot: Snapshot, state: str) -> str:
     style, words = _LAB_WORDS[lab_kind(campaign.lab)]
     description = str(campaign.config.get("description") or "")
     clock = "virtual time" if campaign.mode == "virtual" else "wall time"
-    as_of = f"as of {_moment(snapshot.journal.last_utc)} ({clock})"
+    as_of = f"as of {escape(moment(snapshot.journal.last_utc))} ({clock})"
     facts = {
         "goal": _goal(snapshot),
         "planner": campaign.planner,
         "seed": campaign.seed,
         "budget": _budget(campaign.config),
         "lab": campaign.lab.get("name", "–"),
-        "started": f"{_moment(campaign.created_utc)} ({clock})",
+        "started": f"{moment(campaign.created_utc)} ({clock})",
     }
     return f"""<header class="masthead">
 <p class="kicker"><span>labpilot report</span><span class="badge {style}">{escape(words)}</span>
@@ -246,7 +246,7 @@ def all_trials(snapshot: Snapshot) -> str:
     ]
     names = [titled(item) for item in [*facts, *targets]]
     return table(
-        ["trial", "outcome", *names, "finished"], rows, cut=len(snapshot.trials), numeric=range(2, 2 + len(names))
+        ["trial", "outcome", *names, "finished"], rows, cut=len(snapshot.trials), numeric=range(2, 3 + len(names))
     )
 
 
@@ -271,7 +271,3 @@ def table(
 
 def _cell(value: Any) -> str:
     return value if isinstance(value, _Markup) else escape("" if value is None else str(value))
-
-
-def _moment(utc: str) -> str:
-    return escape(utc[:16].replace("T", " ") + " UTC") if utc else "–"

@@ -20,8 +20,8 @@ from orchestrator.status import best_trial
 from orchestrator.store import MeasurementRow
 
 MOST_SPECTRA = 4_000
-MOST_VALUES = 1_600_000
-"""About 4 MB of the page."""
+MOST_VALUES = 1_200_000
+"""About 3 MB of the page."""
 MOST_POINTS = 512
 PICTURE_SIZE = (240, 60)
 MOST_PICTURES = 60

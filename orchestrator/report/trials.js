@@ -152,7 +152,7 @@ lab.part("trials", () => {
       return values.length && item.high > item.low ? (Math.max(...values) - Math.min(...values)) / (item.high - item.low) : 0;
     });
     const along = spread.indexOf(Math.max(...spread));
-    return spread[along] > 0 ? { along, x: found.p.map((point) => point[along]), y: found.v.map((value) => value[objective.name]), sd: found.sd.map((value) => value[objective.name] ?? 0) } : null;
+    return spread[along] > 0 ? { along, x: found.p.map((point) => point[along]), y: found.v[objective.name], sd: found.sd[objective.name].map((value) => value ?? 0) } : null;
   };
   /* Panels: {title, unit of x, curve: {x, y, sd}, dots: {x, y, sd, name}}. */
   const panels = (number) => {
@@ -248,7 +248,8 @@ lab.part("trials", () => {
   const measured = trials.filter((trial) => trial.o === "measured");
   const sign = objective.direction === "minimize" ? -1 : 1;
   const byValue = measured.filter((trial) => typeof trial.v[objective.name] === "number").sort((a, b) => sign * (b.v[objective.name] - a.v[objective.name]));
-  lab.choose((byValue[0] || measured[0] || trials[0]).n);
+  const telling = [...byValue, ...measured, ...trials];
+  lab.choose((telling.find((trial) => !hasSpectra || curvesOf(trial.n).length) || telling[0]).n);
   if (hasSpectra) {
     lab.switch(lab.by("trial-view"), [["map", "map"], ["lines", "lines"]], view, (value) => { view = value; drawSpectra(); });
     drawSpectra = lab.chart("spectra-chart", spectraChart);

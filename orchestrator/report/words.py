@@ -67,6 +67,11 @@ def duration(seconds: float | None) -> str:
     return f"{days} d {hours} h" if hours else f"{days} d"
 
 
+def moment(utc: str) -> str:
+    """Print an ISO instant of UTC to the second."""
+    return f"{utc[:19].replace('T', ' ')} UTC" if utc else "–"
+
+
 def size(count: float) -> str:
     """Print a number of bytes."""
     for unit in ("B", "kB", "MB"):

@@ -43,6 +43,20 @@ class LogEI(Learner):
             gp.negated() if objective.direction == "minimize" else gp
             for gp, objective in zip(models, self._objectives, strict=True)
         ]
+        import os
+        from planner.gp import GP, fit_gp
+        mode=os.environ.get('MODE','')
+        rows,ok=data.tried_rows()
+        if mode and not ok.all():
+            ch=self._chance(data)
+            bad=rows[~ok]
+            if 'w' in mode: bad=bad[np.exp(ch(bad))<.5]
+            if len(bad):
+                Z=data.space.encode_rows(bad)
+                for k,g in enumerate(upright):
+                    X=np.vstack([g.X,Z]); y=np.concatenate([g.y,np.full(len(Z),np.quantile(g.y, .0 if 'q' not in mode else .25))])
+                    if 'r' in mode: upright[k]=fit_gp(X,y,None)
+                    else: upright[k]=GP(kernel=g.kernel,mean=g.mean,X=X,y=y,noise=np.concatenate([g.noise,np.full(len(Z),np.median(g.noise)+(.1 if 'n' in mode else 0))]))
         known = np.unique(np.vstack([*(gp.X for gp in upright), self._under_way(data, fill)]), axis=0)
         if len(upright) == 1:
             return NoisyLogEI(upright[0], known, n_draws=self._options.draws, rng=rng)

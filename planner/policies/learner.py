@@ -104,12 +104,7 @@ class Learner(ABC):
 
         viability = fit_viability(data.space.encode_rows(rows), is_result)
         space = data.space
-        import os
-        K=float(os.environ.get('K','0')); thr=min(float(os.environ.get('THR','.5')), is_result.mean())
-        def g(new):
-            p=np.log(np.maximum(viability.probability(space.encode_rows(new)), _LEAST_CHANCE))
-            return p+K*np.minimum(0,p-np.log(thr))
-        return g
+        return lambda new: np.log(np.maximum(viability.probability(space.encode_rows(new)), _LEAST_CHANCE))
 
     def _choose(
         self, data: PlannerData, n: int, fill: np.ndarray, taken: set[bytes], rng: np.random.Generator

@@ -40,9 +40,11 @@ def legendre_features(values: Array, noise_sd: Array, valid: NDArray[np.bool_]) 
     coefficients[whole] = values[whole] @ inverse.T
     variances[whole] = noise_sd[whole] ** 2 @ (inverse**2).T
     for i in np.flatnonzero(~whole):
-        some = np.linalg.pinv(design[valid[i]])
-        coefficients[i] = some @ values[i, valid[i]]
-        variances[i] = some**2 @ noise_sd[i, valid[i]] ** 2
+        # the normal equations of so well conditioned a design lose nothing, and cost a hundredth of a decomposition
+        some = design[valid[i]]
+        inverse_i = np.linalg.solve(some.T @ some, some.T)
+        coefficients[i] = inverse_i @ values[i, valid[i]]
+        variances[i] = inverse_i**2 @ noise_sd[i, valid[i]] ** 2
     return coefficients, variances
 
 

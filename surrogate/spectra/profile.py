@@ -46,7 +46,7 @@ class Profile:
 
     @classmethod
     def of(cls, *, peak_temperature_c: float, dwell_us: float, right_over_left: float = 1.0) -> Profile:
-        """Return the published profile; the mean of both sides' widths is the published one.
+        """Return the published profile; where a beam is lopsided, the published width is that of its left side.
 
         Raises:
             ValueError: A condition is not positive and finite.
@@ -55,8 +55,7 @@ class Profile:
             if not (np.isfinite(value) and value > 0):
                 raise ValueError(f"the {name} of a stripe must be positive, not {value:g} {unit}")
         width_mm = 1e-3 * width_um(peak_temperature_c, float(np.log10(dwell_us)))
-        left = 2.0 * width_mm / (1.0 + right_over_left)
-        return cls(peak_c=peak_temperature_c, left_width_mm=left, right_width_mm=left * right_over_left)
+        return cls(peak_c=peak_temperature_c, left_width_mm=width_mm, right_width_mm=width_mm * right_over_left)
 
     def temperature(self, x_mm: Array) -> Array:
         """Return T at positions of any shape, in degC."""

@@ -140,7 +140,7 @@ class Fabricator:
         command_id = f"{trial:06d}.{path}"
         keys = {"trial": trial, "step": path, "command_id": command_id}
         body = {"path": path, "label": label or command, "device": device, "command": command, "effect": "verifiable"}
-        self.journal.append("step_intended", {**body, "arguments": arguments or {}}, **keys)
+        self.journal.append("step_intended", {**body, "arguments": arguments or {}, "is_repeat": False}, **keys)
         self.clock.seconds += seconds
         if end:
             self.journal.append(end, {"result": {}, **ending}, **keys)

@@ -83,3 +83,32 @@ def test_the_lock_is_not_reentrant_within_a_process(tmp_path):
     directory = CampaignDirectory.create(tmp_path / "c", {})
     with directory.controlled(), pytest.raises(InUse, match="controlled by another process"), directory.controlled():
         pass
+
+
+def test_after_a_migration_nothing_is_committed_by_itself(tmp_path):
+    engine = CampaignDirectory.create(tmp_path / "c", {}).database(migrate=True)
+    with engine.connect() as one, engine.connect() as two:
+        one.execute(text("INSERT INTO sample (id, trial, place) VALUES ('s', 1, '{}')"))
+        assert two.execute(text("SELECT count(*) FROM sample")).scalar() == 0
+        two.rollback()
+        one.commit()
+        assert two.execute(text("SELECT count(*) FROM sample")).scalar() == 1
+
+
+def test_a_migration_that_dies_half_way_leaves_no_table(tmp_path, monkeypatch):
+    from alembic import op
+
+    real, made = op.create_table, []
+
+    def die(name, *columns, **options):
+        made.append(name)
+        if len(made) == 4:
+            raise KeyboardInterrupt
+        return real(name, *columns, **options)
+
+    directory = CampaignDirectory.create(tmp_path / "c", {})
+    monkeypatch.setattr(op, "create_table", die)
+    with pytest.raises(KeyboardInterrupt):
+        directory.database(migrate=True)
+    monkeypatch.undo()
+    directory.database(migrate=True).dispose()

@@ -89,7 +89,8 @@ def test_more_parameters_give_cuts_through_the_best_trial(fabricate):
     assert cuts[2]["allowed"] == [True] * 4
     limit = 1 - points[best]["b"]
     assert cuts[0]["allowed"] == [x <= limit + 1e-9 for x in cuts[0]["x"]]
-    assert np.corrcoef(cuts[0]["x"], cuts[0]["mean"])[0, 1] > 0.95
+    seen = np.array(cuts[0]["x"]) <= 0.5
+    assert np.corrcoef(np.array(cuts[0]["x"])[seen], np.array(cuts[0]["mean"])[seen])[0, 1] > 0.95
 
 
 def test_one_parameter_gives_one_cut(fabricate):

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from orchestrator.report.words import duration, label, number, plural, quantity, size, unit_sign
+from orchestrator.report.words import duration, label, moment, number, plural, quantity, size, unit_sign
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_durations(seconds, text):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(3, "3"), (3.0, "3"), (0.123456, "0.1235"), (1e-7, "1e-07"), (None, "–"), (math.inf, "–"), ("water", "water"),
+    [(3, "3"), (3.0, "3"), (0.123456, "0.1235"), (1e-7, "1e-07"), (1730.6, "1731"), (123.456, "123.5"), (None, "–"), (math.inf, "–"), ("water", "water"),
      (12345, "12\u2009345"), (True, "True")],
 )  # fmt: skip
 def test_numbers(value, text):
@@ -49,3 +49,8 @@ def test_counts_sizes_and_labels():
     assert size(4_930_000) == "4.93 MB"
     assert size(2.5e9) == "2.5 GB"
     assert label("peak_temperature") == "peak temperature"
+
+
+def test_moments_are_printed_to_the_second():
+    assert moment("2026-01-01T01:39:37.600000+00:00") == "2026-01-01 01:39:37 UTC"
+    assert moment("") == "–"
