@@ -64,9 +64,9 @@ def at_stripe(result: dict[str, Any], values: Sequence[Any], n: int) -> float:
 
 def print_sara(results: dict[str, list[dict[str, Any]]]) -> None:
     """Print the tables of the film station."""
-    print(
-        "| planner | stripes to R2(1/s^2) 0.7 | R2 at 8 | at 16 | at 32 | at 48 | coverage at 16 | at 48 | boundary error, degC |"
-    )
+    heads = ("planner", "stripes to R2(1/s^2) 0.7", "R2 at 8", "at 16", "at 32", "at 48")
+    heads += ("coverage at 16", "at 48", "boundary error, degC")
+    print("| " + " | ".join(heads) + " |")
     print("|---|---|---|---|---|---|---|---|---|")
     medians = {}
     for planner, runs in results.items():

@@ -23,6 +23,9 @@ from orchestrator.errors import InputError, InUse, NewerVersion, StorageError
 from orchestrator.measurements import write_durably
 from orchestrator.store import open_engine
 
+LOCK_PATIENCE_S = 1.0
+"""Longer than anybody who only looks whether the lock is held can hold it."""
+
 
 class CampaignDirectory:
     """Paths, the lock and the database of one campaign directory."""
@@ -89,7 +92,7 @@ class CampaignDirectory:
             InUse: Another process holds it.
             StorageError: The lock file cannot be written.
         """
-        lock = FileLock(self.path / "controller.lock", timeout=0)
+        lock = FileLock(self.path / "controller.lock", timeout=LOCK_PATIENCE_S)
         try:
             lock.acquire()
         except Timeout:

@@ -193,7 +193,7 @@ def _analysed(rows: Rows, event: Event) -> None:
     for index, finding in enumerate(body["findings"]):
         rows.put(
             ObservationRow,
-            {"id": f"{event.trial:06d}.{index}", "trial": event.trial, "analysis": body["analysis"], **finding},
+            {"id": f"{event.trial:06d}.{index:04d}", "trial": event.trial, "analysis": body["analysis"], **finding},
         )
 
 

@@ -80,8 +80,8 @@ def metrics(
 def _run(connection: Connection, ready: Ready, trials: Sequence[TrialRecord]) -> ScoredRun:
     history = read_standing(connection).history
     table: Any = MeasurementRow.__table__  # type: ignore[attr-defined]
-    query = select(table.c.trial, func.count()).where(table.c.kind == "spectrum", table.c.role == "film")
-    spectra = {trial: count for trial, count in connection.execute(query.group_by(table.c.trial))}
+    query = select(table.c.trial, func.count().label("n")).where(table.c.kind == "spectrum", table.c.role == "film")
+    spectra = {row.trial: row.n for row in connection.execute(query.group_by(table.c.trial))}
     return ScoredRun(
         trials=[
             ScoredTrial(

@@ -44,7 +44,9 @@ class LinearConstraint:
 
     def __post_init__(self) -> None:
         if self.relation not in get_args(Relation):
-            raise SpaceError(f"a constraint's relation is one of {', '.join(get_args(Relation))}, not {self.relation!r}")
+            raise SpaceError(
+                f"a constraint's relation is one of {', '.join(get_args(Relation))}, not {self.relation!r}"
+            )
         kept = {name: float(weight) for name, weight in self.coefficients.items() if weight != 0}
         if not kept:
             raise SpaceError(f"constraint {self.text or self.bound!r} names no parameter")
@@ -69,7 +71,9 @@ class LinearConstraint:
     def violation(self, values: Mapping[str, float]) -> str | None:
         """Say by how much the constraint fails, or return None."""
         total = self.total(values)
-        size = max(abs(self.bound), sum(abs(weight * values[name]) for name, weight in self.coefficients.items()), 1e-300)
+        size = max(
+            abs(self.bound), sum(abs(weight * values[name]) for name, weight in self.coefficients.items()), 1e-300
+        )
         excess = {"<=": total - self.bound, ">=": self.bound - total, "==": abs(total - self.bound)}[self.relation]
         if excess <= TOLERANCE * size:
             return None
@@ -231,5 +235,7 @@ class _Parser:
 
     def _named(self, token: _Token) -> _Linear:
         if token.text not in self._names:
-            raise self._error(f"unknown parameter {token.text!r}{did_you_mean(token.text, self._names)}", token.position)
+            raise self._error(
+                f"unknown parameter {token.text!r}{did_you_mean(token.text, self._names)}", token.position
+            )
         return _Linear(0.0, {token.text: 1.0})

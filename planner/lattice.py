@@ -20,7 +20,9 @@ def walk(region: Region) -> Iterator[np.ndarray]:
         raise ValueError("a region with continuous columns has no list of rows")
     weights = np.vstack([region.A, region.E, -region.E])
     bound = np.concatenate([region.b, region.e, -region.e])
-    bound = bound + 10 * TOLERANCE * (np.abs(weights) @ np.maximum(np.abs(region.low), np.abs(region.high)) + np.abs(bound))
+    bound = bound + 10 * TOLERANCE * (
+        np.abs(weights) @ np.maximum(np.abs(region.low), np.abs(region.high)) + np.abs(bound)
+    )
     least = np.minimum(weights * region.low, weights * region.high)
     to_come = np.hstack([np.cumsum(least[:, ::-1], axis=1)[:, ::-1], np.zeros((len(weights), 1))])
     for row in _descend(grids, weights, bound, to_come, np.zeros(region.width), 0, np.zeros(len(weights))):

@@ -64,7 +64,7 @@ class _Program:
     def solve(
         self, region: Region, cost: np.ndarray, *, target: np.ndarray | None = None, weights: np.ndarray | None = None
     ) -> np.ndarray | None:
-        """Minimise `cost @ z`, plus the weighted distance from target where one is given; None if nothing is feasible."""
+        """Minimise `cost @ z`, plus the weighted distance from a target; None if nothing is feasible."""
         from scipy.optimize import linprog
 
         n_x = self.lift.shape[1]

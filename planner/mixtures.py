@@ -1,4 +1,4 @@
-"""Exact uniform sampling where one constraint binds many columns: volumes that must fit a vial, fractions that sum to 1.
+"""Exact uniform sampling where one constraint binds many columns: volumes that fit a vial, fractions that sum to 1.
 
 Measured from the end of each range that uses least of the bound, any single constraint reads `sum(y) <= capacity` with
 `0 <= y`. On grids the admissible rows are counted by dynamic programming and drawn by their counts; on real axes they
@@ -106,7 +106,9 @@ def _whole_units(
     """Express what each level uses in whole multiples of a common unit."""
     if sum(len(grid) for grid in grids) > 20_000:
         return None
-    terms = [[_fraction(weight) * _fraction(level) for level in grid] for weight, grid in zip(weights, grids, strict=True)]
+    terms = [
+        [_fraction(weight) * _fraction(level) for level in grid] for weight, grid in zip(weights, grids, strict=True)
+    ]
     used = [[term - min(column) for term in column] for column in terms]
     left = _fraction(bound) - sum(min(column) for column in terms)
     denominator = math.lcm(*(f.denominator for c in used for f in c))

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.random import Generator
 
 from planner.constraints import TOLERANCE
-from planner.parameters import nearest_level
 from planner.region import Region
 
 

@@ -47,7 +47,7 @@ class Neighbourhood:
         Args:
             rows: Feasible rows.
             rng: Where chance comes from.
-            reach: Typical length of a step, as a fraction of a column's range; a discrete column moves at least a level.
+            reach: Typical length of a step, as a fraction of a column's range; a discrete one moves at least a level.
         """
         kinds = rng.random(len(rows))
         share = (0.5 if len(self.pairs) else 0.8, 0.85 if len(self.pairs) else 0.8)

@@ -25,9 +25,7 @@ _LEAST_GAIN = 1e-3
 _REACHES = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 
 
-def candidate_rows(
-    space: SearchSpace, n: int, around: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def candidate_rows(space: SearchSpace, n: int, around: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw about n rows: uniform ones, sparse mixtures where there are any, and neighbours of the rows given."""
     if space.pool is not None:
         return space.pool

@@ -15,7 +15,6 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from planner.errors import SpaceError, did_you_mean
-from planner.proposal import Value
 
 Scale = Literal["linear", "log"]
 
@@ -142,7 +141,9 @@ class Integer:
         _check_name(self.name)
         _check_bounds(self.name, self.low, self.high, self.unit)
         if self.low != int(self.low) or self.high != int(self.high):
-            raise SpaceError(f"parameter {self.name!r}: bounds of an integer must be whole, not {self.low}, {self.high}")
+            raise SpaceError(
+                f"parameter {self.name!r}: bounds of an integer must be whole, not {self.low}, {self.high}"
+            )
         if self.scale not in get_args(Scale):
             raise SpaceError(f"parameter {self.name!r}: scale is linear or log, not {self.scale!r}")
         if self.scale == "log" and self.low <= 0:
@@ -253,7 +254,9 @@ def _numeric_violation(parameter: Continuous | Integer, value: Any) -> str | Non
     if grid is not None:
         level = grid[nearest_level(grid, np.array(float(value)))]
         if abs(level - value) > slack:
-            return f"parameter {parameter.name!r}: {value:g} {parameter.unit} is no level of its grid; next is {level:g}"
+            return (
+                f"parameter {parameter.name!r}: {value:g} {parameter.unit} is no level of its grid; next is {level:g}"
+            )
     return None
 
 
@@ -270,7 +273,11 @@ def _check_bounds(name: str, low: Any, high: Any, unit: str) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool) and math.isfinite(value)
+    return (
+        isinstance(value, int | float | np.integer | np.floating)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+    )
 
 
 def _tidy(numbers: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from planner.errors import BadObservation, did_you_mean
+from planner.map_predictor import MapPredictor
 from planner.objective import Objective
 from planner.policies.options import Choice
 from planner.proposal import Observation, Value
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from planner.models import TargetModel
     from planner.policies.base import PlannerData
 
-MAP_MODELS = Choice(("gp",))
+MAP_MODELS = Choice(("gp", "gradient"))
+"""``gp``: a Gaussian process over the whole space; ``gradient``: the map of SARA over peak temperature and dwell."""
 
 
 class Predictor:
@@ -29,6 +31,7 @@ class Predictor:
         self._map_model = map_model
         self._fitted_on: Sequence[Observation] | None = None
         self._models: dict[str, TargetModel] = {}
+        self._map = MapPredictor(space) if map_model == "gradient" else None
 
     def model(self, data: PlannerData, target: str) -> TargetModel:
         """Return the model of a target, fitted to what was told.
@@ -54,4 +57,6 @@ class Predictor:
         Raises:
             NotEnoughData: No value was told.
         """
+        if self._map is not None:
+            return self._map.predict(data, target, points)
         return self.model(data, target).predict(self._space.encode(points))

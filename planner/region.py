@@ -97,9 +97,7 @@ class Region:
         low[columns] = high[columns] = values
         held = dict(zip(columns.tolist(), values.tolist(), strict=True))
         grids = tuple(np.array([held[j]]) if j in held else grid for j, grid in enumerate(self.grids))
-        return Region(
-            low=low, high=high, grids=grids, is_log=self.is_log, A=self.A, b=self.b, E=self.E, e=self.e
-        )
+        return Region(low=low, high=high, grids=grids, is_log=self.is_log, A=self.A, b=self.b, E=self.E, e=self.e)
 
     def feasible(self, rows: np.ndarray) -> np.ndarray:
         """Say which rows (`n x p`) keep every constraint and bound; levels are not looked at (`n`, bool)."""
@@ -149,7 +147,7 @@ class Region:
         return low, high
 
     def allowed_steps(self, rows: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the least and greatest t (`n` each) for which `rows + t * directions` keeps bounds and inequalities."""
+        """Return the least and greatest t (`n` each) for which `rows + t * directions` keeps to the region."""
         weights = np.vstack([np.eye(self.width), -np.eye(self.width), self.A])
         bound = np.concatenate([self.high, -self.low, self.b])
         speed = directions @ weights.T

@@ -48,7 +48,9 @@ class BoxSampler:
             if grid is not None:
                 rows[:, j] = grid[np.minimum((uniforms[:, j] * len(grid)).astype(int), len(grid) - 1)]
             else:
-                rows[:, j] = stretch(uniforms[:, j], self.region.low[j], self.region.high[j], bool(self.region.is_log[j]))
+                rows[:, j] = stretch(
+                    uniforms[:, j], self.region.low[j], self.region.high[j], bool(self.region.is_log[j])
+                )
         return rows
 
 

@@ -78,7 +78,9 @@ class SearchSpace:
         for constraint in read:
             for name in constraint.coefficients:
                 if name not in self.names:
-                    raise SpaceError(f"constraint {constraint.text!r}: no parameter {name!r}{did_you_mean(name, self.names)}")
+                    raise SpaceError(
+                        f"constraint {constraint.text!r}: no parameter {name!r}{did_you_mean(name, self.names)}"
+                    )
                 if name in words:
                     raise SpaceError(f"constraint {constraint.text!r}: {name!r} is categorical and cannot be added up")
         return tuple(read)
@@ -325,4 +327,3 @@ def _from_unit(codes: np.ndarray, low: float, high: float, is_log: bool) -> np.n
     if is_log:
         return np.clip(low * (high / low) ** codes, low, high)
     return low + codes * (high - low)
-

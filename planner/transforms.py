@@ -26,7 +26,9 @@ class TargetScale:
         """Standardise the data on a scale."""
         bent = y if knee is None else np.arcsinh(y / knee)
         spread = float(np.std(bent))
-        return cls(knee, float(np.mean(bent)), spread if spread > 1e-12 * max(1.0, float(np.max(np.abs(bent)))) else 1.0)
+        return cls(
+            knee, float(np.mean(bent)), spread if spread > 1e-12 * max(1.0, float(np.max(np.abs(bent)))) else 1.0
+        )
 
     def forward(self, y: np.ndarray) -> np.ndarray:
         """Return y on this scale."""

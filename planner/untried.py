@@ -14,9 +14,7 @@ _MOST_ROUNDS = 40
 _SPREAD_CANDIDATES = 4
 
 
-def first_untried(
-    space: SearchSpace, n: int, taken: Collection[bytes], chunks: Iterable[np.ndarray]
-) -> np.ndarray:
+def first_untried(space: SearchSpace, n: int, taken: Collection[bytes], chunks: Iterable[np.ndarray]) -> np.ndarray:
     """Return the first n different rows (`m x p`) of a sequence, given in chunks, that are not taken."""
     found: dict[bytes, np.ndarray] = {}
     for rows in chunks:

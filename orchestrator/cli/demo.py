@@ -30,7 +30,7 @@ def command(
             is_quiet=False,
         )
     report = write_report(out)
-    print(f"The report is {report.resolve()}: open it in a browser.")
+    print(f"The report is {report.path.resolve()}: open it in a browser.")
 
 
 def _free(wanted: Path) -> Path:

@@ -135,7 +135,7 @@ lab.layout = (theme, changes = {}) => {
   for (const [name, value] of Object.entries(changes)) {
     layout[name] = /^[xy]axis/.test(name) ? { ...axis, ...value } : value;
   }
-  if (lab.isPrinting) layout.height = Math.round(0.78 * layout.height);
+  if (lab.isPrinting) layout.height = Math.round(0.64 * layout.height);
   return layout;
 };
 

@@ -68,7 +68,8 @@ def _body(
     snapshot: Snapshot, reading: Reading, payload: Mapping[str, Any], *, state: str, notices: Sequence[str]
 ) -> str:
     told = answers(snapshot.campaign.provenance) if lab_kind(snapshot.campaign.lab) == "replayed" else []
-    warnings = "".join(f'<p class="notice">{escape(text)}</p>' for text in [*notices, *told])
+    warnings = "".join(f'<p class="notice">{escape(text)}</p>' for text in notices)
+    warnings += "".join(f'<p class="notice info">{escape(text)}</p>' for text in told)
     objective = objective_facts(snapshot)[0] if objective_facts(snapshot) else {"direction": "learn", "label": "result"}
     sections = [
         ("progress", "Progress", _progress(payload, objective)),

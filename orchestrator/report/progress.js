@@ -123,7 +123,7 @@ lab.part("progress", () => {
     const y = paired.map(valueOf);
     const all = [...x, ...y];
     const low = Math.min(...all), high = Math.max(...all);
-    const slack = 0.08 * (Math.max(...x) - Math.min(...x) || 1);
+    const slack = 0.06 * (high - low || 1);
     return {
       data: [
         { type: "scatter", mode: "lines", x: [low, high], y: [low, high], line: { color: theme.control, width: 1, dash: "dot" }, hoverinfo: "skip" },
@@ -135,8 +135,8 @@ lab.part("progress", () => {
         },
       ],
       layout: lab.layout(theme, {
-        height: 390, showlegend: false, xaxis: { title: { text: "predicted, with 90% interval" }, range: [Math.min(...x) - slack, Math.max(...x) + slack] },
-        yaxis: { title: { text: "measured" } },
+        height: 390, showlegend: false, xaxis: { title: { text: "predicted, with 90% interval" }, range: [low - slack, high + slack] },
+        yaxis: { title: { text: "measured" }, range: [low - slack, high + slack] },
       }),
     };
   }, lab.chooseOnClick);

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 UNIT_SIGNS: Mapping[str, str] = {
-    "1": "",
     "degC": "°C",
     "Cel": "°C",
     "delta_degC": "K",
@@ -24,8 +24,8 @@ UNIT_SIGNS: Mapping[str, str] = {
 
 def unit_sign(unit: Any) -> str:
     """Return how a unit is printed; dimensionless is nothing."""
-    text = "" if unit is None else str(unit)
-    return UNIT_SIGNS.get(text, text)
+    text = "" if unit in (None, "1") else str(unit)
+    return re.sub(r"[A-Za-z_]+", lambda part: UNIT_SIGNS.get(part[0], part[0]), text)
 
 
 def number(value: Any, digits: int = 4) -> str:

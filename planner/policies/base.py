@@ -85,9 +85,7 @@ class Suggestion:
 class Policy(Protocol):
     """A way of choosing; constructed as `Policy(space, objectives, options)`, where it refuses options it has not."""
 
-    def __init__(
-        self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]
-    ) -> None: ...
+    def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None: ...
 
     def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
         """Return up to n different points of the space that are not taken; fewer only where fewer are left."""

@@ -16,6 +16,7 @@ from planner.space import SearchSpace
 
 if TYPE_CHECKING:
     from planner.acquisition import Acquisition
+    from planner.gp import GP
 
 
 class LogEI(Learner):
@@ -30,37 +31,36 @@ class LogEI(Learner):
         to_learn = [objective.name for objective in objectives if objective.direction == "learn"]
         if to_learn:
             raise BadOption(
-                f"policy 'logei' optimises, but objective {to_learn[0]!r} is to be learnt; choose policy 'uncertainty', "
-                "or make its direction maximize or minimize"
+                f"policy 'logei' optimises, but objective {to_learn[0]!r} is to be learnt; choose policy "
+                "'uncertainty', or make its direction maximize or minimize"
             )
         super().__init__(space, objectives, options)
 
     def _worth(self, data: PlannerData, fill: np.ndarray, rng: np.random.Generator) -> Acquisition:
         from planner.acquisition import NoisyLogEI, NoisyLogParEGO
 
-        models = [self._gps.model(data, objective.name).gp for objective in self._objectives]
-        upright = [
-            gp.negated() if objective.direction == "minimize" else gp
-            for gp, objective in zip(models, self._objectives, strict=True)
-        ]
-        import os
-        from planner.gp import GP, fit_gp
-        mode=os.environ.get('MODE','')
-        rows,ok=data.tried_rows()
-        if mode and not ok.all():
-            ch=self._chance(data)
-            bad=rows[~ok]
-            if 'w' in mode: bad=bad[np.exp(ch(bad))<.5]
-            if len(bad):
-                Z=data.space.encode_rows(bad)
-                for k,g in enumerate(upright):
-                    X=np.vstack([g.X,Z]); y=np.concatenate([g.y,np.full(len(Z),np.quantile(g.y, .0 if 'q' not in mode else .25))])
-                    if 'r' in mode: upright[k]=fit_gp(X,y,None)
-                    else: upright[k]=GP(kernel=g.kernel,mean=g.mean,X=X,y=y,noise=np.concatenate([g.noise,np.full(len(Z),np.median(g.noise)+(.1 if 'n' in mode else 0))]))
+        upright = [self._upright(data, objective) for objective in self._objectives]
         known = np.unique(np.vstack([*(gp.X for gp in upright), self._under_way(data, fill)]), axis=0)
         if len(upright) == 1:
             return NoisyLogEI(upright[0], known, n_draws=self._options.draws, rng=rng)
         return NoisyLogParEGO(upright, known, n_draws=self._options.draws, rng=rng)
+
+    def _upright(self, data: PlannerData, objective: Objective) -> GP:
+        """Return the process of a target, greater is better, that counts structural failures as the worst result.
+
+        The probability of working alone lets the search hug the border of a failing region, for the improvement beyond
+        it is never seen to be missing.
+        """
+        from planner.models import fit_target, target_data, with_values
+
+        failed = self._structural_failures(data)
+        sign = -1.0 if objective.direction == "minimize" else 1.0
+        if not len(failed):
+            gp = self._gps.model(data, objective.name).gp
+        else:
+            known = target_data(data.space, data.observations, objective.name)
+            gp = fit_target(with_values(known, failed, sign * float(np.min(sign * known.values))), objective.name).gp
+        return gp if sign > 0 else gp.negated()
 
     def _reason(self) -> str:
         names = " and ".join(objective.name for objective in self._objectives)
@@ -77,7 +77,7 @@ class Uncertainty(Learner):
 
         del rng
         models = [self._gps.model(data, objective.name) for objective in self._objectives]
-        return TotalUncertainty(models, self._under_way(data, fill))
+        return TotalUncertainty(models, np.vstack([self._under_way(data, fill), self._structural_failures(data)]))
 
     def _reason(self) -> str:
         names = " and ".join(objective.name for objective in self._objectives)

@@ -1,8 +1,8 @@
 """What policies that learn have in common.
 
-Failures teach. Where a recipe gave no result, a classifier learns where recipes work (`planner.feasibility`), and the
-worth of a point is multiplied by its probability of working to the power `caution`: with 1, an experiment that fails
-costs nothing but its slot; a greater power prices failures and keeps away from the border.
+Failures teach. Where recipes gave no result, a classifier learns where recipes work (`planner.feasibility`). The worth
+of a point is multiplied by its probability of working to the power `caution`, and recipes that the classifier expects
+to fail again count as bad results, not as unknown ones. Failures without a pattern do neither.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from planner.untried import spread_rows, untried_rows
 
 if TYPE_CHECKING:
     from planner.acquisition import Acquisition
+    from planner.feasibility import Viability
 
 _LEAST_CHANCE = 1e-12
 _N_AROUND = 8
@@ -40,7 +41,7 @@ class BayesOptions:
     """Points of the space that each ask begins its search from."""
     draws: int = option(32, Range(1, 4096, is_whole=True))
     """Draws of the noiseless values that the expected improvement is averaged over."""
-    caution: float = option(2.0, Range(0.0, 100.0))
+    caution: float = option(1.0, Range(0.0, 100.0))
     """Power of the probability that a recipe works; 0 ignores failures."""
     map_model: str = option("gp", MAP_MODELS)
     """The surrogate that predictions come from."""
@@ -57,6 +58,8 @@ class Learner(ABC):
         self._predictor = Predictor(space, objectives, self._options.map_model)
         self._gps = Predictor(space, objectives, "gp") if self._options.map_model != "gp" else self._predictor
         default_start = min(max(2 * len(space.parameters), 4), 14)
+        self._judged: object = None
+        self._judgement: Viability | None = None
         self._n_start = default_start if self._options.start is None else self._options.start
 
     def predict(
@@ -81,9 +84,7 @@ class Learner(ABC):
         names = [objective.name for objective in self._objectives]
         return all(sum(name in observation.values for observation in data.observations) >= 2 for name in names)
 
-    def _fill(
-        self, data: PlannerData, n: int, taken: set[bytes], rng: np.random.Generator
-    ) -> np.ndarray:
+    def _fill(self, data: PlannerData, n: int, taken: set[bytes], rng: np.random.Generator) -> np.ndarray:
         """Return up to n rows that fill the space, away from where recipes failed."""
         if n == 0:
             return np.empty((0, data.space.region.width))
@@ -95,16 +96,33 @@ class Learner(ABC):
         kept = rng.random(len(pool)) ** (1.0 / max(self._options.caution, 1e-9)) <= np.exp(chance(pool))
         return np.vstack([pool[kept], pool[~kept]])[:n]
 
+    def _viability(self, data: PlannerData) -> Viability | None:
+        """Return what was learnt of where recipes work; None while nothing failed."""
+        if self._judged is not data.observations:
+            rows, is_result = data.tried_rows()
+            self._judged, self._judgement = data.observations, None
+            if not is_result.all() and self._options.caution > 0:
+                from planner.feasibility import fit_viability
+
+                self._judgement = fit_viability(data.space.encode_rows(rows), is_result)
+        return self._judgement
+
     def _chance(self, data: PlannerData) -> Callable[[np.ndarray], np.ndarray] | None:
         """Return the logarithm of the probability that rows work; None while nothing failed."""
-        rows, is_result = data.tried_rows()
-        if is_result.all() or self._options.caution == 0:
+        viability = self._viability(data)
+        if viability is None:
             return None
-        from planner.feasibility import fit_viability
+        encode = data.space.encode_rows
+        return lambda rows: np.log(np.maximum(viability.probability(encode(rows)), _LEAST_CHANCE))
 
-        viability = fit_viability(data.space.encode_rows(rows), is_result)
-        space = data.space
-        return lambda new: np.log(np.maximum(viability.probability(space.encode_rows(new)), _LEAST_CHANCE))
+    def _structural_failures(self, data: PlannerData) -> np.ndarray:
+        """Return encoded recipes (`m x d`) that failed, and would rather fail again: not the accidents."""
+        viability = self._viability(data)
+        if viability is None:
+            return np.empty((0, data.space.width))
+        rows, is_result = data.tried_rows()
+        codes = np.unique(data.space.encode_rows(rows[~is_result]), axis=0)
+        return codes[viability.probability(codes) < 0.5]
 
     def _choose(
         self, data: PlannerData, n: int, fill: np.ndarray, taken: set[bytes], rng: np.random.Generator

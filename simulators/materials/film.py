@@ -79,7 +79,8 @@ class FilmMaterial:
         self.thickness_nm = options.thickness_nm * (1.0 + 0.01 * thickness * hidden)
         """Thickness as deposited at the wafer's centre, in nm."""
         self._width_error = 0.03 * width * hidden
-        self._wafer_calibration_c = 8.0 * calibration * options.temperature_calibration
+        self.wafer_calibration_c = 8.0 * calibration * options.temperature_calibration
+        """How much hotter than requested every shot on this wafer is."""
         self._colour_knots, self._colour = _camera_responses()
 
     def shoot(
@@ -102,7 +103,7 @@ class FilmMaterial:
         luck, along = chance.random(2).tolist()
         centre, calibration, energy, stray, strength = chance.normal(size=5).tolist()
         event = self._event(luck)
-        peak = peak_temperature_c + self._wafer_calibration_c
+        peak = peak_temperature_c + self.wafer_calibration_c
         peak += 4.0 * calibration * self.options.temperature_calibration
         dwell = dwell_us * (0.5 if event == "dropout" else 1.0)
         width = profile.width_um(peak, math.log10(dwell))

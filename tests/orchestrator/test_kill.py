@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -127,9 +128,9 @@ def test_a_campaign_killed_at_random_ends_as_one_that_was_not(tmp_path, name):
         path = tmp_path / f"killed-{runs}"
         runs += 1
         while kills < KILLS and status(path) != "finished":
-            if in_child(lambda: go_on(task, path), kill_after_s=rng.uniform(0, 0.6 * whole_s)) is None:
+            if in_child(partial(go_on, task, path), kill_after_s=rng.uniform(0, 0.6 * whole_s)) is None:
                 kills += 1
-        assert in_child(lambda: go_on(task, path)) == 0
+        assert in_child(partial(go_on, task, path)) == 0
         check_same(path, expected, expected_world)
 
 

@@ -72,7 +72,7 @@ async def begin(stage, laser):
     for driver in (stage, laser):
         await driver.connect()
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.3), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(1.0), asyncio.TaskGroup() as group:
             group.create_task(stage.move(x_mm=60.0, y_mm=0.0))
             group.create_task(laser.anneal(**RECIPE))
     for driver in (stage, laser):

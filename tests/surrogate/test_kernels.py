@@ -19,7 +19,9 @@ from surrogate.kernels import (
     squared_exponential,
 )
 
-BUMPS = Bumps(centres=(0.0, -0.1, 0.1), scales=(0.3, 0.04, 0.04), weights=(1.0, 0.8, 0.8), powers=(8.0, 2.0, 2.0), floor=0.1)
+BUMPS = Bumps(
+    centres=(0.0, -0.1, 0.1), scales=(0.3, 0.04, 0.04), weights=(1.0, 0.8, 0.8), powers=(8.0, 2.0, 2.0), floor=0.1
+)
 KERNELS = {
     "matern": Matern52(length=0.2, variance=1.7),
     "mirrored": Mirrored(length=0.15, variance=0.6),

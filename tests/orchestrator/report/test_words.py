@@ -26,9 +26,20 @@ def test_durations(seconds, text):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(3, "3"), (3.0, "3"), (0.123456, "0.1235"), (1e-7, "1e-07"), (1730.6, "1731"), (123.456, "123.5"), (None, "–"), (math.inf, "–"), ("water", "water"),
-     (12345, "12\u2009345"), (True, "True")],
-)  # fmt: skip
+    [
+        (3, "3"),
+        (3.0, "3"),
+        (0.123456, "0.1235"),
+        (1e-7, "1e-07"),
+        (1730.6, "1731"),
+        (123.456, "123.5"),
+        (12345, "12\u2009345"),
+        (None, "–"),
+        (math.inf, "–"),
+        ("water", "water"),
+        (True, "True"),
+    ],
+)
 def test_numbers(value, text):
     assert number(value) == text
 
@@ -40,6 +51,8 @@ def test_units_are_printed_as_people_write_them():
     assert unit_sign("umol") == "µmol"
     assert unit_sign(None) == ""
     assert unit_sign("furlong") == "furlong"
+    assert unit_sign("uL/min") == "µL/min"
+    assert unit_sign("degC") == "°C"
 
 
 def test_counts_sizes_and_labels():

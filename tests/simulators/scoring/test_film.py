@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from simulators.materials.film import FilmMaterial
 from simulators.materials.options import FilmOptions
 from simulators.materials.truth import FilmTruth
 from simulators.scoring import film as scoring
@@ -51,13 +52,21 @@ def scorer() -> FilmScorer:
 def test_knowing_the_truth_scores_full_marks(scorer: FilmScorer, truth: FilmTruth):
     score = scorer.score(Run(lambda t, d, _: truth.gradient(t, d), trials=[Trial()]))
     assert score["stripes"] == [1]
-    assert score["r2_map"]["none"][0] == pytest.approx(1.0, abs=1e-4)
     assert score["coverage_90"] == [1.0]
     assert score["boundary_error_c"] < 4.0
     assert score["boundaries_found"] == 1.0
     assert score["false_ridges"] == 0
     assert score["spectra_taken"] == 20
     assert json.loads(json.dumps(score)) == score
+
+
+def test_r2_asks_for_what_this_wafer_can_show(scorer: FilmScorer, truth: FilmTruth):
+    shift_c = FilmMaterial(SEED, FilmOptions()).wafer_calibration_c
+    score = scorer.score(Run(lambda t, d, _: truth.gradient(t + shift_c, d), trials=[Trial()]))
+    for values in (score["r2_map"], score["r2_map_plain_mean"]):
+        assert [value[0] for value in values.values()] == pytest.approx([1.0] * len(values), abs=1e-3)
+    assert abs(shift_c) > 2.0
+    assert score["coverage_90"][0] < 1.0
 
 
 def test_a_constant_scores_nothing(scorer: FilmScorer):
@@ -164,22 +173,22 @@ def test_points_are_those_of_the_exhaustive_map():
 
 def test_weighted_r2_follows_its_formula():
     y, mu, w = np.array([0.0, 1.0, 2.0]), np.array([0.5, 1.0, 2.0]), np.array([1.0, 2.0, 4.0])
-    assert r_squared(y, mu, w) == pytest.approx(1.0 - 0.25 / (1.0 + 1.0 / 16.0))
+    assert r_squared(y, mu, w, about_plain_mean=True) == pytest.approx(1.0 - 0.25 / (1.0 + 1.0 / 16.0))
 
 
 def test_about_the_weighted_mean_the_best_constant_scores_nothing():
     rng = np.random.default_rng(0)
     y, w = rng.random(50), 0.1 + rng.random(50)
     best = np.average(y, weights=1.0 / w**2)
-    assert r_squared(y, np.full(50, best), w, about_weighted_mean=True) == pytest.approx(0.0)
-    assert r_squared(y, np.full(50, best), w) > 0.0
+    assert r_squared(y, np.full(50, best), w) == pytest.approx(0.0)
+    assert r_squared(y, np.full(50, best), w, about_plain_mean=True) > 0.0
 
 
 def test_zeros_score_high_about_the_plain_mean_and_nothing_about_the_weighted_one(scorer: FilmScorer):
     score = scorer.score(Run(lambda t, d, _: np.zeros(len(t)), trials=[Trial()]))
     assert score["r2_map"]["none"][0] < 0.0
-    assert score["r2_map"]["1/s^2"][0] > 0.9
-    assert score["r2_map_weighted_mean"]["1/s^2"][0] < 0.0
+    assert score["r2_map_plain_mean"]["1/s^2"][0] > 0.9
+    assert score["r2_map"]["1/s^2"][0] < 0.0
 
 
 def test_the_shipped_weights_are_small_positive_and_never_zero():

@@ -1,0 +1,85 @@
+"""The gradient map as a planner's model: which parameters are its axes, what was told, what it predicts.
+
+Observations of a stripe lie at temperatures between the levels of the search space; they are taken as they come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from planner.errors import BadOption, NotEnoughData, did_you_mean
+from planner.parameters import Continuous
+from planner.proposal import Observation, Value
+from planner.space import SearchSpace
+
+if TYPE_CHECKING:
+    from planner.policies.base import PlannerData
+    from surrogate.map_model import GradientMap
+
+TYPICAL_SD = 0.15
+"""Relative standard deviation of a value that was told without one."""
+
+
+@dataclass(slots=True)
+class MapPredictor:
+    """One gradient map over (temperature in degC, log10 of the dwell in us), kept until more is told."""
+
+    space: SearchSpace
+    calibration_c: float = 8.0
+    """Standard deviation of the temperature scale that all stripes of a wafer share."""
+    temperature: str = "peak_temperature"
+    dwell: str = "dwell"
+    _fitted_on: tuple[Observation, ...] | None = field(default=None)
+    _map: GradientMap | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        names = {parameter.name: parameter for parameter in self.space.parameters}
+        for name, unit in ((self.temperature, "degC"), (self.dwell, "us")):
+            if name not in names:
+                raise BadOption(f"the gradient map needs a parameter {name!r}{did_you_mean(name, names)}")
+            found = names[name]
+            if not isinstance(found, Continuous) or found.unit != unit:
+                raise BadOption(f"the gradient map needs {name!r} to be continuous and in {unit}")
+
+    def fitted(self, data: PlannerData, target: str) -> GradientMap:
+        """Return the map of everything told.
+
+        Raises:
+            NotEnoughData: No value was told.
+        """
+        from surrogate.map_model import GradientMap
+
+        if self._map is None or self._fitted_on is not data.observations:
+            measured = [item for item in data.observations if item.failure is None and target in item.values]
+            if not measured:
+                raise NotEnoughData(f"nothing was measured of {target!r} yet")
+            temperature, log_dwell = self.axes([item.parameters for item in measured])
+            value = np.array([item.values[target] for item in measured])
+            floor = TYPICAL_SD * max(float(np.abs(value).max()), 1e-9)
+            sd = np.array([item.noise.get(target, floor) for item in measured])
+            self._map = GradientMap.fit(
+                temperature, log_dwell, value, np.maximum(sd, 1e-6 * floor), calibration_c=self.calibration_c
+            )
+            self._fitted_on = data.observations
+        return self._map
+
+    def predict(
+        self, data: PlannerData, target: str, points: Sequence[Mapping[str, Value]]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation (`n` each) of the noiseless gradient at points.
+
+        Raises:
+            NotEnoughData: No value was told.
+        """
+        mean, sd = self.fitted(data, target).predict(*self.axes(points))
+        return np.asarray(mean), np.asarray(sd)
+
+    def axes(self, points: Sequence[Mapping[str, Value]]) -> tuple[np.ndarray, np.ndarray]:
+        """Return temperatures in degC and log10 dwells (`n` each)."""
+        temperature = np.array([float(point[self.temperature]) for point in points])
+        dwell = np.array([float(point[self.dwell]) for point in points])
+        return temperature, np.log10(dwell)
