@@ -10,7 +10,7 @@ from typing import Any
 from drivers.capabilities import Identity
 from drivers.clock import Clock
 from drivers.command import CommandSpec, Quantity, command_specs
-from drivers.errors import DriverError
+from drivers.errors import DeviceFault, DriverError
 from orchestrator.errors import LabRefused
 
 SiteLimits = Mapping[str, Mapping[str, Mapping[str, Quantity]]]
@@ -58,6 +58,22 @@ class Laboratory:
         if problems:
             await self.close()
             raise LabRefused("\n".join(["these devices did not connect; nothing was started:", *problems]))
+
+    async def reconnect(self, device: str) -> None:
+        """Connect a device anew after its port was lost, and make sure that it is the same one.
+
+        Raises:
+            NotConnected: It is still absent.
+            DeviceFault: Another device answers at its port.
+        """
+        found = await self.stations[device].driver.connect()
+        before = self.identities.get(device)
+        if before is not None and found.serial != before.serial:
+            raise DeviceFault(
+                f"serial number {found.serial} answers where {before.serial} was; plug the right device in, then resume",
+                needs_operator=True,
+                device=device,
+            )
 
     async def close(self) -> None:
         """Close every device."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drivers.command import CommandSpec, Effect
-from drivers.errors import Ambiguous, DeviceFault, DriverError, NotSent, OutOfLimits, Rejected, Unreadable
+from drivers.errors import Ambiguous, DeviceFault, DriverError, NotConnected, NotSent, OutOfLimits, Rejected, Unreadable
 from orchestrator.evidence import Evidence, Kept, taken_apart
 from orchestrator.journal import Journal
 from orchestrator.laboratory import Laboratory
@@ -153,8 +153,21 @@ class Runner:
                 break
             self._incident(context, "fault", f"{trouble}; trying again in {pause_s:g} s")
             await self.laboratory.clock.sleep(pause_s)
+            await self._reconnect(context, trouble)
         self._close(context, "step_failed", trouble)
         raise TrialLost(f"gave up after {len(RETRY_AFTER_S) + 1} attempts: {trouble}", device=context.act.device)
+
+    async def _reconnect(self, context: _Context, trouble: DriverError | None) -> None:
+        """Open a lost port again; where that does not help, the next attempt says so."""
+        if not isinstance(trouble, NotConnected):
+            return
+        try:
+            await self.laboratory.reconnect(context.act.device)
+        except DeviceFault as error:
+            self._close(context, "step_failed", error)
+            raise TrialLost(str(error), device=context.act.device) from error
+        except DriverError as error:
+            self._incident(context, "fault", f"reconnecting failed: {error}")
 
     def _check_limits(self, context: _Context) -> None:
         try:
@@ -222,6 +235,7 @@ class Runner:
             except DriverError as error:
                 self._incident(context, "fault", f"read-back failed: {error}; trying again in {pause_s:g} s")
                 await self.laboratory.clock.sleep(pause_s)
+                await self._reconnect(context, error)
         raise TrialLost(
             f"{context.act.device} does not answer, so the outcome of {context.act.command} stays unknown",
             device=context.act.device,

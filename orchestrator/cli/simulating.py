@@ -47,7 +47,7 @@ def simulate_all(
                 settings = Settings(is_virtual=True, fsync=fsync, on_progress=progress.update, on_step=progress.step)
                 result = simulate(ready, place, settings)
             results.append(result)
-            console.print(line(result, ready), highlight=False)
+            console.print(line(result, ready), highlight=False, soft_wrap=True)
             if out is not None:
                 console.print(f"  kept in {place}; `labpilot report {place}` draws it", highlight=False, soft_wrap=True)
     return results

@@ -1,16 +1,17 @@
 """SARA's outer loop: which stripe to make next.
 
 One laser stripe visits every temperature below its peak, so a proposal (peak temperature, dwell) is worth what its
-whole stripe would teach: the posterior variance of the map summed over the temperatures that a stripe shows ("stripe sigma",
-Ament et al., Sci. Adv. 7, eabg4930 (2021)), or an upper confidence bound of the gradient there ("stripe ucb"). The
-variance is that of the map's even scale (see `surrogate.map_model`), so that a steep ridge does not count for more
-than a plain that is as little known. Stripes that were made, or are being made, are never proposed again.
+whole stripe would teach: the posterior variance of the map summed over the temperatures that a stripe shows ("stripe
+sigma", Ament et al., Sci. Adv. 7, eabg4930 (2021)), or an upper confidence bound of the gradient there ("stripe
+ucb"). The variance is that of the map's even scale (see `surrogate.map_model`), so that a steep ridge does not count
+for more than a plain that is as little known. Stripes that were made, or are being made, are never proposed again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,7 +23,9 @@ from planner.policies.options import Choice, Range, option, read_options
 from planner.proposal import Prediction, Value
 from planner.space import SearchSpace
 from planner.untried import listed_rows, spread_rows
-from surrogate.map_model import GradientMap
+
+if TYPE_CHECKING:
+    from surrogate.map_model import GradientMap
 
 _MOST_STRIPES = 20_000
 

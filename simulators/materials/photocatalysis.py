@@ -2,8 +2,8 @@
 
 The campaign is that of the mobile chemist (Burger et al., Nature 583, 237 (2020), doi 10.1038/s41586-020-2442-2). The
 closed form describes its 677 valid results with R2 = 0.87 (rmse 2.1 umol); its optimum on the robot's grid is 21.3
-umol, where the robot's own best measured 21.05. Replicates of one recipe scattered by 9.4 %, and 1.6 % of the results were
-missing (a leaking cap, an empty cartridge).
+umol, where the robot's own best measured 21.05. Replicates of one recipe scattered by 9.4 %, and 1.6 % of the results
+were missing (a leaking cap, an empty cartridge).
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from typing import Annotated
 import numpy as np
 import pytest
 
+from drivers.capabilities import Identity
 from drivers.clock import VirtualClock, VirtualLoop, run_virtual
 from drivers.command import Effect, Quantity, command
 from drivers.errors import Ambiguous, DeviceFault, NotConnected, NotSent, Rejected, Unreadable
@@ -31,8 +32,16 @@ class Oven:
         self.script = list(script)
         self.done = []
         self.verdicts = []
+        self.port = "S1"
+        self.connects = 0
 
-    def _next(self, name, landed_first=True):
+    async def connect(self):
+        self.connects += 1
+        if self.port is None:
+            raise NotConnected("still gone")
+        return Identity(maker="m", model="o", serial=self.port, firmware="1")
+
+    def _next(self, name):
         outcome = self.script.pop(0) if self.script else None
         if outcome is None or (isinstance(outcome, tuple) and outcome[0] == "landed"):
             self.done.append(name)
@@ -96,6 +105,7 @@ class Bench:
 
     def __init__(self, tmp_path, oven):
         self.oven = oven
+        self.port_later = oven.port
         self.directory = CampaignDirectory.create(tmp_path / "c", {})
         self.engine = self.directory.database(fsync=False, migrate=True)
 
@@ -106,6 +116,8 @@ class Bench:
         async def main():
             journal = Journal(self.engine, clock, epoch=1)
             laboratory = Laboratory({"oven": station("oven", self.oven, url="sim:x/oven", capacity=1)}, clock)
+            await laboratory.connect()
+            self.oven.port = self.port_later
             runner = Runner(
                 journal=journal,
                 laboratory=laboratory,
@@ -177,6 +189,20 @@ def test_what_was_not_sent_is_sent_again(bench, error):
     assert len(one.events("incident")) == 2
 
 
+def test_a_lost_port_is_opened_again(bench):
+    one = bench(NotConnected("gone"))
+    one.run(SET)
+    assert one.oven.connects == 2
+
+
+def test_another_device_at_the_port_is_not_taken_for_the_first(bench):
+    one = bench(NotConnected("gone"))
+    one.port_later = "S2"
+    with pytest.raises(TrialLost, match="serial number S2 answers where S1 was"):
+        one.run(SET)
+    assert one.oven.done == []
+
+
 def test_patience_ends(bench):
     one = bench(*[NotConnected("gone")] * 4)
     with pytest.raises(TrialLost, match="gave up after 4 attempts: .*gone"):
@@ -202,6 +228,14 @@ def test_a_read_back_that_fails_is_tried_again_before_anything_is_sent(bench):
     one = bench(("landed", Ambiguous("timed out")))
     one.oven.verdicts = [Unreadable("noise"), True]
     one.run(SET)
+    assert one.oven.done == [("set", 900.0)]
+
+
+def test_a_read_back_over_a_lost_port_opens_it_again(bench):
+    one = bench(("landed", Ambiguous("timed out")))
+    one.oven.verdicts = [NotConnected("gone"), True]
+    one.run(SET)
+    assert one.oven.connects == 2
     assert one.oven.done == [("set", 900.0)]
 
 
