@@ -13,7 +13,7 @@ import numpy as np
 
 from drivers.clock import Clock
 from orchestrator.errors import StorageError
-from orchestrator.measurements import MeasurementFile, read_measurement, write_measurement
+from orchestrator.measurements import MeasurementFile, read_measurement, sync_folder, write_measurement
 from orchestrator.plan import Act
 
 _ADDED = ("role", "trial", "command_id", "device", "taken_s", "taken_utc")
@@ -52,6 +52,14 @@ class Evidence:
     root: Path
     clock: Clock
     fsync: bool = True
+    """Push each file to the disk. Its name follows at once, in virtual time when its trial's plan ends."""
+
+    def settle(self, trial: int) -> None:
+        """Make sure that the names of a trial's files are on the disk, before anything is concluded from them."""
+        folder = self.root / "measurements" / f"{trial:06d}"
+        if self.fsync and self.clock.is_virtual and folder.exists():
+            sync_folder(folder)
+            sync_folder(folder.parent)
 
     def keep(
         self, trial: int, command_id: str, act: Act, result: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
@@ -75,7 +83,9 @@ class Evidence:
         }
         measurement = MeasurementFile(kind=act.measure.kind, arrays=arrays, metadata=metadata)
         path = _path(trial, command_id)
-        written = write_measurement(self.root / path, measurement, fsync=self.fsync)
+        written = write_measurement(
+            self.root / path, measurement, fsync=self.fsync, fsync_folder=not self.clock.is_virtual
+        )
         return Kept(measurement=measurement, path=path, sha256=written.sha256, size_bytes=written.size_bytes)
 
     def find(self, trial: int, command_id: str) -> Kept | None:

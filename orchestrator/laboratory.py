@@ -70,7 +70,7 @@ class Laboratory:
         before = self.identities.get(device)
         if before is not None and found.serial != before.serial:
             raise DeviceFault(
-                f"serial number {found.serial} answers where {before.serial} was; plug the right device in, then resume",
+                f"serial number {found.serial} answers where {before.serial} was; plug that in, then resume",
                 needs_operator=True,
                 device=device,
             )

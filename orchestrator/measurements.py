@@ -41,8 +41,12 @@ class Written:
     size_bytes: int
 
 
-def write_measurement(path: Path, measurement: MeasurementFile, *, fsync: bool = True) -> Written:
+def write_measurement(
+    path: Path, measurement: MeasurementFile, *, fsync: bool = True, fsync_folder: bool = True
+) -> Written:
     """Write a file so that it is complete or absent, whatever happens.
+
+    fsync, fsync_folder: push the content, and its name, to the disk before returning.
 
     Raises:
         StorageError: The disk is full or the directory cannot be written; no file of that name is left.
@@ -50,7 +54,7 @@ def write_measurement(path: Path, measurement: MeasurementFile, *, fsync: bool =
     data = _encode(measurement)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(path, data, fsync=fsync)
+        write_durably(path, data, fsync=fsync, fsync_folder=fsync and fsync_folder)
     except OSError as error:
         raise StorageError(
             f"{path} could not be written ({error.strerror}); free some space or fix the directory, then resume"
@@ -58,7 +62,7 @@ def write_measurement(path: Path, measurement: MeasurementFile, *, fsync: bool =
     return Written(path=path, sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
 
 
-def write_durably(path: Path, data: bytes, *, fsync: bool = True) -> None:
+def write_durably(path: Path, data: bytes, *, fsync: bool = True, fsync_folder: bool = True) -> None:
     """Write a file beside its place, push it to the disk, and rename it into its place.
 
     Raises:
@@ -75,8 +79,8 @@ def write_durably(path: Path, data: bytes, *, fsync: bool = True) -> None:
     except OSError:
         partial.unlink(missing_ok=True)
         raise
-    if fsync:
-        _sync_directory(path.parent)
+    if fsync_folder:
+        sync_folder(path.parent)
 
 
 def read_measurement(path: Path, *, sha256: str | None = None) -> MeasurementFile:
@@ -114,7 +118,8 @@ def _encode(measurement: MeasurementFile) -> bytes:
     return buffer.getvalue()
 
 
-def _sync_directory(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """Push the names in a folder to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -14,6 +14,7 @@ from typing import Any
 
 from drivers.command import CommandSpec, Effect
 from drivers.errors import Ambiguous, DeviceFault, DriverError, NotConnected, NotSent, OutOfLimits, Rejected, Unreadable
+from orchestrator.errors import StorageError
 from orchestrator.evidence import Evidence, Kept, taken_apart
 from orchestrator.journal import Journal
 from orchestrator.laboratory import Laboratory
@@ -269,7 +270,10 @@ class Runner:
         return kept.measurement
 
     def _recalled(self, past: PastStep) -> Done:
-        measurement = None if past.path is None else self.evidence.recall(past.path, past.sha256)
+        try:
+            measurement = None if past.path is None else self.evidence.recall(past.path, past.sha256)
+        except StorageError as error:  # a power cut, or somebody's hands: the trial cannot be concluded without it
+            raise TrialLost(str(error), is_fault=False) from error
         return Done(result=past.result, measurement=measurement)
 
     def _expected(self, act: Act, done: Done) -> Done:

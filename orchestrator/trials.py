@@ -64,6 +64,7 @@ class TrialExecutor:
                 return self._failed(trial, str(error), started_s)
             except TrialLost as error:
                 return self._lost(trial, error, started_s)
+        self.runner.evidence.settle(trial.number)
         self.journal.append("plan_finished", {}, trial=trial.number)
         return self._judge(trial, measurements, started_s)
 

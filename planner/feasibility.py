@@ -23,6 +23,7 @@ _BIAS_VARIANCE = 4.0
 """Prior variance of the overall log-odds."""
 
 _MOST_LABELS = 250
+_MOST_STEPS = 40
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,9 @@ def fit_viability(codes: np.ndarray, is_result: np.ndarray) -> Viability:
     shared = [Kernel(np.full(width, length * width**0.5), scale) for length in _LENGTHS for scale in _SCALES]
     best = max((_laplace(kernel, codes, signs) for kernel in shared), key=_score)
     for column in np.flatnonzero(np.ptp(codes, axis=0) > 0):
-        for factor_ in (0.4, 2.5):
+        for stretch in (0.4, 2.5):
             lengths = best.kernel.lengths.copy()
-            lengths[column] *= factor_
+            lengths[column] *= stretch
             best = max(best, _laplace(Kernel(lengths, best.kernel.scale), codes, signs), key=_score)
     return best
 
@@ -76,22 +77,33 @@ def _score(fit: Viability) -> float:
 def _laplace(kernel: Kernel, codes: np.ndarray, signs: np.ndarray) -> Viability:
     """Find the mode of the posterior by Newton's method, and the evidence there."""
     covariance = kernel(codes, codes) + _BIAS_VARIANCE
-    latent = np.zeros(len(signs))
-    objective = -np.inf
-    for _ in range(40):
-        chance = expit(latent)
-        gradient = (signs + 1.0) / 2.0 - chance
-        root = np.sqrt(chance * (1.0 - chance))
-        lower = factor(np.eye(len(signs)) + root[:, None] * covariance * root)
-        pull = root**2 * latent + gradient
-        weights = pull - root * cho_solve((lower, True), root * (covariance @ pull))
+    latent, objective = np.zeros(len(signs)), -np.inf
+    for _ in range(_MOST_STEPS):
+        weights = _newton_weights(covariance, latent, signs)
         latent = covariance @ weights
         before, objective = objective, float(-0.5 * weights @ latent + np.sum(log_expit(signs * latent)))
         if objective - before < 1e-6:
             break
+    root, lower = _curvature(covariance, latent)
     evidence = objective - float(np.sum(np.log(np.diag(lower))))
-    gradient = (signs + 1.0) / 2.0 - expit(latent)
-    return Viability(kernel, codes, gradient, root, lower, evidence)
+    return Viability(kernel, codes, _gradient(latent, signs), root, lower, evidence)
+
+
+def _newton_weights(covariance: np.ndarray, latent: np.ndarray, signs: np.ndarray) -> np.ndarray:
+    """Return `K^-1 f` after one step (algorithm 3.1, lines 4 to 7)."""
+    root, lower = _curvature(covariance, latent)
+    pull = root**2 * latent + _gradient(latent, signs)
+    return pull - root * cho_solve((lower, True), root * (covariance @ pull))
+
+
+def _gradient(latent: np.ndarray, signs: np.ndarray) -> np.ndarray:
+    return (signs + 1.0) / 2.0 - expit(latent)
+
+
+def _curvature(covariance: np.ndarray, latent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    chance = expit(latent)
+    root = np.sqrt(chance * (1.0 - chance))
+    return root, factor(np.eye(len(latent)) + root[:, None] * covariance * root)
 
 
 def _thinned(codes: np.ndarray, is_result: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

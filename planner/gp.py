@@ -8,6 +8,7 @@ square root of the dimension (Hvarfner et al., ICML 2024, arXiv 2402.02229).
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ import numpy as np
 from scipy.linalg import cho_solve, solve_triangular
 
 from surrogate.gp import factor
+
+logger = logging.getLogger(__name__)
 
 _MOST_FITTED = 300
 """Hyperparameters are fitted to at most so many points, spread evenly over the data; predictions use all."""
@@ -112,16 +115,17 @@ def fit_gp(X: np.ndarray, y: np.ndarray, noise: np.ndarray | None) -> GP:
         noise: Variance of each value, `n`; None where it is unknown and to be inferred.
     """
     known = None if noise is None else np.maximum(noise, _LEAST_NOISE)
-    if len(y) < _FEWEST_FITTED:
-        kernel, mean, inferred = Kernel(np.full(X.shape[1], 0.5 * X.shape[1] ** 0.5), 1.0), 0.0, 0.02
-    else:
-        kernel, mean, inferred = _search(*(part if part is None else _thinned(part) for part in (X, y, known)))
+    found = None
+    if len(y) >= _FEWEST_FITTED:
+        found = _search(_thinned(X), _thinned(y), None if known is None else _thinned(known))
+    kernel, mean, inferred = found or (Kernel(np.full(X.shape[1], 0.5 * X.shape[1] ** 0.5), 1.0), 0.0, 0.02)
     return GP(kernel=kernel, mean=mean, X=X, y=y, noise=np.full(len(y), inferred) if known is None else known)
 
 
-def _search(X: np.ndarray, y: np.ndarray, noise: np.ndarray | None) -> tuple[Kernel, float, float]:
-    """Return the kernel, the constant mean and the noise variance that are most probable given the data."""
+def _search(X: np.ndarray, y: np.ndarray, noise: np.ndarray | None) -> tuple[Kernel, float, float] | None:
+    """Return the kernel, the constant mean and the noise variance that are most probable; None if none was found."""
     import torch
+    from botorch.exceptions.errors import ModelFittingError
     from botorch.fit import fit_gpytorch_mll
     from botorch.models import SingleTaskGP
     from gpytorch.mlls import ExactMarginalLogLikelihood
@@ -135,7 +139,11 @@ def _search(X: np.ndarray, y: np.ndarray, noise: np.ndarray | None) -> tuple[Ker
             covar_module=_covariance(X.shape[1]),
             outcome_transform=None,
         )
-        fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
+        try:
+            fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
+        except ModelFittingError as error:
+            logger.warning("gp.fit_failed n=%d d=%d reason=%s; predicting from the prior", *X.shape, error)
+            return None
         covariance, likelihood, mean = model.covar_module, model.likelihood, model.mean_module
         with torch.no_grad():
             lengths = covariance.base_kernel.lengthscale.numpy().ravel().copy()  # type: ignore[union-attr]
@@ -193,4 +201,4 @@ def _positive(least: float, *, start: float) -> Any:
     import torch
     from gpytorch.constraints import GreaterThan
 
-    return GreaterThan(least, transform=torch.exp, inv_transform=torch.log, initial_value=start)
+    return GreaterThan(least, transform=torch.exp, inv_transform=torch.log, initial_value=start)  # type: ignore[arg-type]

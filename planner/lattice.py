@@ -30,6 +30,12 @@ def walk(region: Region) -> Iterator[np.ndarray]:
             yield row
 
 
+def count(region: Region) -> int:
+    """Count the feasible rows of a region without continuous columns; holds every combination of levels at once."""
+    axes = np.meshgrid(*[grid for grid in region.grids if grid is not None], indexing="ij")
+    return int(np.sum(region.feasible(np.stack(axes, axis=-1).reshape(-1, region.width))))
+
+
 def _descend(
     grids: list[np.ndarray],
     weights: np.ndarray,

@@ -26,9 +26,12 @@ _REACHES = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 
 
 def candidate_rows(space: SearchSpace, n: int, around: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw about n rows: uniform ones, sparse mixtures where there are any, and neighbours of the rows given."""
-    if space.pool is not None:
-        return space.pool
+    """Draw about n rows: uniform ones, sparse mixtures where there are any, and neighbours of the rows given.
+
+    Of a pool or a small grid, return every row.
+    """
+    if space.listing is not None:
+        return space.listing
     n_sparse = n // 2 if len(space.optional) else 0
     parts = [space.sample_rows(n - n_sparse, rng)]
     if n_sparse:
@@ -48,7 +51,7 @@ def best_row(
     Candidates are rows of the space; they are where the climb begins.
     """
     rows, scores = candidates, score(candidates)
-    if space.pool is None:
+    if space.listing is None:
         order = np.argsort(-scores, kind="stable")[:_N_CLIMBERS]
         climbed, heights = _climb(space.neighbourhood, score, rows[order], scores[order], rng)
         rows, scores = np.vstack([climbed, rows]), np.concatenate([heights, scores])

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from planner.errors import EmptySearchSpace
-from planner.lattice import walk
+from planner.lattice import count
 from planner.linear import extreme
 from planner.mixtures import CountedMixture, StickMixture
 from planner.moves import compensated_jump, exchange, gibbs, hit_and_run, stretch
@@ -24,6 +24,7 @@ from planner.region import Region
 _LEAST_ACCEPTANCE = 0.02
 _TRIALS = 512
 _N_STARTS = 12
+_MOST_COUNTED = 1_000_000
 
 
 class Sampler(Protocol):
@@ -181,4 +182,4 @@ def _size(region: Region, sampler: Sampler) -> int | None:
     total = int(np.prod(lengths, dtype=object))
     if isinstance(sampler, BoxSampler):
         return total
-    return None if total > 200_000 else int(sum(1 for _ in walk(region)))
+    return None if total > _MOST_COUNTED else int(count(region))

@@ -28,6 +28,8 @@ __all__ = ["Categorical", "Continuous", "Integer", "LinearConstraint", "Paramete
 
 Point = Mapping[str, Value]
 
+_MOST_LISTED = 4096
+
 
 class SearchSpace:
     """Parameters, the constraints that tie them, and, for a measured pool, the only points there are.
@@ -123,8 +125,20 @@ class SearchSpace:
         """What steps from one admissible row to the next."""
         return Neighbourhood.of(self.region, category_columns(self.parameters))
 
+    @cached_property
+    def listing(self) -> np.ndarray | None:
+        """All admissible rows (`n x p`) of a pool or a small grid; None where they are too many to try each."""
+        if self.pool is not None:
+            return self.pool
+        size = self.size()
+        return None if size is None or size > _MOST_LISTED else np.array(list(walk(self.region)))
+
     def size(self) -> int | None:
         """Count the admissible points; None where an axis is continuous, or too many constraints tie the axes."""
+        return self._size
+
+    @cached_property
+    def _size(self) -> int | None:
         if self.pool is not None:
             return len(self.pool)
         return 0 if self.is_empty() else self.sampler.size()

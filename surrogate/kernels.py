@@ -38,7 +38,7 @@ def matern52_curvature(difference: Array, length: float) -> Array:
     return -(5.0 / 3.0) / length**2 * (1.0 + s - s * s) * np.exp(-s)
 
 
-def squared_exponential(difference: Array, length: float) -> Array:
+def squared_exponential(difference: Array, length: float | Array) -> Array:
     """Return exp(-d^2 / (2 length^2)) for signed differences of any shape; SARA's EQ kernel."""
     return np.exp(-0.5 * np.square(difference / length))
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _LEAST_CHANCE = 1e-12
 _N_AROUND = 8
+_FEWEST_VALUES = 2
+_THINNING = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,8 @@ class Learner(ABC):
 
     def _can_learn(self, data: PlannerData) -> bool:
         names = [objective.name for objective in self._objectives]
-        return all(sum(name in observation.values for observation in data.observations) >= 2 for name in names)
+        told = [observation for observation in data.observations if observation.failure is None]
+        return all(sum(name in observation.values for observation in told) >= _FEWEST_VALUES for name in names)
 
     def _fill(self, data: PlannerData, n: int, taken: set[bytes], rng: np.random.Generator) -> np.ndarray:
         """Return up to n rows that fill the space, away from where recipes failed."""
@@ -91,10 +94,13 @@ class Learner(ABC):
         chance = self._chance(data)
         if chance is None:
             return spread_rows(data.space, n, data.taken_rows(), taken, rng)
-        # while little is known the draw is thinned by the chance of working, rather than led by it
-        pool = untried_rows(data.space, 20 * n, taken, lambda count: data.space.sample_rows(count, rng), rng)
-        kept = rng.random(len(pool)) ** (1.0 / max(self._options.caution, 1e-9)) <= np.exp(chance(pool))
-        return np.vstack([pool[kept], pool[~kept]])[:n]
+        # while little is known, draws are thinned by the chance of working rather than led by it
+        space, is_mixture = data.space, len(data.space.optional) > 0
+        rows = untried_rows(
+            space, _THINNING * n, taken, lambda count: space.sample_rows(count, rng, sparse=is_mixture), rng
+        )
+        kept = rng.random(len(rows)) <= np.exp(self._options.caution * chance(rows))
+        return np.vstack([rows[kept], rows[~kept]])[:n]
 
     def _viability(self, data: PlannerData) -> Viability | None:
         """Return what was learnt of where recipes work; None while nothing failed."""

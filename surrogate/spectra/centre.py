@@ -159,7 +159,7 @@ def geometry_from_spectra(offset_mm: Array, components: Array, noise_variance: A
     """
     y, noise = components[:, :_N_COMPONENTS], noise_variance[:, :_N_COMPONENTS]
     amplitude = np.maximum(np.mean(y * y, axis=0), np.mean(noise, axis=0))
-    table = np.array([[_log_posterior(offset_mm, y, noise, amplitude, c, r) for r in _FEW_RATIOS] for c in _CENTRES_MM])
+    table = _log_posteriors(offset_mm, y, noise, amplitude)
     weight = np.exp(table - table.max())
     weight /= weight.sum()
     by_centre = weight.sum(axis=1)
@@ -174,16 +174,23 @@ def geometry_from_spectra(offset_mm: Array, components: Array, noise_variance: A
     )
 
 
-def _log_posterior(x: Array, y: Array, noise: Array, amplitude: Array, centre: float, ratio: float) -> float:
+def _log_posteriors(x: Array, y: Array, noise: Array, amplitude: Array) -> Array:
+    """Return the log posterior density of each centre and ratio of the grid, ``c x r``, all at once."""
+    centre, ratio = np.meshgrid(_CENTRES_MM, _FEW_RATIOS, indexing="ij")
     left = 2.0 / (1.0 + ratio)
-    distance = np.abs(x - centre) / np.where(x > centre, left * ratio, left)
-    difference = np.subtract.outer(distance, distance)
-    fits = [_evidence(squared_exponential(difference, length), y, noise, amplitude) for length in _SEED_LENGTHS_MM]
-    return _SHARED * max(fits) - 0.5 * (centre / CENTRE_SD_MM) ** 2 - 0.5 * ((ratio - 1.0) / RATIO_SD) ** 2
+    away = x - centre[..., None]
+    distance = np.abs(away) / np.where(away > 0, (left * ratio)[..., None], left[..., None])
+    difference = distance[..., :, None] - distance[..., None, :]
+    lengths = np.asarray(_SEED_LENGTHS_MM)[:, None, None]
+    fits = _evidence(squared_exponential(difference[:, :, None], lengths), y, noise, amplitude)
+    prior = 0.5 * (centre / CENTRE_SD_MM) ** 2 + 0.5 * ((ratio - 1.0) / RATIO_SD) ** 2
+    return _SHARED * fits.max(axis=-1) - prior
 
 
-def _evidence(correlation: Array, y: Array, noise: Array, amplitude: Array) -> float:
-    covariance = amplitude[:, None, None] * (correlation + 1.0) + noise.T[:, :, None] * np.eye(len(y))
+def _evidence(correlation: Array, y: Array, noise: Array, amplitude: Array) -> Array:
+    """Return the log evidence of ``... x n x n`` correlations, components taken together."""
+    covariance = amplitude[:, None, None] * (correlation[..., None, :, :] + 1.0) + noise.T[:, :, None] * np.eye(len(y))
     lower = np.linalg.cholesky(covariance)
     white = np.linalg.solve(lower, y.T[:, :, None])
-    return float(-0.5 * np.sum(white**2) - np.sum(np.log(np.diagonal(lower, axis1=1, axis2=2))))
+    logs = np.log(np.diagonal(lower, axis1=-2, axis2=-1))
+    return -0.5 * np.sum(white**2, axis=(-3, -2, -1)) - np.sum(logs, axis=(-2, -1))

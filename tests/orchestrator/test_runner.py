@@ -372,3 +372,10 @@ def test_a_wait_that_was_interrupted_lasts_only_what_is_left(bench):
     assert now_s == 3600.0
     _, now_s = one.run(node, waits={"000001.7": 3600.0}, start_s=3000.0)
     assert now_s == 3600.0
+
+
+def test_a_measurement_that_a_power_cut_took_loses_its_trial(bench):
+    one = bench()
+    past = {"000001.3": PastStep(state="done", result={}, path="measurements/000001/000001.3.npz", sha256="0" * 64)}
+    with pytest.raises(TrialLost, match="cannot be read"):
+        one.run(FRAME, past=past)

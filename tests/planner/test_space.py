@@ -1,0 +1,244 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planner import Categorical, Continuous, EmptySearchSpace, Integer, LinearConstraint, SearchSpace, SpaceError
+
+Drawn = tuple[SearchSpace, dict[str, Any]]
+
+
+def simplex(n: int, **kwargs: Any) -> SearchSpace:
+    names = "abcdefgh"[:n]
+    return SearchSpace([Continuous(name, 0.0, 1.0, **kwargs) for name in names], [" + ".join(names) + " == 1"])
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_whatever_is_sampled_is_admissible(any_space, data: st.DataObject) -> None:
+    space, witness = data.draw(any_space)
+    assert space.violations(witness) == []
+    assert space.is_empty() is None
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    for point in [*space.sample(15, rng), *space.sample(15, rng, sparse=True), *space.sobol(5, seed=1, skip=3)]:
+        assert space.violations(point) == []
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_snapping_gives_the_nearest_admissible_point(any_space, data: st.DataObject) -> None:
+    space, witness = data.draw(any_space)
+    anywhere = {
+        p.name: data.draw(st.sampled_from(list(p.values)))
+        if isinstance(p, Categorical)
+        else data.draw(st.floats(p.low - 1.0, p.high + 1.0))
+        for p in space.parameters
+    }
+    snapped = space.snap(anywhere)
+    assert space.violations(snapped) == []
+    assert distance(space, anywhere, snapped) <= distance(space, anywhere, witness) + 1e-4
+    assert space.snap(witness) == pytest.approx(witness) or isinstance(witness, dict)
+    assert space.keys(space.rows([space.snap(snapped)])) == space.keys(space.rows([snapped]))
+
+
+def distance(space: SearchSpace, one: dict[str, Any], other: dict[str, Any]) -> float:
+    rows = space.rows([one, other])
+    changes = np.abs(rows[0] - rows[1]) / space.region.span
+    words = np.array([isinstance(p, Categorical) for p in space.parameters])
+    return float(np.sum(np.where(words, changes > 0, changes)))
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_encoding_is_undone_by_decoding(any_space, data: st.DataObject) -> None:
+    space, _ = data.draw(any_space)
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    rows = space.sample_rows(10, rng)
+    codes = space.encode_rows(rows)
+    assert codes.shape == (10, space.width)
+    assert np.all((codes >= -1e-9) & (codes <= 1 + 1e-9))
+    assert space.rows(space.decode(codes)) == pytest.approx(rows, rel=1e-9, abs=1e-9)
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_small_steps_stay_inside(any_space, data: st.DataObject) -> None:
+    space, _ = data.draw(any_space)
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    rows = space.sample_rows(20, rng)
+    for reach in (0.5, 0.05, 0.001):
+        rows = space.neighbourhood.step(rows, rng, reach=reach)
+        assert all(space.violations(point) == [] for point in space.points(rows))
+
+
+def test_counts_and_lists_the_same_points() -> None:
+    space = simplex(4, step=0.05)
+    assert space.size() == 1771
+    points = list(space.enumerate())
+    assert len({tuple(point.values()) for point in points}) == 1771
+    assert all(space.contains(point) for point in points)
+
+
+def test_counts_more_points_than_could_be_listed(vials: SearchSpace) -> None:
+    # 19 steps of 0.25 mL over nine liquids and the water that fills up: C(28, 9), times 21 levels of the solid
+    assert vials.size() == 21 * 6_906_900
+
+
+def test_lists_lazily(vials: SearchSpace) -> None:
+    assert len(list(vials.enumerate(limit=5))) == 5
+
+
+@pytest.mark.parametrize(
+    ("parameters", "constraints", "size"),
+    [
+        ([Integer("a", 1, 10), Categorical("s", ["x", "y"])], [], 20),
+        ([Integer("a", 1, 10), Integer("b", 1, 10)], ["a + b <= 3"], 3),
+        ([Integer("a", 1, 10), Integer("b", 1, 10)], ["a + b <= 3", "a >= b"], 2),
+        ([Integer("a", 1, 10), Continuous("b", 0, 1)], [], None),
+        ([Continuous("a", 2, 2), Integer("b", 1, 3)], [], 3),
+    ],
+)
+def test_size(parameters: list[Any], constraints: list[str], size: int | None) -> None:
+    space = SearchSpace(parameters, constraints)
+    assert space.size() == size
+    if size is not None:
+        assert len(list(space.enumerate())) == size
+
+
+def test_a_continuous_space_cannot_be_listed() -> None:
+    with pytest.raises(SpaceError, match="cannot be listed"):
+        SearchSpace([Continuous("a", 0, 1)]).enumerate()
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        SearchSpace([Integer("a", 0, 3), Integer("b", 0, 3), Integer("c", 0, 3)], ["a + b + c <= 4"]),
+        SearchSpace([Integer("a", 0, 3), Integer("b", 0, 3), Integer("c", 0, 3)], ["a + 2*b - c == 2"]),
+        SearchSpace([Integer("a", 0, 9), Integer("b", 0, 9), Integer("c", 0, 9)], ["a + b == 3", "a <= b + c"]),
+        SearchSpace([Integer("a", 0, 9), Integer("b", 0, 9)], ["b <= 1", "a + 3*b <= 4"]),
+    ],
+    ids=["counted", "counted equality", "chain", "rejection or counted"],
+)
+def test_sampling_is_uniform_over_a_grid(space: SearchSpace) -> None:
+    expected = list(space.enumerate())
+    counts = dict.fromkeys((tuple(point.values()) for point in expected), 0)
+    n = 250 * len(counts)
+    for point in space.sample(n, np.random.default_rng(5)):
+        counts[tuple(point.values())] += 1
+    # chi-squared has mean k - 1 and variance 2 (k - 1)
+    chi_squared = sum((count - 250) ** 2 / 250 for count in counts.values())
+    assert chi_squared < len(counts) - 1 + 5 * np.sqrt(2 * len(counts))
+
+
+@pytest.mark.parametrize("extra", [[], ["a <= 2*b + 1"], ["a + d <= 1.2"]], ids=["stick", "two constraints", "chain"])
+def test_sampling_is_uniform_over_a_simplex(extra: list[str]) -> None:
+    space = SearchSpace([Continuous(name, 0, 1) for name in "abcd"], ["a + b + c + d == 1", *extra])
+    rows = space.sample_rows(4000, np.random.default_rng(6))
+    reference = np.random.default_rng(7).dirichlet(np.ones(4), 40_000)
+    reference = reference[space.region.feasible(reference)]
+    assert rows.mean(axis=0) == pytest.approx(reference.mean(axis=0), abs=0.015)
+    assert rows.std(axis=0) == pytest.approx(reference.std(axis=0), abs=0.015)
+
+
+def test_sparse_points_leave_ingredients_out(vials: SearchSpace) -> None:
+    rng = np.random.default_rng(0)
+    absent = (vials.sample_rows(300, rng, sparse=True)[:, 2:] == 0).sum(axis=1)
+    assert absent.min() >= 4
+    assert (vials.sample_rows(300, rng)[:, 2:] == 0).sum(axis=1).mean() < absent.mean() / 2
+
+
+def test_sampling_many_rows_is_quick_where_rejection_would_fail(vials: SearchSpace) -> None:
+    rows = vials.sample_rows(5000, np.random.default_rng(0))
+    assert vials.region.feasible(rows).all()
+    assert len(np.unique(rows, axis=0)) > 4900
+
+
+def test_sobol_is_even_and_continues(vials: SearchSpace) -> None:
+    space = SearchSpace([Continuous("a", 0, 1), Continuous("b", 1, 100, scale="log")])
+    codes = space.encode(space.sobol(64, seed=3))
+    for column in codes.T:
+        assert np.histogram(column, bins=8, range=(0, 1))[0].tolist() == [8] * 8
+    assert space.sobol(6, seed=3)[2:] == space.sobol(4, seed=3, skip=2)
+    assert space.sobol(4, seed=4) != space.sobol(4, seed=3)
+    assert all(vials.contains(point) for point in vials.sobol(20))
+
+
+@pytest.mark.parametrize(
+    ("constraints", "reason"),
+    [
+        (["a + b >= 3"], "cannot hold: within the bounds the sum is at most 2"),
+        (["a + b <= -1"], "cannot hold: within the bounds the sum is at least 0"),
+        (["a + b <= .5", "a >= .4", "b >= .3"], "contradict each other: 'a \\+ b <= .5' and 'a >= .4' and 'b >= .3'"),
+        (["a + b == .525"], "no level of the grids satisfies 'a \\+ b == .525'"),
+        (["a - b >= 0.51", "a + b <= 0.5"], "contradict"),
+    ],
+)
+def test_says_why_a_space_is_empty(constraints: list[str], reason: str) -> None:
+    space = SearchSpace([Continuous(name, 0, 1, step=0.05) for name in "ab"], constraints)
+    assert space.size() == 0
+    with pytest.raises(EmptySearchSpace, match=reason):
+        raise EmptySearchSpace(space.is_empty() or "")
+    with pytest.raises(EmptySearchSpace):
+        space.sample(1, np.random.default_rng(0))
+    with pytest.raises(EmptySearchSpace):
+        space.snap({"a": 0.5, "b": 0.5})
+
+
+def test_an_idle_constraint_is_not_blamed() -> None:
+    space = SearchSpace([Continuous(name, 0, 1) for name in "abc"], ["a + b <= 1", "a >= 0.7", "b >= 0.6", "c <= 0.9"])
+    assert "c <= 0.9" not in (space.is_empty() or "")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SearchSpace([]), "at least one"),
+        (lambda: SearchSpace([Integer("a", 0, 1), Continuous("a", 0, 1)]), "two parameters are called 'a'"),
+        (lambda: SearchSpace([Integer("a", 0, 1)], "a <= 1"), "list of constraints"),
+        (lambda: SearchSpace([Integer("a", 0, 1)], [3]), "text or a LinearConstraint"),  # type: ignore[list-item]
+        (lambda: SearchSpace([Categorical("s", ["x"]), Integer("a", 0, 1)], ["a + s <= 1"]), "'s' is categorical"),
+        (
+            lambda: SearchSpace(
+                [Integer("width", 0, 1)], [LinearConstraint(coefficients={"widht": 1}, relation="<=", bound=1)]
+            ),
+            "did you mean 'width'",
+        ),
+        (lambda: SearchSpace([Integer("a", 0, 1)], candidates=[{"b": 1}]), "candidate 0: parameter 'a' is missing"),
+        (lambda: SearchSpace([Integer("a", 0, 1)], candidates=[{"a": 7}]), "none of 1 candidates"),
+        (lambda: SearchSpace([Integer("a", 0, 1)], candidates=[]), "none of 0 candidates"),
+    ],
+)
+def test_refuses_what_makes_no_sense(make, message: str) -> None:
+    with pytest.raises(SpaceError, match=message):
+        make()
+
+
+def test_names_every_violation() -> None:
+    space = SearchSpace([Continuous("a", 0, 1), Integer("b", 0, 5), Categorical("s", ["x"])], ["a + b <= 2"])
+    assert len(space.violations({"a": 2.0, "b": 1.5, "s": "z"})) == 3
+    assert space.violations({"a": 0.5, "s": "x"}) == ["parameter 'b' is missing"]
+    assert space.violations({"a": 0.5, "b": 1, "s": "x", "t": 0}) == ["unknown parameter 't'; known: a, b, s"]
+    assert "'a + b <= 2'" in space.violations({"a": 0.5, "b": 4, "s": "x"})[0]
+
+
+def test_a_pool_holds_only_its_rows() -> None:
+    rows = [{"a": 0.1, "s": "x"}, {"a": 0.35, "s": "y"}, {"a": 0.1, "s": "x"}, {"a": 3.0, "s": "x"}]
+    space = SearchSpace([Continuous("a", 0, 1, step=0.25), Categorical("s", ["x", "y"])], candidates=rows)
+    assert (space.size(), space.left_out) == (2, 1)
+    assert list(space.enumerate()) == rows[:2]
+    assert space.contains(rows[1])
+    assert space.violations({"a": 0.25, "s": "y"}) == ["the point is none of the measured pool"]
+    assert space.snap({"a": 0.3, "s": "y"}) == rows[1]
+    assert {tuple(point.values()) for point in space.sample(50, np.random.default_rng(0))} == {(0.1, "x"), (0.35, "y")}
+    assert all(space.contains(point) for point in space.sobol(5))
+
+
+def test_equal_points_have_equal_keys_whatever_rounding_did() -> None:
+    space = SearchSpace([Continuous("a", 0, 1, step=0.1), Continuous("b", -1, 1)])
+    rows = np.array([[0.3, 0.0], [0.1 + 0.2, -0.0], [0.4, 0.0], [0.3, 1e-4]])
+    keys = space.keys(rows)
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 3
