@@ -24,20 +24,23 @@ ROOT = Path(__file__).parents[1]
 THRESHOLD = 0.7
 EVERY = 2
 """Stripes between two scores of the map."""
-CAMPAIGNS = {
-    "sara": ("examples/sara/campaign.yaml", ("sara", "random"), [f"lab.simulation.film-station.score_every={EVERY}"]),
-    "photocatalysis": ("examples/photocatalysis/campaign.yaml", ("logei", "sobol", "random"), []),
+SCORED = f"lab.simulation.film-station.score_every={EVERY}"
+SAME_MAP = "planner.options={map_model: gradient}"
+"""The map that SARA fits, so that planners are compared by what they choose and not by how they draw."""
+CAMPAIGNS: dict[str, tuple[str, dict[str, list[str]]]] = {
+    "sara": ("examples/sara/campaign.yaml", {"sara": [SCORED], "random": [SCORED, SAME_MAP]}),
+    "photocatalysis": ("examples/photocatalysis/campaign.yaml", {"logei": [], "sobol": [], "random": []}),
 }
 
 
 def simulate(name: str, planner: str, seed: int, out: Path) -> dict[str, Any]:
     """Run one seed, or read what an earlier call left."""
-    file, _, overrides = CAMPAIGNS[name]
+    file, planners = CAMPAIGNS[name]
     result = out / f"{name}-{planner}-{seed:03d}.json"
     if not result.exists():
         command = [sys.executable, "-m", "orchestrator.cli.main", "simulate", str(ROOT / file), "--planner", planner]
         command += ["--seed", str(seed), "--json", str(result), "--no-fsync"]
-        for override in overrides:
+        for override in planners[planner]:
             command += ["--set", override]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
     return json.loads(result.read_text())

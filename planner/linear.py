@@ -10,9 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from planner.errors import SpaceError
 from planner.region import Region, is_even
 
-_EXACT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10, "mip_rel_gap": 0.0}
+_EXACT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+_WHOLE = {"mip_rel_gap": 0.0, "time_limit": 60.0}
+"""A whole-number program keeps the solver's own tolerance, and `polish` makes up for it."""
+_INFEASIBLE = 2
+
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ class _Program:
             upper = np.vstack([upper, np.hstack([self.lift, -eye]), np.hstack([-self.lift, -eye])])
             upper_b = np.concatenate([upper_b, target - self.offset, self.offset - target])
         bounds = [*zip(self.low, self.high, strict=True), *[(0.0, None)] * n_d]
-        options = _EXACT if self.integrality.any() else {key: _EXACT[key] for key in list(_EXACT)[:2]}
+        options = _WHOLE if self.integrality.any() else _EXACT
         result = linprog(
             objective,
             A_ub=upper if len(upper) else None,
@@ -92,6 +97,11 @@ class _Program:
             method="highs",
             options=options,
         )
+        if result.x is None and result.status != _INFEASIBLE:
+            raise SpaceError(
+                f"whether the constraints can hold could not be decided ({result.message}); give fewer equalities "
+                "on grids, or coarser grids"
+            )
         if result.x is None:
             return None
         x = np.where(self.integrality == 1, np.round(result.x[:n_x]), result.x[:n_x])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -29,7 +30,8 @@ class LiveProgress:
         self._shown = 0.0
         self._progress: Progress | None = None
         self._doing = ""
-        self._reported = 0
+        self._position = ""
+        self._trial = 0
 
     def __enter__(self) -> LiveProgress:
         """Begin to show."""
@@ -50,7 +52,9 @@ class LiveProgress:
 
     def step(self, trial: int, act: Act) -> None:
         """Take note of what is being done."""
-        self._doing = f"trial {trial}: {act.label}"
+        self._trial, self._doing = trial, act.label
+        if act.command == "move":
+            self._position = act.label.removeprefix("to ")
         self._draw()
 
     def _draw(self) -> None:
@@ -68,10 +72,15 @@ class LiveProgress:
 
     def _rows(self) -> dict[str, str]:
         progress = self._progress
-        rows = {"campaign": self._campaign.name, "now": self._doing}
+        rows = {"campaign": self._campaign.name}
         if progress is not None:
             ended = [trial for trial in progress.trials if trial.outcome is not None]
             rows["trials"] = f"{len(ended)} of {self._campaign.budget.trials}"
+            rows["sample"] = self._sample(progress)
+        if self._position:
+            rows["position"] = self._position
+        rows["now"] = self._doing
+        if progress is not None:
             rows["best so far"] = self._best(progress)
             uncertainty = progress.diagnostics.get("map_uncertainty")
             if uncertainty is not None:
@@ -80,15 +89,24 @@ class LiveProgress:
         rows["real time"] = f"{time.perf_counter() - self._began:.1f} s"
         return rows
 
+    def _sample(self, progress: Progress) -> str:
+        """Return the trial at work and the first of its parameters, as "4: peak_temperature 700 degC, ..."."""
+        found = [trial for trial in progress.trials if trial.number == self._trial]
+        return f"{self._trial}: {self._point(found[0].parameters)}" if found else "-"
+
+    def _point(self, parameters: Mapping[str, Any]) -> str:
+        units = self._campaign.units
+        return ", ".join(f"{name} {_quantity(value, units[name])}" for name, value in list(parameters.items())[:3])
+
     def _best(self, progress: Progress) -> str:
         objective = self._campaign.objectives[0]
         best = best_trial(progress.trials, objective.name, objective.direction)
         if best is None:
             return "-"
-        value: Any = best.values[objective.name]
-        at = ", ".join(f"{name} {_short(number)}" for name, number in list(best.parameters.items())[:3])
-        return f"{objective.name} {_short(value)} {objective.unit} at {at}"
+        value = _quantity(best.values[objective.name], objective.unit)
+        return f"{objective.name} {value} at {self._point(best.parameters)}"
 
 
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _quantity(value: Any, unit: str) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text if unit == "1" else f"{text} {unit}"

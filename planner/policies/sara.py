@@ -1,10 +1,12 @@
 """SARA's outer loop: which stripe to make next.
 
 One laser stripe visits every temperature below its peak, so a proposal (peak temperature, dwell) is worth what its
-whole stripe would teach: the posterior variance of the map summed over the temperatures that a stripe shows ("stripe
-sigma", Ament et al., Sci. Adv. 7, eabg4930 (2021)), or an upper confidence bound of the gradient there ("stripe
-ucb"). The variance is that of the map's even scale (see `surrogate.map_model`), so that a steep ridge does not count
-for more than a plain that is as little known. Stripes that were made, or are being made, are never proposed again.
+whole stripe would teach. Three ways to put a number on that: by how much it would reduce the variance of the whole map
+("reduction", see `planner.policies.stripe_worth`); the variance of the map summed over the temperatures that the stripe
+shows ("sigma", the stripe sigma of Ament et al., Sci. Adv. 7, eabg4930 (2021)); or an upper confidence bound of the
+gradient there ("ucb", their stripe ucb). Variances are those of the map's even scale (see `surrogate.map_model`), so
+that a steep ridge does not count for more than a plain that is as little known. Stripes that were made, or are being
+made, are never proposed again.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from planner.map_predictor import MapPredictor
 from planner.objective import Objective
 from planner.policies.base import PlannerData, Suggestion
 from planner.policies.options import Choice, Range, option, read_options
+from planner.policies.stripe_worth import shown_below_c, uncertainty_removed
 from planner.proposal import Prediction, Value
 from planner.space import SearchSpace
 from planner.untried import listed_rows, spread_rows
@@ -34,8 +37,8 @@ _MOST_STRIPES = 20_000
 class SaraOptions:
     """Options of `Sara`."""
 
-    acquisition: str = option("sigma", Choice(("sigma", "ucb")))
-    """What a stripe is worth: how little is known along it, or how large the gradient may be."""
+    acquisition: str = option("reduction", Choice(("reduction", "sigma", "ucb")))
+    """What a stripe is worth: what it would teach, how little is known along it, or how large the gradient may be."""
     ucb: float = option(5.0, Range(0.0, 100.0))
     """Standard deviations that `ucb` adds to the mean."""
     reach_c: float = option(200.0, Range(1.0, 2000.0))
@@ -68,6 +71,8 @@ class Sara:
                 "levels or a count"
             )
         self._rows = rows
+        peaks, _ = self._predictor.axes(space.points(rows))
+        self._below = shown_below_c(peaks, reach_c=self._options.reach_c, margin_c=self._options.margin_c)
 
     def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
         """Return up to n stripes; those of a batch know of each other through what the map expects of them."""
@@ -111,6 +116,8 @@ class Sara:
 
     def _worth(self, known: GradientMap, points: Sequence[Mapping[str, Value]]) -> np.ndarray:
         """Return what each stripe is worth, ``n``."""
+        if self._options.acquisition == "reduction":
+            return uncertainty_removed(known, self._shown(points), findings=self._options.temperatures)
         temperature, log_dwell = self._stripes(points)
         if self._options.acquisition == "ucb":
             mean, sd = known.predict(temperature.ravel(), log_dwell.ravel())
@@ -126,6 +133,12 @@ class Sara:
         temperature = peak[:, None] - below
         return temperature, np.broadcast_to(log_dwell[:, None], temperature.shape)
 
+    def _shown(self, points: Sequence[Mapping[str, Value]]) -> np.ndarray:
+        """Return the conditions that stand for stripes, ``n x t x 2``."""
+        peak, log_dwell = self._predictor.axes(points)
+        temperature = peak[:, None] - self._below
+        return np.stack([temperature, np.broadcast_to(log_dwell[:, None], temperature.shape)], axis=2)
+
     def _fantasised(self, known: GradientMap, point: Mapping[str, Value]) -> GradientMap:
         temperature, log_dwell = self._stripes([point])
         return known.with_fantasies(temperature[0], log_dwell[0])
@@ -137,6 +150,7 @@ class Sara:
         mean, sd = known.predict(temperature[0], log_dwell[0])
         top = int(np.argmax(mean))
         reason = {
+            "reduction": "the stripe that teaches most about the whole map",
             "sigma": "the stripe along which least is known",
             "ucb": "the stripe along which the gradient may be largest",
         }[self._options.acquisition]

@@ -8,9 +8,9 @@ T' = T / 1400, and g = || dc / dT' || over the 17 coefficients. What differs fro
   function, and the spot's width is part of the observation (a weighted sum over the temperatures under it).
 * Features are rotated to principal components. g does not change, but steps that all coefficients share become one
   process, whose error is then not mistaken for seventeen independent ones that average out.
-* g is a norm, so its variance does not vanish with the gradient: var(g) = (sum D_k^2 U_k + sum U_k^2 / 2) / (|D|^2 +
-  sum U_k), which is first order for large gradients and that of a norm of noise for small ones. The estimate is |D|
-  of the posterior mean, whose shrinkage removes about what noise would add.
+* g is a norm, so noise only ever adds to it, and its variance does not vanish with it. The mean square that
+  measurement noise adds, E|D + noise|^2 = |D|^2 + sum_k N_k, is subtracted; and var(g) = (sum D_k^2 U_k + sum U_k^2 /
+  2) / (|D|^2 + sum U_k), which is first order for large gradients and that of a norm of noise for small ones.
 * Errors that the whole stripe shares (its peak temperature, its width) shift g along T: they enter by the slope of g.
 """
 
@@ -154,12 +154,15 @@ class StripeModel:
         """Return g and its variance (``t`` each) at temperatures, without errors that the stripe shares."""
         fit, rate = self._final, self._warp.slope(temperature_c) * TEMPERATURE_SCALE_C
         _, cross = self._places.to_points(self._warp(temperature_c), fit.length)
+        gain = np.einsum("tn,mnp->tmp", cross, fit.inverse)
         slope = (cross @ (fit.weights * fit.amplitude)) * rate[:, None]
-        explained = np.einsum("tn,mnp,tp->tm", cross, fit.inverse, cross, optimize=True) * fit.amplitude**2
+        explained = np.einsum("tmp,tp->tm", gain, cross) * fit.amplitude**2
         uncertain = np.maximum(fit.amplitude / fit.length**2 - explained, 0.0) * rate[:, None] ** 2
+        # what measurement noise adds to the square of the norm of the posterior mean
+        added = np.einsum("tmp,pm->t", (gain * fit.amplitude[:, None] * rate[:, None, None]) ** 2, self._noise)
         size2 = np.sum(slope**2, axis=1)
         spread = np.sum(slope**2 * uncertain, axis=1) + 0.5 * np.sum(uncertain**2, axis=1)
-        return np.sqrt(size2), spread / np.maximum(size2 + uncertain.sum(axis=1), 1e-300)
+        return np.sqrt(np.maximum(size2 - added, 0.0)), spread / np.maximum(size2 + uncertain.sum(axis=1), 1e-300)
 
     def coefficient0(self, temperature_c: Array) -> tuple[Array, Array]:
         """Return mean and standard deviation (``t`` each) of the first Legendre coefficient."""
