@@ -68,7 +68,6 @@ def metrics(
         if world not in scored:
             continue
         scorer = load(SCORERS, world)(
-            state=None,
             seed=ready.campaign.seed,
             options=options,
             campaign=ready.campaign.data(),

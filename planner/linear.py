@@ -16,8 +16,6 @@ from planner.region import Region, is_even
 _EXACT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 _WHOLE = {"mip_rel_gap": 0.0, "time_limit": 60.0}
 """A whole-number program keeps the solver's own tolerance, and `polish` makes up for it."""
-_INFEASIBLE = 2
-
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ class _Program:
             method="highs",
             options=options,
         )
-        if result.x is None and result.status != _INFEASIBLE:
+        if result.x is None and "infeasible" not in result.message.lower():
             raise SpaceError(
                 f"whether the constraints can hold could not be decided ({result.message}); give fewer equalities "
                 "on grids, or coarser grids"

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from planner.policies.base import PlannerData
     from surrogate.map_model import GradientMap
 
+CALIBRATION_C = 10.5
+"""How uncertain the temperature scale of a wafer is, standard deviation: 8 degC of the laser's calibration, and about 7
+at 100 degC below the peak from a beam whose width is known to 3 %."""
+
 TYPICAL_SD = 0.15
 """Relative standard deviation of a value that was told without one."""
 
@@ -29,7 +33,7 @@ class MapPredictor:
     """One gradient map over (temperature in degC, log10 of the dwell in us), kept until more is told."""
 
     space: SearchSpace
-    calibration_c: float = 8.0
+    calibration_c: float = CALIBRATION_C
     """Standard deviation of the temperature scale that all stripes of a wafer share."""
     temperature: str = "peak_temperature"
     dwell: str = "dwell"

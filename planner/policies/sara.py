@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from planner.errors import BadOption
-from planner.map_predictor import MapPredictor
+from planner.map_predictor import CALIBRATION_C, MapPredictor
 from planner.objective import Objective
 from planner.policies.base import PlannerData, Suggestion
 from planner.policies.options import Choice, Range, option, read_options
@@ -49,7 +49,7 @@ class SaraOptions:
     """Temperatures at which a stripe is valued."""
     start: int = option(3, Range(1, 1000, is_whole=True))
     """Stripes that are spread over the space before the map is asked."""
-    calibration_c: float = option(8.0, Range(0.0, 200.0))
+    calibration_c: float = option(CALIBRATION_C, Range(0.0, 200.0))
     """Standard deviation of the temperature scale that all stripes of a wafer share."""
 
 

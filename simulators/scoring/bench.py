@@ -14,7 +14,6 @@ from simulators.materials.photocatalysis import INGREDIENTS, hydrogen_umol
 from simulators.photocatalysis import amount_problem
 from simulators.replay import ReplayTruth
 from simulators.replay_options import Value
-from simulators.world import WorldFile
 
 LEVELS_UMOL = (10, 16, 18)
 """Yields whose batch is reported; the robot's own campaign took 5, 11 and 17 batches."""
@@ -45,9 +44,7 @@ class ScoredRun(Protocol):
 class PhotocatalysisScorer:
     """Scores one campaign of the photocatalysis robot."""
 
-    def __init__(
-        self, *, state: WorldFile | None, seed: int, options: Mapping[str, Any], campaign: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, *, seed: int, options: Mapping[str, Any], campaign: Mapping[str, Any]) -> None:
         """Take what every scorer is given; the closed form needs none of it."""
 
     def score(self, run: ScoredRun) -> dict[str, object]:
@@ -71,9 +68,7 @@ class PhotocatalysisScorer:
 class ReplayScorer:
     """Scores one campaign on a table of measured results."""
 
-    def __init__(
-        self, *, state: WorldFile | None, seed: int, options: Mapping[str, Any], campaign: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, *, seed: int, options: Mapping[str, Any], campaign: Mapping[str, Any]) -> None:
         """Read the table.
 
         Raises:

@@ -31,7 +31,6 @@ from scipy.signal import find_peaks
 from simulators.materials.film import FilmMaterial
 from simulators.materials.options import FilmOptions
 from simulators.materials.truth import FilmTruth
-from simulators.world import WorldFile
 
 Array = NDArray[np.float64]
 
@@ -98,9 +97,7 @@ class Ridges:
 class FilmScorer:
     """Scores one campaign against the world with the same seed and options."""
 
-    def __init__(
-        self, *, state: WorldFile | None, seed: int, options: Mapping[str, object], campaign: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, *, seed: int, options: Mapping[str, object], campaign: Mapping[str, Any]) -> None:
         self._options = FilmOptions.from_mapping(options)
         self._truth = FilmTruth(seed, self._options)
         self._names = _parameter_names(campaign)

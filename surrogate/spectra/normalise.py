@@ -109,7 +109,10 @@ def references(mirrors: Sequence[RawSpectrum], blanks: Sequence[RawSpectrum]) ->
     for one in (*mirrors, *blanks):
         _require_same_pixels(wavelength, one)
     ordered = sorted(mirrors, key=lambda one: one.taken_s)
-    dark = tuple((one.exposure_s, _low_pass(one.counts, _clean(one))) for one in blanks)
+    # of equal exposures the first one taken counts, in whatever order they are given
+    dark = tuple(
+        (one.exposure_s, _low_pass(one.counts, _clean(one))) for one in sorted(blanks, key=lambda one: one.taken_s)
+    )
     rates, valid = zip(*(_mirror_rate(one, _blank(dark, one.exposure_s)) for one in ordered), strict=True)
     lit = np.all(valid, axis=0)
     if lit.mean() < MIN_VALID_FRACTION:

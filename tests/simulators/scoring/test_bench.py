@@ -31,7 +31,7 @@ class Run:
 
 
 def photocatalysis(trials: list[Trial]) -> dict[str, Any]:
-    return PhotocatalysisScorer(state=None, seed=0, options={}, campaign={}).score(Run(trials))
+    return PhotocatalysisScorer(seed=0, options={}, campaign={}).score(Run(trials))
 
 
 def test_yields_are_noiseless_and_counted_by_batch():
@@ -96,7 +96,7 @@ def options(tmp_path) -> dict[str, Any]:
 
 def replay(options: dict[str, Any], direction: str, trials: list[Trial]) -> dict[str, Any]:
     campaign = {"objectives": [{"name": "y", "direction": direction}]}
-    return ReplayScorer(state=None, seed=0, options=options, campaign=campaign).score(Run(trials))
+    return ReplayScorer(seed=0, options=options, campaign=campaign).score(Run(trials))
 
 
 def test_a_pool_is_scored_by_the_means_of_repeats(options):

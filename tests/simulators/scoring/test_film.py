@@ -46,7 +46,7 @@ def truth() -> FilmTruth:
 
 @pytest.fixture(scope="module")
 def scorer() -> FilmScorer:
-    return FilmScorer(state=None, seed=SEED, options={}, campaign=CAMPAIGN)
+    return FilmScorer(seed=SEED, options={}, campaign=CAMPAIGN)
 
 
 def test_knowing_the_truth_scores_full_marks(scorer: FilmScorer, truth: FilmTruth):
@@ -144,13 +144,13 @@ def test_coverage_counts_points_within_the_interval(scorer: FilmScorer, truth: F
 
 
 def test_every_comes_from_the_options():
-    every_third = FilmScorer(state=None, seed=SEED, options={"score_every": 3, "failures": False}, campaign=CAMPAIGN)
+    every_third = FilmScorer(seed=SEED, options={"score_every": 3, "failures": False}, campaign=CAMPAIGN)
     assert every_third.score(Run(lambda t, d, _: t, trials=[Trial()] * 7))["stripes"] == [3, 6, 7]
 
 
 def test_a_campaign_over_something_else_is_refused():
     with pytest.raises(ValueError, match="the campaign has no parameter 'dwell'"):
-        FilmScorer(state=None, seed=0, options={}, campaign={"parameters": [{"name": "peak_temperature"}]})
+        FilmScorer(seed=0, options={}, campaign={"parameters": [{"name": "peak_temperature"}]})
 
 
 def test_interpolation_to_the_points_is_exact_enough():

@@ -43,7 +43,9 @@ class Station:
         """What the campaign asked for."""
         return {"peak_temperature": self.peak_c, "dwell": self.dwell_us}
 
-    def spectrum(self, role: str, offset_mm: float = 0.0, *, taken_s: float = 0.0, **settings: float) -> MeasurementData:
+    def spectrum(
+        self, role: str, offset_mm: float = 0.0, *, taken_s: float = 0.0, **settings: float
+    ) -> MeasurementData:
         """Take one spectrum."""
         chosen: dict[str, Any] = {"exposure_s": self.exposure_s, "averages": self.averages, **settings}
         light = self.film.reflectance([self.shot], np.array([offset_mm]))[0] if role == "film" else None

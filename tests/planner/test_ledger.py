@@ -1,0 +1,89 @@
+import pytest
+
+from planner import BadObservation, Continuous, Integer, Objective, Observation, Proposal, SearchSpace, UnknownProposal
+from planner.ledger import Ledger
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    space = SearchSpace([Continuous("x", 0.0, 1.0, step=0.1), Integer("k", 0, 3)])
+    return Ledger(space, (Objective("y", "maximize"), Objective("cost", "minimize")))
+
+
+def proposal(name: str, x: float = 0.5, k: int = 1) -> Proposal:
+    return Proposal(id=name, parameters={"x": x, "k": k})
+
+
+def observation(x: float = 0.5, k: int = 1, **kwargs) -> Observation:
+    return Observation(parameters={"x": x, "k": k}, **({"values": {"y": 1.0}} | kwargs))
+
+
+def test_an_observation_finishes_its_proposal(ledger: Ledger) -> None:
+    ledger.add([proposal("0-0"), proposal("0-1", x=0.7)])
+    ledger.tell([observation(x=0.7, proposal_id="0-1")])
+    assert list(ledger.pending) == ["0-0"]
+    assert list(ledger.finished) == ["0-1"]
+
+
+def test_an_observation_without_an_id_belongs_to_the_pending_proposal_at_its_point(ledger: Ledger) -> None:
+    ledger.add([proposal("0-0", x=0.3)])
+    ledger.tell([observation(x=0.1 + 0.2)])
+    assert list(ledger.finished) == ["0-0"]
+    ledger.tell([observation(x=0.9)])
+    assert ledger.outside == []
+
+
+def test_points_that_were_proposed_told_or_measured_are_taken(ledger: Ledger) -> None:
+    def keys(*points: tuple[float, int]) -> set[bytes]:
+        return set(ledger.space.keys(ledger.space.rows([{"x": x, "k": k} for x, k in points])))
+
+    ledger.add([proposal("0-0", x=0.1), proposal("0-1", x=0.2), proposal("0-2", x=0.3)])
+    ledger.tell([observation(x=0.15, proposal_id="0-0"), observation(x=0.9)])
+    ledger.discard("0-2")
+    assert ledger.taken() == keys((0.1, 1), (0.2, 1), (0.15, 1), (0.9, 1))
+    assert ledger.outside == ["parameter 'x': 0.15 1 is no level of its grid; next is 0.1"]
+
+
+def test_a_late_result_of_a_discarded_proposal_still_teaches(ledger: Ledger) -> None:
+    ledger.add([proposal("0-0")])
+    ledger.discard("0-0")
+    ledger.tell([observation(proposal_id="0-0")])
+    assert (list(ledger.finished), len(ledger.observations)) == (["0-0"], 1)
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        (observation(values={"yeild": 1.0}), "no objective is called 'yeild'; known: y, cost"),
+        (observation(values={"cots": 1.0}), "did you mean 'cost'"),
+        (observation(values={"y": float("nan")}), "'y' is nan; tell failure="),
+        (observation(values={"y": float("inf")}), "'y' is inf"),
+        (observation(values={"y": "much"}), "'y' is 'much'"),
+        (observation(values={"y": True}), "'y' is True"),
+        (observation(noise={"y": -1.0}), "cannot be negative"),
+        (observation(noise={"y": float("nan")}), "'y' is nan"),
+        (observation(x=float("nan")), "no finite number"),
+        (Observation(parameters={"x": 0.1}, values={"y": 1.0}), "parameter 'k' is missing"),
+        (Observation(parameters={"x": 0.1, "k": 1, "z": 2}, values={"y": 1.0}), "no parameter is called 'z'"),
+    ],
+)
+def test_refuses_what_cannot_teach(ledger: Ledger, told: Observation, message: str) -> None:
+    with pytest.raises(BadObservation, match=f"observation 1: .*{message}"):
+        ledger.tell([observation(), told])
+    assert ledger.observations == (), "all or none"
+    assert ledger.taken() == frozenset()
+
+
+def test_refuses_unknown_proposals(ledger: Ledger) -> None:
+    ledger.add([proposal("0-0")])
+    with pytest.raises(UnknownProposal, match="'7-0' was never given out"):
+        ledger.tell([observation(proposal_id="7-0")])
+    with pytest.raises(UnknownProposal, match="was never given out"):
+        ledger.discard("7-0")
+    with pytest.raises(UnknownProposal, match="taken before"):
+        ledger.add([proposal("0-0", x=0.9)])
+    with pytest.raises(UnknownProposal, match="taken before"):
+        ledger.add([proposal("1-0"), proposal("1-0", x=0.9)])
+    ledger.tell([observation(proposal_id="0-0")])
+    with pytest.raises(UnknownProposal, match="has been told"):
+        ledger.discard("0-0")

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from planner import Continuous, NotEnoughData, Observation, SearchSpace
+from planner.models import fit_target, target_data, with_values
+
+SPACE = SearchSpace([Continuous("x", 0.0, 2.0)])
+
+
+def observations(x: np.ndarray, y: np.ndarray) -> list[Observation]:
+    return [Observation(parameters={"x": float(a)}, values={"y": float(b)}) for a, b in zip(x, y, strict=True)]
+
+
+def test_predicts_in_the_targets_own_unit() -> None:
+    x = np.linspace(0, 2, 25)
+    model = fit_target(target_data(SPACE, observations(x, 100 + 30 * np.sin(3 * x)), "y"), "y")
+    mean, sd = model.predict(SPACE.encode([{"x": 0.51}]))
+    assert mean[0] == pytest.approx(100 + 30 * np.sin(3 * 0.51), abs=1.0)
+    assert sd[0] < 2.0
+    assert model.scale.knee is None
+
+
+def test_bends_the_scale_where_data_span_decades() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 2, 50)
+    y = np.exp(8 * np.sin(2 * x) - 6) * (1 + 0.1 * rng.standard_normal(50))
+    model = fit_target(target_data(SPACE, observations(x, y), "y"), "y")
+    assert model.scale.knee is not None
+    mean, sd = model.predict(SPACE.encode([{"x": 0.75}, {"x": 0.05}]))
+    truth = np.exp(8 * np.sin(2 * np.array([0.75, 0.05])) - 6)
+    assert np.all(np.abs(mean - truth) < 3 * sd + 0.05 * truth.max())
+    assert sd[1] < sd[0]
+
+
+def test_gathers_values_noise_and_only_results() -> None:
+    told = [
+        Observation(parameters={"x": 0.0}, values={"y": 1.0}, noise={"y": 0.2}),
+        Observation(parameters={"x": 1.0}, values={"y": 2.0}),
+        Observation(parameters={"x": 2.0}, failure="no film"),
+        Observation(parameters={"x": 2.0}, values={"z": 5.0}),
+        Observation(parameters={"x": 3.0}, values={"y": 4.0}, noise={"y": 0.4}),
+    ]
+    data = target_data(SPACE, told, "y")
+    assert data.values.tolist() == [1.0, 2.0, 4.0]
+    assert data.noise is not None
+    assert data.noise.tolist() == pytest.approx([0.2, 0.3, 0.4])
+    assert data.codes.ravel().tolist() == [0.0, 0.5, 1.5]
+    assert target_data(SPACE, told, "z").noise is None
+
+
+def test_adds_values() -> None:
+    data = with_values(target_data(SPACE, observations(np.zeros(2), np.ones(2)), "y"), np.array([[0.7]]), -3.0)
+    assert data.values.tolist() == [1.0, 1.0, -3.0]
+    assert data.codes.ravel().tolist() == [0.0, 0.0, 0.7]
+
+
+def test_refuses_to_fit_nothing() -> None:
+    with pytest.raises(NotEnoughData, match="nothing was measured of target 'y'"):
+        fit_target(target_data(SPACE, [], "y"), "y")
