@@ -10,6 +10,8 @@ Importing this loads neither torch nor scipy.stats; a policy that needs them loa
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from planner.constraints import LinearConstraint, parse_constraint
 from planner.errors import (
     BadObservation,
@@ -29,8 +31,12 @@ from planner.policies.base import POLICIES
 from planner.proposal import Observation, Posterior, Prediction, Proposal, Value
 from planner.space import SearchSpace
 
+if TYPE_CHECKING:
+    from planner.adaptive_scan import AdaptiveScan
+
 __all__ = [
     "POLICIES",
+    "AdaptiveScan",
     "BadObservation",
     "BadOption",
     "Categorical",
@@ -55,3 +61,12 @@ __all__ = [
     "Value",
     "parse_constraint",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the inner planner of a scan when it is first asked for."""
+    if name == "AdaptiveScan":
+        from planner.adaptive_scan import AdaptiveScan
+
+        return AdaptiveScan
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -163,6 +163,31 @@ class TotalUncertainty:
         self._gps = [gp.with_pending(point[None]) for gp in self._gps]
 
 
+class IntegratedVariance:
+    """Logarithm of how much variance, summed over the space, a measurement removes (Cohn, NIPS 1993, eq. 12).
+
+    Uncertainty alone sends measurements to the border, where they tell least about the rest.
+    """
+
+    def __init__(self, models: Sequence[TargetModel], pending: np.ndarray, everywhere: np.ndarray) -> None:
+        self._gps = [model.gp.with_pending(pending) if len(pending) else model.gp for model in models]
+        self._everywhere = everywhere
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Return the score of points (`n x d`), `n`."""
+        total = np.zeros(len(points))
+        for gp in self._gps:
+            shared = gp.covariance(self._everywhere, points)
+            _, sd = gp.posterior(points)
+            total += np.mean(shared**2, axis=0) / (sd**2 + np.median(gp.noise))
+        return np.log(np.maximum(total, 1e-300))
+
+    def add(self, point: np.ndarray, rng: np.random.Generator) -> None:
+        """Take a chosen point (`d`) as pending: it will be known as well as any measured one."""
+        del rng
+        self._gps = [gp.with_pending(point[None]) for gp in self._gps]
+
+
 def _log_softplus(x: np.ndarray) -> np.ndarray:
     """Return log(log(1 + exp(x))) for x <= 0, where it tends to x."""
     below = np.minimum(x, 0.0)

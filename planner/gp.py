@@ -79,9 +79,12 @@ class GP:
 
     def joint(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return mean (`m`) and covariance (`m x m`) of the noiseless function at points (`m x d`)."""
-        cross = self.kernel(points, self.X)
-        half = solve_triangular(self._factor, cross.T, lower=True)
-        return self.mean + cross @ self._weights, self.kernel(points, points) - half.T @ half
+        return self.posterior(points)[0], self.covariance(points, points)
+
+    def covariance(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Return posterior covariances (`l x r`) of the noiseless function between points (`l x d`, `r x d`)."""
+        halves = [solve_triangular(self._factor, self.kernel(self.X, side), lower=True) for side in (left, right)]
+        return self.kernel(left, right) - halves[0].T @ halves[1]
 
     def negated(self) -> GP:
         """Return the process of the same function upside down."""

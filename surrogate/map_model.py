@@ -6,14 +6,12 @@ v = log(1 + g / g0), where noise and signal are both of even size; predictions a
 dwell along slanted lines, so the kernel may lean (a shear). And the temperature scale of a whole wafer is uncertain,
 which no number of stripes on that wafer can average away: it widens predictions by the slope of the map.
 
-Hyperparameters are those of greatest posterior density, with priors that keep few data from saying too much. A stripe
-that all others contradict (a particle, a shot that was not what it seemed) is not believed: its noise is inflated until
-it no longer surprises.
+Hyperparameters are those of greatest posterior density, with priors that keep few data from saying too much.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,14 +31,6 @@ _MAX_EVALUATIONS = 25
 _BOUNDS = ((12.0, 80.0), (0.1, 2.5), (-250.0, 150.0), (0.05, 50.0), (0.005, 1.0))
 _CENTRES = np.array([np.log(30.0), np.log(0.6), -70.0, np.log(1.0), np.log(0.05)])
 _SPREADS = np.array([0.35, 0.5, 35.0, 1.0, 1.0])
-
-
-_SURPRISE = 4.0
-"""Mean square leave-one-stripe-out residual, over what is expected, above which a stripe is not believed."""
-_MIN_GROUPS = 8
-"""With fewer stripes there are no others to contradict one."""
-_MAX_DISTRUSTED = 0.15
-"""At most this fraction of the stripes is not believed: if more surprise, it is the map that is wrong."""
 
 
 class Hyperparameters(NamedTuple):
@@ -83,8 +73,6 @@ class GradientMap:
     """``n`` noise variances of v, extra noise included."""
     cholesky: Array
     weights: Array
-    distrusted: tuple[int, ...] = ()
-    """Groups whose noise was inflated, because all others contradict them."""
 
     @classmethod
     def fit(
@@ -94,7 +82,6 @@ class GradientMap:
         gradient: ArrayLike,
         sd: ArrayLike,
         *,
-        groups: ArrayLike | None = None,
         calibration_c: float = 8.0,
         hyperparameters: Hyperparameters | None = None,
     ) -> GradientMap:
@@ -105,7 +92,6 @@ class GradientMap:
             log10_dwell: ``n``, of the dwell in us.
             gradient: ``n``, not negative but for noise.
             sd: ``n``, positive.
-            groups: ``n`` whole numbers; points with the same one are of one stripe, and stand or fall together.
             calibration_c: standard deviation of the temperature scale that all points share.
             hyperparameters: to use as they are; None: fit them.
 
@@ -124,8 +110,7 @@ class GradientMap:
         scale = max(0.05 * float(np.quantile(g, 0.95)), float(np.median(spread)))
         v, noise = np.log1p(g / scale), (spread / (g + scale)) ** 2
         chosen = hyperparameters or _fitted(z, v, noise)
-        fitted = _conditioned(chosen, scale, calibration_c, z, v, noise + chosen.extra_sd**2)
-        return fitted if groups is None else _without_strangers(fitted, np.asarray(groups))
+        return _conditioned(chosen, scale, calibration_c, z, v, noise + chosen.extra_sd**2)
 
     def latent(self, temperature_c: ArrayLike, log10_dwell: ArrayLike) -> tuple[Array, Array]:
         """Return mean and variance (``q`` each) of v, without the uncertainty of the temperature scale."""
@@ -186,36 +171,6 @@ def _conditioned(
         cholesky=lower,
         weights=cho_solve((lower, True), v, check_finite=False),
     )
-
-
-def _without_strangers(fitted: GradientMap, groups: Array) -> GradientMap:
-    """Inflate the noise of groups that all others contradict, the worst first."""
-    names = np.unique(groups)
-    allowed = int(_MAX_DISTRUSTED * len(names)) if len(names) >= _MIN_GROUPS else 0
-    distrusted: list[int] = []
-    while len(distrusted) < allowed:
-        surprise, worst = _most_surprising(fitted, groups, names)
-        if surprise < _SURPRISE:
-            break
-        distrusted.append(int(worst))
-        noise = np.where(groups == worst, fitted.noise * max(surprise, _SURPRISE) ** 2, fitted.noise)
-        fitted = _conditioned(fitted.hyperparameters, fitted.scale, fitted.calibration_c, fitted.z, fitted.v, noise)
-    return replace(fitted, distrusted=tuple(distrusted))
-
-
-def _most_surprising(fitted: GradientMap, groups: Array, names: Array) -> tuple[float, Any]:
-    """Return the largest mean square leave-one-group-out residual over its expectation, and whose it is.
-
-    Left out together, points b have residuals B^-1 w_b with covariance B^-1, where B is their block of the inverse
-    covariance and w are the weights (Rasmussen and Williams (2006), section 5.4.2, for blocks).
-    """
-    inverse = cho_solve((fitted.cholesky, True), np.eye(len(groups)), check_finite=False)
-    surprises = []
-    for name in names:
-        block = np.flatnonzero(groups == name)
-        weights = fitted.weights[block]
-        surprises.append(float(weights @ np.linalg.solve(inverse[np.ix_(block, block)], weights)) / len(block))
-    return max(surprises), names[int(np.argmax(surprises))]
 
 
 def _fitted(z: Array, v: Array, noise: Array) -> Hyperparameters:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 POLICIES: dict[str, str] = {
     "auto": "planner.policies.bayes:Auto",
     "logei": "planner.policies.bayes:LogEI",
+    "integrated_variance": "planner.policies.bayes:IntegratedVariance",
     "uncertainty": "planner.policies.bayes:Uncertainty",
     "random": "planner.policies.space_filling:Random",
     "sobol": "planner.policies.space_filling:Sobol",

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from planner.acquisition import Acquisition
     from planner.gp import GP
 
+_N_EVERYWHERE = 300
+"""Points that stand for the whole space."""
+
 
 class LogEI(Learner):
     """Maximise or minimise: the greatest logarithm of the noisy expected improvement.
@@ -32,7 +35,7 @@ class LogEI(Learner):
         if to_learn:
             raise BadOption(
                 f"policy 'logei' optimises, but objective {to_learn[0]!r} is to be learnt; choose policy "
-                "'uncertainty', or make its direction maximize or minimize"
+                "'auto', or make its direction maximize or minimize"
             )
         super().__init__(space, objectives, options)
 
@@ -84,8 +87,27 @@ class Uncertainty(Learner):
         return f"greatest uncertainty of {names}"
 
 
+class IntegratedVariance(Learner):
+    """Learn: measure what tells most about the whole space."""
+
+    name = "integrated_variance"
+
+    def _worth(self, data: PlannerData, fill: np.ndarray, rng: np.random.Generator) -> Acquisition:
+        from planner import acquisition
+
+        space = data.space
+        models = [self._gps.model(data, objective.name) for objective in self._objectives]
+        pending = np.vstack([self._under_way(data, fill), self._structural_failures(data)])
+        everywhere = space.encode_rows(space.sample_rows(_N_EVERYWHERE, rng))
+        return acquisition.IntegratedVariance(models, pending, everywhere)
+
+    def _reason(self) -> str:
+        names = " and ".join(objective.name for objective in self._objectives)
+        return f"tells most about {names} everywhere"
+
+
 class Auto:
-    """Optimise with `LogEI` what is to be optimised, learn with `Uncertainty` what is to be learnt."""
+    """Optimise with `LogEI` what is to be optimised, learn with `IntegratedVariance` what is to be learnt."""
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
         to_learn = [objective.name for objective in objectives if objective.direction == "learn"]
@@ -94,7 +116,7 @@ class Auto:
                 f"objective {to_learn[0]!r} is to be learnt and others are to be optimised; one planner does one or "
                 "the other"
             )
-        self._policy: Policy = (Uncertainty if to_learn else LogEI)(space, objectives, options)
+        self._policy: Policy = (IntegratedVariance if to_learn else LogEI)(space, objectives, options)
 
     def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
         """Return up to n points."""

@@ -33,6 +33,9 @@ _FEW_RATIOS = np.array([0.92, 0.97, 1.02])
 _SEED_LENGTHS_MM = (0.02, 0.04, 0.08)
 _SPECTRA_CENTRE_SD_MM = 0.003
 """What twenty spectra leave uncertain at best."""
+_STEP = 0.01
+"""Furthest that one step of the search moves the centre (in mm) and the ratio."""
+_LEAST_STEPS, _MOST_STEPS = 5, 25
 _N_COMPONENTS = 4
 _SHARED = 0.25
 """Components of one film move together and are no independent witnesses; their evidence is tempered by this."""
@@ -117,7 +120,7 @@ def _polished(residual: _PictureResidual, start: tuple[float, float], independen
     prior = np.array([1.0 / CENTRE_SD_MM**2, 1.0 / RATIO_SD**2])
     noise = _noise_precision(residual.u, independent)
     precision = np.diag(prior)
-    for _ in range(5):
+    for step in range(_MOST_STEPS):
         here, slope = residual(*point), _slopes(residual, point)
         signal = slope.T @ slope - noise
         if signal[0, 0] < noise[0, 0]:
@@ -125,7 +128,9 @@ def _polished(residual: _PictureResidual, start: tuple[float, float], independen
         # the smoothed residual has variance `independent` and only that share of its entries is independent
         precision = slope.T @ slope + np.diag(prior)
         move = np.linalg.solve(precision, slope.T @ here + prior * (point - [0.0, 1.0]))
-        point = point - np.clip(move, -0.01, 0.01)
+        point = point - np.clip(move, -_STEP, _STEP)
+        if step + 1 >= _LEAST_STEPS and np.abs(move).max() < _STEP:
+            break
     precision[1, 1] = max(precision[1, 1] - noise[1, 1], prior[1] + precision[0, 1] ** 2 / precision[0, 0])
     variance = np.diag(np.linalg.inv(precision)) * _excess(residual, point, independent)
     return Geometry(

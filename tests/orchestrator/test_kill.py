@@ -113,6 +113,7 @@ def tables(connection):
     }
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # newer Pythons warn of threads; the child has none
 @pytest.mark.parametrize("name", CAMPAIGNS)
 def test_a_campaign_killed_at_random_ends_as_one_that_was_not(tmp_path, name):
     task = ready(name)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from planner.acquisition import Draws, NoisyLogEI, NoisyLogParEGO, TotalUncertainty, log_h
+from planner.acquisition import Draws, IntegratedVariance, NoisyLogEI, NoisyLogParEGO, TotalUncertainty, log_h
 from planner.gp import GP, Kernel
 from planner.models import TargetModel
 from planner.transforms import TargetScale
@@ -78,6 +78,18 @@ def test_compromises_find_both_ends_of_a_front() -> None:
     mean, _ = process().posterior(np.array(chosen)[:, None])
     assert mean.max() > 0.8
     assert mean.min() < 0.1
+
+
+def test_integrated_variance_is_what_a_measurement_removes() -> None:
+    everywhere = np.linspace(-1, 1, 40)[:, None]
+    gp = process(noise=0.05)
+    worth = IntegratedVariance([TargetModel(TargetScale.of(Y, None), gp)], np.empty((0, 1)), everywhere)
+    new = np.array([[-0.4], [0.3]])
+    before = gp.posterior(everywhere)[1] ** 2
+    removed = [np.mean(before - gp.with_pending(point[None]).posterior(everywhere)[1] ** 2) for point in new]
+    assert np.exp(worth(new)) == pytest.approx(removed, rel=1e-3)
+    worth.add(new[0], rng())
+    assert worth(new)[0] < np.log(removed[0]) - 1
 
 
 def test_uncertainty_is_greatest_far_from_data() -> None:

@@ -126,7 +126,7 @@ def act(planner: Planner, again: Planner, action: str) -> None:
         again.tell([observation])
 
 
-@pytest.mark.parametrize("policy", ["random", "sobol", "grid", "logei", "uncertainty"])
+@pytest.mark.parametrize("policy", ["random", "sobol", "grid", "logei", "integrated_variance"])
 def test_the_order_of_adopting_all_and_then_telling_all_is_as_good(policy: str) -> None:
     first = Planner(mixed(), MAXIMIZE, seed=5, policy=policy)
     history = []
@@ -152,7 +152,7 @@ def small() -> SearchSpace:
     return SearchSpace([Integer("a", 0, 3), Integer("b", 0, 3), Categorical("s", ["x", "y"])], ["a + b <= 4"])
 
 
-@pytest.mark.parametrize("policy", ["random", "sobol", "grid", "logei", "uncertainty"])
+@pytest.mark.parametrize("policy", ["random", "sobol", "grid", "logei", "integrated_variance"])
 def test_proposes_every_point_once_and_then_says_that_none_is_left(policy: str) -> None:
     planner = Planner(small(), MAXIMIZE, seed=2, policy=policy, options={"start": 8} if policy in ("logei",) else {})
     size = small().size()

@@ -63,7 +63,7 @@ class Station:
 
     def picture(self, *, width: int = 400, height: int = 3) -> MeasurementData:
         """Take a picture of the stripe."""
-        x_mm = 1e-3 * PIXEL_UM * (np.arange(width) - 0.5 * (width - 1))
+        x_mm = 1e-3 * PIXEL_UM * (np.arange(width, dtype=np.float64) - 0.5 * (width - 1))
         pixels = np.repeat(self.film.rgb([self.shot], x_mm)[None], height, axis=0)
         return MeasurementData(kind="image", arrays={"pixels": pixels}, metadata={"pixel_um": PIXEL_UM})
 
