@@ -4,7 +4,7 @@
 
 The same stripes as `labpilot simulate` would make, less wire, journal and clock, so that a way of choosing can be tried
 on twenty wafers in minutes: failure events on, 20 spectra per stripe, one picture, the map that SARA fits whoever
-chooses. Scored by the scorer of the film station. Settings were chosen on seeds from 100 on; reported are 0 to 19.
+chooses. Scored by the scorer of the film station.
 """
 
 from __future__ import annotations

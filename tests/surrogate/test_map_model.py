@@ -84,28 +84,6 @@ def test_intervals_cover_when_the_wafer_is_off():
     assert inside[10.0] > 0.85
 
 
-def test_a_stripe_that_all_others_contradict_is_not_believed():
-    temperature, dwell, g, sd, number = stripes(7, 30)
-    strange = int(number[np.argmin(np.abs(temperature - 1100.0))])
-    g = np.where(number == strange, 9.0, g)
-    trusting = GradientMap.fit(temperature, dwell, g, sd)
-    wary = GradientMap.fit(temperature, dwell, g, sd, groups=number)
-    assert wary.distrusted == (strange,)
-    assert trusting.distrusted == ()
-    assert explained(wary) > explained(trusting)
-
-
-def test_honest_stripes_are_believed():
-    temperature, dwell, g, sd, number = stripes(8, 30)
-    assert GradientMap.fit(temperature, dwell, g, sd, groups=number).distrusted == ()
-
-
-def test_few_stripes_contradict_nobody():
-    temperature, dwell, g, sd, number = stripes(9, 6)
-    g = np.where(number == 2, 9.0, g)
-    assert GradientMap.fit(temperature, dwell, g, sd, groups=number).distrusted == ()
-
-
 def test_fantasies_reduce_the_variance_there_and_leave_the_mean():
     fitted = GradientMap.fit(*stripes(10, 10)[:4])
     at = (np.array([700.0, 710.0, 720.0]), np.full(3, 3.2))
