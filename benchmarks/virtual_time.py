@@ -118,7 +118,7 @@ def main() -> None:
         start(ready, Path(folder) / "campaign", Settings(is_virtual=True, fsync=not options.no_fsync))
         watch.end()
         wall_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu
-    fsync = "off" if options.no_fsync else "on (journal: synchronous=FULL; each file and its folder)"
+    fsync = "off" if options.no_fsync else "on (journal: synchronous=FULL; each file, each trial's folder)"
     print(f"{options.trials} trials: {wall_s:.1f} s wall, {cpu_s:.1f} s CPU; fsync {fsync}")
     print(f"reference loop {reference_s:.2f} s; ratio {wall_s / reference_s:.1f}; fdatasync {1e3 * sync_s:.2f} ms")
     for layer, seconds in sorted(watch.spent.items(), key=lambda item: -item[1]):
