@@ -6,6 +6,7 @@ same code runs live and in `rebuild`, so the two cannot drift apart (a test hold
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -53,10 +54,9 @@ class Rows:
 
     def put(self, model: Any, row: Row) -> None:
         """Set a whole row."""
-        table = _table(model)
-        key = row[self._keys[model]]
-        complete = {column.name: row.get(column.name, _default(model, column.name)) for column in table.columns}
-        self.dirty[(table.name, key)] = complete
+        defaults = _defaults(model)
+        given = {name: value for name, value in row.items() if name in defaults}
+        self.dirty[(_table(model).name, row[self._keys[model]])] = {**defaults, **given}
 
     def change(self, model: Any, key: Any, **values: Any) -> None:
         """Change some columns of a row that exists."""
@@ -116,9 +116,14 @@ def _key_column(table: Table) -> str:
     return next(iter(table.primary_key.columns)).name
 
 
-def _default(model: Any, column: str) -> Any:
-    field = model.model_fields[column]
-    return None if field.is_required() else field.get_default(call_default_factory=True)
+@functools.cache
+def _defaults(model: Any) -> Row:
+    """Return what each column of a table holds when nobody says; shared, since rows are replaced and never changed."""
+    fields = {column.name: model.model_fields[column.name] for column in _table(model).columns}
+    return {
+        name: None if field.is_required() else field.get_default(call_default_factory=True)
+        for name, field in fields.items()
+    }
 
 
 _UPSERTS: dict[tuple[str, str], Any] = {}
