@@ -39,7 +39,7 @@ def simulate(name: str, planner: str, seed: int, out: Path) -> dict[str, Any]:
     result = out / f"{name}-{planner}-{seed:03d}.json"
     if not result.exists():
         command = [sys.executable, "-m", "orchestrator.cli.main", "simulate", str(ROOT / file), "--planner", planner]
-        command += ["--seed", str(seed), "--json", str(result), "--no-fsync"]
+        command += ["--seed", str(seed), "--json", str(result)]
         for override in planners[planner]:
             command += ["--set", override]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})

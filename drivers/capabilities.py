@@ -6,9 +6,9 @@ A driver satisfies a protocol by having its methods; it needs no base class. Nam
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,17 @@ from numpy.typing import NDArray
 from drivers.command import Quantity
 
 Celsius = Annotated[float, Quantity("Cel")]
+KelvinPerMinute = Annotated[float, Quantity("K/min")]
 Millimetres = Annotated[float, Quantity("mm")]
 Microseconds = Annotated[float, Quantity("us")]
 Seconds = Annotated[float, Quantity("s")]
+Grams = Annotated[float, Quantity("g")]
+Milligrams = Annotated[float, Quantity("mg")]
+Millilitres = Annotated[float, Quantity("mL")]
+Newtons = Annotated[float, Quantity("N")]
+Degrees = Annotated[float, Quantity("deg")]
+Hertz = Annotated[float, Quantity("Hz")]
+MillilitresPerMinute = Annotated[float, Quantity("mL/min")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +97,61 @@ class BenchResult:
     remaining_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One part of a heating profile: a ramp to a target, then a hold."""
+
+    target_c: float
+    rate_k_per_min: float
+    hold_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AxisPosition:
+    """Where a single axis is."""
+
+    position: float
+    """In the unit that the driver's `move` takes."""
+    target: float
+    is_moving: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GripState:
+    """What a gripper feels."""
+
+    state: str
+    """``open``, ``holding``, ``closed_empty``, ``moving`` or ``unknown``."""
+    width_mm: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispensed:
+    """What a dispenser gave."""
+
+    material: str
+    amount: float
+    """In the unit that the driver's `dispense` takes."""
+    requested: float
+    tag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pattern:
+    """One diffractogram, raw."""
+
+    two_theta_deg: NDArray[np.float64]
+    """``n`` angles, ascending."""
+    counts: NDArray[np.float64]
+    """``n`` counts."""
+    wavelength_angstrom: float
+    count_time_s: float
+    """For each step."""
+    tag: str
+    file: str = ""
+    """The vendor's file, as it came."""
+
+
 @runtime_checkable
 class Device(Protocol):
     """Anything with a link: connect, say who it is, close."""
@@ -119,14 +182,172 @@ class Stoppable(Protocol):
 
 @runtime_checkable
 class Movable(Stoppable, Protocol):
-    """An XY stage."""
+    """A stage, an axis, a rail. `move` takes what its kind of position needs: ``x_mm, y_mm``, ``position_mm``."""
 
-    async def locate(self) -> Located:
-        """Read the position."""
+    async def locate(self) -> Any:
+        """Read where it is."""
         ...
 
-    async def move(self, *, x_mm: Millimetres, y_mm: Millimetres) -> None:
+    async def move(self, **target: Any) -> None:
         """Move and wait until there."""
+        ...
+
+
+@runtime_checkable
+class Homeable(Protocol):
+    """Anything that finds its zero by itself."""
+
+    async def home(self) -> None:
+        """Go and find the reference."""
+        ...
+
+
+@runtime_checkable
+class Heater(Stoppable, Protocol):
+    """A furnace, a hot plate, a hot stage, a cryostat."""
+
+    async def read_temperature(self) -> float:
+        """Read the temperature, in degrees Celsius."""
+        ...
+
+    async def read_setpoint(self) -> float:
+        """Read the target that it works towards, in degrees Celsius."""
+        ...
+
+    async def set_temperature(self, *, target_c: Celsius, rate_k_per_min: KelvinPerMinute) -> None:
+        """Set the target; does not wait until it is reached."""
+        ...
+
+
+@runtime_checkable
+class ProfileHeater(Heater, Protocol):
+    """A heater that runs a program of ramps and holds by itself, also when nobody is connected."""
+
+    async def run_profile(self, *, segments: Sequence[Segment], tag: str) -> None:
+        """Load and start a profile; does not wait until it ends."""
+        ...
+
+    async def remaining_s(self) -> float:
+        """Read how long the profile still takes; 0 when none runs."""
+        ...
+
+
+@runtime_checkable
+class Gripper(Stoppable, Protocol):
+    """Holds things."""
+
+    async def grip(self, *, force_n: Newtons) -> None:
+        """Close until something is held, or until closed."""
+        ...
+
+    async def release(self) -> None:
+        """Open."""
+        ...
+
+    async def grip_state(self) -> GripState:
+        """Read what the gripper feels."""
+        ...
+
+
+@runtime_checkable
+class SampleTransfer(Stoppable, Protocol):
+    """Carries samples between named places."""
+
+    async def transfer(self, *, source: str, destination: str, tag: str) -> None:
+        """Pick up at one place and put down at another."""
+        ...
+
+    async def is_holding(self) -> bool | None:
+        """Say whether something is in the gripper; None where that cannot be known."""
+        ...
+
+
+@runtime_checkable
+class Balance(Protocol):
+    """Weighs."""
+
+    async def weigh(self) -> float:
+        """Read a stable weight, in grams."""
+        ...
+
+    async def tare(self) -> None:
+        """Take what lies there for zero."""
+        ...
+
+
+@runtime_checkable
+class Dispenser(Stoppable, Protocol):
+    """Gives out a measured amount of a named material."""
+
+    async def dispense(self, **order: Any) -> Dispensed:
+        """Give out an amount of a material: ``material``, ``amount_mg`` or ``volume_ml``, and ``tag``."""
+        ...
+
+
+@runtime_checkable
+class Mill(Stoppable, Protocol):
+    """Grinds or shakes for a time."""
+
+    async def run(self, *, duration_s: Seconds, frequency_hz: Hertz, tag: str) -> None:
+        """Run and wait until it is over."""
+        ...
+
+
+@runtime_checkable
+class Diffractometer(Stoppable, Protocol):
+    """Takes diffractograms."""
+
+    async def scan(
+        self, *, start_deg: Degrees, stop_deg: Degrees, step_deg: Degrees, count_time_s: Seconds, tag: str
+    ) -> Pattern:
+        """Take one diffractogram, or return the kept one of that tag."""
+        ...
+
+
+@runtime_checkable
+class Door(Stoppable, Protocol):
+    """Opens and closes."""
+
+    async def open_door(self) -> None:
+        """Open and wait until open."""
+        ...
+
+    async def close_door(self) -> None:
+        """Close and wait until closed."""
+        ...
+
+    async def door_state(self) -> str:
+        """Read ``open``, ``closed``, ``moving``, ``stopped``, ``jammed`` or ``unknown``."""
+        ...
+
+
+@runtime_checkable
+class Switchable(Protocol):
+    """Is on or off."""
+
+    async def switch_on(self) -> None:
+        """Switch on."""
+        ...
+
+    async def switch_off(self) -> None:
+        """Switch off."""
+        ...
+
+    async def is_on(self) -> bool:
+        """Read whether it is on."""
+        ...
+
+
+@runtime_checkable
+class FlowController(Stoppable, Protocol):
+    """Lets a gas through at a set flow."""
+
+    async def set_flow(self, *, flow_ml_per_min: MillilitresPerMinute) -> None:
+        """Set the flow; does not wait until it is reached."""
+        ...
+
+    async def read_flow(self) -> float:
+        """Read the flow, in mL/min at standard conditions."""
         ...
 
 
@@ -175,7 +396,28 @@ class Bench(Protocol):
 
 
 CAPABILITIES: Mapping[str, type] = {
-    protocol.__name__: protocol for protocol in (Device, Stoppable, Movable, Spectrometer, Camera, LaserAnnealer, Bench)
+    protocol.__name__: protocol
+    for protocol in (
+        Device,
+        Stoppable,
+        Movable,
+        Homeable,
+        Heater,
+        ProfileHeater,
+        Gripper,
+        SampleTransfer,
+        Balance,
+        Dispenser,
+        Mill,
+        Spectrometer,
+        Diffractometer,
+        Camera,
+        LaserAnnealer,
+        Door,
+        Switchable,
+        FlowController,
+        Bench,
+    )
 }
 """By name, as lab files, error messages and `labpilot devices` spell them."""
 

@@ -8,6 +8,7 @@ thirty days pass in seconds. Threads, sockets and subprocesses are refused on th
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 import time
 from collections.abc import Coroutine
@@ -47,12 +48,16 @@ class RealClock:
 
     With a zero (a campaign's creation), seconds count from that instant, also after a restart: the wall time that had
     passed by then is read once, and monotonic time is added to it, so that a later step of the wall clock does no harm.
+
+    Args:
+        zero: The instant from which seconds count.
+        at_least_s: What the clock has shown before (in an earlier process, say); it never runs back behind that.
     """
 
     is_virtual = False
 
-    def __init__(self, zero: datetime | None = None) -> None:
-        passed_s = 0.0 if zero is None else (datetime.now(UTC) - zero).total_seconds()
+    def __init__(self, zero: datetime | None = None, *, at_least_s: float = 0.0) -> None:
+        passed_s = 0.0 if zero is None else max(at_least_s, (datetime.now(UTC) - zero).total_seconds())
         self._offset_s = 0.0 if zero is None else passed_s - time.monotonic()
 
     def now_s(self) -> float:
@@ -122,10 +127,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop in virtual time. Equal inputs give an equal order of events."""
 
     def __init__(self, start_s: float = 0.0) -> None:
-        self._virtual_s = start_s
         selector = _JumpingSelector()
         super().__init__(selector)
         selector.loop = self
+        self._show(start_s)
+
+    def _show(self, seconds: float) -> None:
+        self._virtual_s = seconds
+        # asyncio fires a timer when it is due within the clock's resolution; a fixed nanosecond is lost in the rounding
+        # of a clock that has shown half a year, and the timer to which it jumped would never be due
+        self._clock_resolution = max(1e-9, 2 * math.ulp(seconds))
 
     def time(self) -> float:
         """Return virtual seconds."""
@@ -136,13 +147,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         scheduled = self._scheduled  # type: ignore[attr-defined]
         # landing on the timer itself, not on now + (when - now), keeps times free of rounding
         when = scheduled[0].when() if scheduled else self._virtual_s + seconds
-        self._virtual_s = max(self._virtual_s, min(when, self._virtual_s + seconds * (1 + 1e-9) + 1e-12))
+        self._show(max(self._virtual_s, min(when, self._virtual_s + seconds * (1 + 1e-9) + 1e-12)))
 
     def charge(self, seconds: float) -> None:
         """Charge work that took wall time (a fit, say) to the virtual clock."""
         if seconds < 0:
             raise ValueError(f"cannot charge {seconds} s: time does not run backwards")
-        self._virtual_s += seconds
+        self._show(self._virtual_s + seconds)
 
     def run_in_executor(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         """Refuse: a thread would run in wall time."""

@@ -1,7 +1,7 @@
 """Commands as data: effect, arguments with unit and limits, timeout, and how an unknown outcome is settled.
 
 A driver is one plain class. Its public actions carry `@command(...)`; `command_specs` reads the declarations without
-opening anything, for `labpilot devices`, for the limits gate, and for recovery.
+opening anything, for `labpilot devices`, for the limits gate, for recovery, and for the conformance kit.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from drivers.errors import DriverError, OutOfLimits, Rejected
+from drivers.errors import Ambiguous, DriverError, OutOfLimits, Rejected, Unreadable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,12 +36,15 @@ class Effect(StrEnum):
 class Quantity:
     """Annotation of a command's argument: ``Annotated[float, Quantity("Cel", 0, 1400)]``.
 
-    unit is a UCUM code; low and high are inclusive limits in that unit (None: unbounded).
+    unit is a UCUM code; low and high are inclusive limits in that unit (None: unbounded). On a return value they are
+    what is plausible: a reading outside is no reading.
     """
 
     unit: str
     low: float | None = None
     high: float | None = None
+    tolerance: float = 0.0
+    """How far a read-back or a second reading may be off and still be the same, in the unit."""
 
     def admits(self, value: float) -> bool:
         """Say whether a value lies within the limits; NaN never does."""
@@ -55,7 +58,7 @@ class Quantity:
         """Intersect with further limits, a site's say."""
         lows = [bound for bound in (self.low, low) if bound is not None]
         highs = [bound for bound in (self.high, high) if bound is not None]
-        return Quantity(self.unit, max(lows, default=None), min(highs, default=None))
+        return Quantity(self.unit, max(lows, default=None), min(highs, default=None), self.tolerance)
 
     def __str__(self) -> str:
         low = "-inf" if self.low is None else f"{self.low:g}"
@@ -77,6 +80,12 @@ class CommandSpec:
     arguments: Mapping[str, Quantity]
     """Limits of each quantity among the arguments."""
     summary: str
+    returns: Quantity | None = None
+    """Unit and plausible range of the value, where the command returns one number."""
+    example: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of a harmless call."""
+    after: tuple[str, ...] = ()
+    """Commands to give before, each with its example, so that the device is ready for this one."""
 
     def check_limits(self, arguments: Mapping[str, Any], *, site: Mapping[str, Quantity], device: str) -> None:
         """Refuse values outside the driver's limits intersected with the site's; never clamp.
@@ -115,12 +124,27 @@ def _refuse_outside(name: str, value: Any, quantity: Quantity, *, device: str, c
 
 
 def command(
-    effect: Effect, *, timeout_s: float = 5.0, verify: str | None = None, late_max_s: float = 0.0
+    effect: Effect,
+    *,
+    timeout_s: float = 5.0,
+    verify: str | None = None,
+    late_max_s: float = 0.0,
+    example: Mapping[str, Any] | None = None,
+    after: Sequence[str] = (),
 ) -> Callable[[F], F]:
     """Declare a public action of a driver: an ``async`` method whose arguments are keywords.
 
-    The method then refuses values outside its own limits before the wire, whoever calls it, and what it raises says
-    which device and command it came from.
+    The method then refuses values outside its own limits before the wire, whoever calls it; a number that it returns
+    is held against its plausible range; and what it raises is a `DriverError` that says which device and command it
+    came from, whatever the driver did wrong.
+
+    Args:
+        effect: What sending it once, twice or perhaps does.
+        timeout_s: When it should be over.
+        verify: The read-back of a VERIFIABLE command.
+        late_max_s: How late a reply or an effect may still arrive after the timeout.
+        example: Arguments of a harmless call; `labpilot driver check` gives the command with these.
+        after: Commands that make the device ready for this one.
 
     Raises:
         TypeError: VERIFIABLE without `verify`, `verify` with another effect, or a method that is not ``async``.
@@ -131,8 +155,8 @@ def command(
     def declare(function: F) -> F:
         if not inspect.iscoroutinefunction(function):
             raise TypeError(f"{function.__qualname__} is a command and must be async")
-        checked = _checked(function)
-        setattr(checked, _MARK, (effect, timeout_s, verify, late_max_s))
+        checked = _checked(function, effect)
+        setattr(checked, _MARK, _Declared(effect, timeout_s, verify, late_max_s, dict(example or {}), tuple(after)))
         return cast(F, checked)
 
     return declare
@@ -141,26 +165,67 @@ def command(
 _MARK = "__labpilot_command__"
 
 
-def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
-    limits: dict[str, Quantity] | None = None
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    effect: Effect
+    timeout_s: float
+    verify: str | None
+    late_max_s: float
+    example: Mapping[str, Any]
+    after: tuple[str, ...]
+
+
+def _checked(function: Callable[..., Any], effect: Effect) -> Callable[..., Any]:
+    hints: tuple[dict[str, Quantity], Quantity | None] | None = None
     name = function.__name__
 
     @functools.wraps(function)
     async def checked(self: Any, **arguments: Any) -> Any:
-        nonlocal limits
-        if limits is None:  # not when declared: the hints may name what the module defines later
-            limits = _quantities(function)
+        nonlocal hints
+        if hints is None:  # not when declared: the hints may name what the module defines later
+            hints = _quantities(function)
+        limits, plausible = hints
         try:
             for argument, quantity in limits.items():
                 if arguments.get(argument) is not None:
                     _refuse_outside(argument, arguments[argument], quantity, device=self.name, command=name)
-            return await function(self, **arguments)
+            value = await function(self, **arguments)
+            if plausible is not None and value is not None:
+                _refuse_implausible(value, plausible, effect)
+            return value
         except DriverError as error:
             error.device = error.device or self.name
             error.command = name
             raise
+        except Exception as error:  # the supervisor of all drivers: nothing of theirs may end a campaign
+            if isinstance(error, TypeError) and (problem := _misfit(function, self, arguments)):
+                raise Rejected(f"{problem}; nothing was sent", device=self.name, command=name) from error
+            raise _stray(error, effect, device=self.name, command=name) from error
 
     return checked
+
+
+def _refuse_implausible(value: Any, plausible: Quantity, effect: Effect) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not plausible.admits(float(value)):
+        problem = f"the device answered {value!r}, which is outside the plausible {plausible}"
+        raise Unreadable(problem) if effect is Effect.READ else Ambiguous(f"{problem}; it may have been carried out")
+
+
+def _misfit(function: Callable[..., Any], driver: Any, arguments: Mapping[str, Any]) -> str:
+    """Say why arguments do not fit a function; nothing where they do."""
+    try:
+        inspect.signature(function).bind(driver, **arguments)
+    except TypeError as error:
+        return str(error)
+    return ""
+
+
+def _stray(error: Exception, effect: Effect, *, device: str, command: str) -> DriverError:
+    problem = f"the driver failed with {type(error).__name__}: {error}"
+    if effect is Effect.READ:
+        return Unreadable(f"{problem}; nothing was changed", device=device, command=command)
+    return Ambiguous(f"{problem}; the command may have been carried out", device=device, command=command)
 
 
 def command_specs(driver: type) -> dict[str, CommandSpec]:
@@ -174,30 +239,33 @@ def command_specs(driver: type) -> dict[str, CommandSpec]:
         mark = getattr(function, _MARK, None)
         if mark is None:
             continue
-        effect, timeout_s, verify, late_max_s = mark
-        if verify is not None and not inspect.iscoroutinefunction(getattr(driver, verify, None)):
-            raise TypeError(f"{driver.__name__}.{name} is verified by {verify!r}, which is no async method of it")
+        if mark.verify is not None and not inspect.iscoroutinefunction(getattr(driver, mark.verify, None)):
+            raise TypeError(f"{driver.__name__}.{name} is verified by {mark.verify!r}, which is no async method of it")
+        arguments, returns = _quantities(function)
         specs[name] = CommandSpec(
             name=name,
-            effect=effect,
-            timeout_s=timeout_s,
-            verify=verify,
-            late_max_s=late_max_s,
-            arguments=_quantities(function),
+            effect=mark.effect,
+            timeout_s=mark.timeout_s,
+            verify=mark.verify,
+            late_max_s=mark.late_max_s,
+            arguments=arguments,
             summary=(inspect.getdoc(function) or "").partition("\n")[0],
+            returns=returns,
+            example=mark.example,
+            after=mark.after,
         )
     return specs
 
 
-def _quantities(function: Callable[..., Any]) -> dict[str, Quantity]:
-    hints = get_type_hints(function, include_extras=True)
-    hints.pop("return", None)
+def _quantities(function: Callable[..., Any]) -> tuple[dict[str, Quantity], Quantity | None]:
+    """Return the quantities among a function's arguments, and that of its value."""
     found: dict[str, Quantity] = {}
-    for name, hint in hints.items():
+    for name, hint in get_type_hints(function, include_extras=True).items():
         candidates = [hint, *get_args(hint)] if get_origin(hint) is not Annotated else [hint]
         for candidate in candidates:
             if get_origin(candidate) is Annotated:
                 for extra in get_args(candidate)[1:]:
                     if isinstance(extra, Quantity):
                         found[name] = extra
-    return found
+    returned = found.pop("return", None)
+    return found, returned

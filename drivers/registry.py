@@ -1,4 +1,4 @@
-"""Find driver classes by name or path, and links by URL. Nothing heavy is imported before it is asked for."""
+"""Find driver classes by name or path. Nothing heavy is imported before it is asked for."""
 
 from __future__ import annotations
 
@@ -9,15 +9,10 @@ from contextlib import ExitStack
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol
 from zlib import crc32
 
 from drivers.capabilities import missing_methods
-from drivers.clock import Clock
 from drivers.command import command_specs
-from drivers.links.base import Link
-from drivers.links.tap import Tap
-from drivers.links.url import BadURL, SimAddress, parse_url
 
 GROUP = "labpilot.drivers"
 """The entry point group of drivers."""
@@ -25,18 +20,6 @@ GROUP = "labpilot.drivers"
 
 class DriverNotFound(LookupError):
     """No such driver, or what was found is none."""
-
-
-class Worlds(Protocol):
-    """Whoever runs the simulated laboratories."""
-
-    def resolve(self, world: str, instrument: str) -> Link:
-        """Return a closed link to an instrument: in memory in virtual time, a pseudo-terminal in wall time.
-
-        Raises:
-            LookupError: There is no such world or instrument; the message names those that exist.
-        """
-        ...
 
 
 def driver_names() -> list[str]:
@@ -67,33 +50,16 @@ def driver_class(name: str, *, base: Path = Path()) -> type:
         raise DriverNotFound(f"driver {name!r} ({installed[name].value}) cannot be loaded: {error}") from error
 
 
-def open_link(url: str, clock: Clock, worlds: Worlds | None = None, *, tap: Tap | None = None) -> Link:
-    """Return the link for a URL, still closed: the driver's `connect` opens it.
-
-    Args:
-        url: See `drivers.links.url`.
-        clock: The clock of its deadlines; a virtual one reaches `sim:` addresses only.
-        worlds: Who resolves `sim:` addresses.
-        tap: What records the bytes; by default a ring in memory.
+def class_at(name: str, *, base: Path = Path()) -> type:
+    """Return a class by its file, as in ``./my_furnace.py:MyFurnace``.
 
     Raises:
-        BadURL: The URL cannot be opened here; says why.
-        LookupError: No such world or instrument.
+        DriverNotFound: There is no such file or class; says what there is.
     """
-    address = parse_url(url)
-    link: Link
-    if isinstance(address, SimAddress):
-        if worlds is None:
-            raise BadURL(f"{url!r}: nobody here runs simulated worlds")
-        link = worlds.resolve(address.world, address.instrument)
-    elif clock.is_virtual:
-        raise BadURL(f"{url!r}: a real port cannot be reached in virtual time; simulate with a sim: address")
-    else:
-        from drivers.links.serial import SerialLink
-
-        link = SerialLink(address, clock)
-    link.tap = Tap(clock) if tap is None else tap
-    return link
+    found = _from_path(name, base)
+    if not isinstance(found, type):
+        raise DriverNotFound(f"{name!r} names {found!r}, which is no class")
+    return found
 
 
 def _installed() -> dict[str, EntryPoint]:

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DatabaseError
 
 from orchestrator.errors import InputError, InUse, NewerVersion, StorageError
-from orchestrator.measurements import write_durably
+from orchestrator.measurements import make_folder, write_durably
 from orchestrator.store import open_engine
 
 LOCK_PATIENCE_S = 1.0
@@ -45,21 +45,28 @@ class CampaignDirectory:
 
         Raises:
             InputError: It already holds a campaign, or is not empty.
+            InUse: Another process takes it at this moment.
             StorageError: It cannot be made or written.
         """
         directory = cls(path)
-        if directory.request.exists() or directory.journal.exists():
-            raise InputError(f"{path} already holds a campaign; `labpilot resume {path}` goes on with it")
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            ours = {"controller.lock", directory.request.name + ".partial"}
-            strangers = sorted(entry.name for entry in path.iterdir() if entry.name not in ours)
-            if strangers:
-                raise InputError(f"{path} is not empty (it holds {strangers[0]!r}); name a new directory with --out")
-            write_durably(directory.request, json.dumps(request, indent=1, sort_keys=True).encode())
+            directory._refuse_taken()
+            make_folder(path)
+            with directory.controlled():
+                directory._refuse_taken()  # whoever held the lock until now may have taken it
+                write_durably(directory.request, json.dumps(request, indent=1, sort_keys=True).encode())
         except OSError as error:
             raise StorageError(f"cannot write the campaign directory {path}: {error.strerror}") from error
         return directory
+
+    def _refuse_taken(self) -> None:
+        if self.request.exists() or self.journal.exists():
+            raise InputError(f"{self.path} already holds a campaign; `labpilot resume {self.path}` goes on with it")
+        ours = {"controller.lock", self.request.name + ".partial"}
+        found = self.path.iterdir() if self.path.exists() else []
+        strangers = sorted(entry.name for entry in found if entry.name not in ours)
+        if strangers:
+            raise InputError(f"{self.path} is not empty (it holds {strangers[0]!r}); name a new directory with --out")
 
     @classmethod
     def open(cls, path: Path) -> CampaignDirectory:

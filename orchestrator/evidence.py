@@ -14,7 +14,11 @@ import numpy as np
 from drivers.clock import Clock
 from orchestrator.errors import StorageError
 from orchestrator.measurements import MeasurementFile, read_measurement, sync_folder, write_measurement
+from orchestrator.plain import not_finite, plain
 from orchestrator.plan import Act
+
+NOT_FINITE = "not_finite"
+"""Where a result names the numbers that were none; the numbers themselves are null."""
 
 _ADDED = ("role", "trial", "command_id", "device", "taken_s", "taken_utc")
 
@@ -59,7 +63,6 @@ class Evidence:
         folder = self.root / "measurements" / f"{trial:06d}"
         if self.fsync and self.clock.is_virtual and folder.exists():
             sync_folder(folder)
-            sync_folder(folder.parent)
 
     def keep(
         self, trial: int, command_id: str, act: Act, result: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
@@ -114,22 +117,24 @@ class Evidence:
 
 
 def taken_apart(answer: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Split a driver's answer into JSON facts and arrays."""
+    """Split a driver's answer into JSON facts and arrays.
+
+    Raises:
+        TypeError: It holds what is neither.
+    """
+    facts = _facts(answer)
+    arrays = {name: value for name, value in facts.items() if isinstance(value, np.ndarray)}
+    rest = {name: value for name, value in facts.items() if name not in arrays}
+    odd = [place for name, value in rest.items() for place in not_finite(value, name)]
+    return plain(rest) | ({NOT_FINITE: odd} if odd else {}), arrays
+
+
+def _facts(answer: Any) -> dict[str, Any]:
     if answer is None:
-        return {}, {}
-    if isinstance(answer, bool | int | float | str):
-        return {"value": answer}, {}
-    if not dataclasses.is_dataclass(answer):
-        raise TypeError(f"a driver answered {type(answer).__name__}; commands return numbers, text or dataclasses")
-    facts: dict[str, Any] = {}
-    arrays: dict[str, np.ndarray] = {}
-    for item in dataclasses.fields(answer):
-        value = getattr(answer, item.name)
-        if isinstance(value, np.ndarray):
-            arrays[item.name] = value
-        else:
-            facts[item.name] = dict(value) if isinstance(value, Mapping) else value
-    return facts, arrays
+        return {}
+    if dataclasses.is_dataclass(answer) and not isinstance(answer, type):
+        return {item.name: getattr(answer, item.name) for item in dataclasses.fields(answer)}
+    return {"value": answer}
 
 
 def _path(trial: int, command_id: str) -> str:

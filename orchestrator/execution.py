@@ -7,36 +7,39 @@ that it stands. Both work in virtual time (simulate) and in wall time (run), wit
 from __future__ import annotations
 
 import asyncio
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 from drivers.clock import Clock, RealClock, VirtualClock, VirtualLoop, run_virtual
-from drivers.registry import open_link
+from drivers.links.opening import open_link
 from orchestrator.analysis import Analysis
 from orchestrator.check import Ready
 from orchestrator.claims import ClaimBoard
 from orchestrator.compile import Compiler
 from orchestrator.directory import CampaignDirectory
-from orchestrator.errors import InputError, LabRefused
+from orchestrator.errors import InputError, LabRefused, StorageError
 from orchestrator.evidence import Evidence
 from orchestrator.history import Standing, read_standing
+from orchestrator.interrupts import interrupts
 from orchestrator.journal import Journal
 from orchestrator.knowledge import Knowledge, knowledge_of
 from orchestrator.lab import Lab
 from orchestrator.laboratory import Laboratory, station
 from orchestrator.loop import CampaignLoop, Ending, Progress
+from orchestrator.outcomes import StopSwitch
 from orchestrator.references import References
-from orchestrator.runner import Runner, StopSwitch
+from orchestrator.runner import Runner
 from orchestrator.trials import TrialExecutor
 from orchestrator.versions import versions
 from orchestrator.worlds import ServedWorlds, VirtualWorlds, Worlds, described, pool_of
 
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
 OnProgress = Callable[[Progress], None]
 
 
@@ -46,7 +49,8 @@ class Settings:
 
     is_virtual: bool
     fsync: bool = True
-    """Whether commits and measurement files reach the disk at once, so that a power cut loses nothing."""
+    """Whether commits and measurement files reach the disk at once, so that a power cut loses nothing. Simulated
+    worlds never do that, so a simulation gains little by it."""
     on_progress: OnProgress | None = None
     on_step: Callable[[int, Any], None] | None = None
 
@@ -84,13 +88,13 @@ def refuse_unarmed(lab: Lab, *, is_armed: bool) -> None:
         )
 
 
-def resume(path: Path, *, is_armed: bool = False, on_progress: OnProgress | None = None, fsync: bool = True) -> Ending:
+def resume(path: Path, *, is_armed: bool = False, on_progress: OnProgress | None = None) -> Ending:
     """Go on with a campaign that was stopped or killed.
 
     is_armed: whether real hardware may be touched.
 
     Raises:
-        InputError: There is no campaign, or it has finished.
+        InputError: There is no campaign, it has finished, or its `campaign.json` was changed since it began.
         InUse, NewerVersion, StorageError, LabRefused: As `start`.
     """
     directory = CampaignDirectory.open(path)
@@ -98,7 +102,8 @@ def resume(path: Path, *, is_armed: bool = False, on_progress: OnProgress | None
         request = directory.requested()
         task = Ready.from_data(request["campaign"], request["lab"])
         refuse_unarmed(task.lab, is_armed=is_armed)
-        settings = Settings(is_virtual=request["mode"] == "virtual", fsync=fsync, on_progress=on_progress)
+        is_virtual = request["mode"] == "virtual"
+        settings = Settings(is_virtual=is_virtual, fsync=not is_virtual, on_progress=on_progress)
         return _execute(task, directory, settings)
 
 
@@ -108,14 +113,17 @@ def _execute(task: Ready, directory: CampaignDirectory, settings: Settings) -> E
         with engine.connect() as connection:
             standing = read_standing(connection)
         _refuse_finished(standing, directory)
+        _refuse_changed(standing, directory)
         if settings.is_virtual:
             loop = VirtualLoop(standing.last_s)
             clock = VirtualClock(loop)
             work = _Execution(task, directory, settings, standing, clock, charge=_charge_virtual(task, clock))
             return run_virtual(work.run(Journal(engine, clock, epoch=standing.epoch + 1)), loop=loop)
-        clock = RealClock(zero=_created(standing))
+        clock = RealClock(_created(standing), at_least_s=standing.last_s)
         work = _Execution(task, directory, settings, standing, clock, charge=lambda wall_s: wall_s)
         return asyncio.run(work.run(Journal(engine, clock, epoch=standing.epoch + 1)))
+    except asyncio.CancelledError:  # the operator asked twice
+        raise KeyboardInterrupt from None
     finally:
         engine.dispose()
 
@@ -124,6 +132,31 @@ def _refuse_finished(standing: Standing, directory: CampaignDirectory) -> None:
     if standing.campaign is not None and standing.campaign["status"] == "finished":
         reason = standing.campaign["reason"]
         raise InputError(f"the campaign in {directory.path} has finished ({reason}); nothing is left to resume")
+
+
+def _refuse_changed(standing: Standing, directory: CampaignDirectory) -> None:
+    """Hold what the directory asks for against what its journal says was begun."""
+    if standing.campaign is None:
+        return
+    began = {
+        "mode": standing.campaign["mode"],
+        "campaign": standing.campaign["config"],
+        "lab": standing.campaign["lab"],
+    }
+    changes = list(_changes(directory.requested(), began))
+    if changes:
+        raise InputError(
+            f"{directory.request} was changed since this campaign began: {'; '.join(changes[:3])}. A campaign is what "
+            "its journal says: put the file back, or begin another campaign in a directory of its own"
+        )
+
+
+def _changes(now: Any, began: Any, name: str = "") -> Iterator[str]:
+    if isinstance(now, Mapping) and isinstance(began, Mapping):
+        for key in sorted({*now, *began}):
+            yield from _changes(now.get(key), began.get(key), f"{name}.{key}" if name else key)
+    elif now != began:
+        yield f"{name} is {now!r} and was {began!r}"
 
 
 def _created(standing: Standing) -> datetime:
@@ -153,19 +186,32 @@ class _Execution:
 
     async def run(self, journal: Journal) -> Ending:
         """Connect, recover, loop, and close, whatever happens."""
+        created = self.clock.utc()
         worlds = self._worlds()
         try:
             laboratory = self._laboratory(worlds)
             await laboratory.connect()
             try:
-                with _interrupts(self.stop):
-                    self._begin(journal, laboratory)
-                    return await self._loop(journal, laboratory).run()
+                with interrupts(self.stop):
+                    return await self._supervised(journal, laboratory, created)
             finally:
                 await laboratory.close()
         finally:
             worlds.close()
             journal.close()
+
+    async def _supervised(self, journal: Journal, laboratory: Laboratory, created: datetime) -> Ending:
+        """Run the loop; where that ends otherwise than it should, make the instruments safe."""
+        try:
+            self._begin(journal, laboratory, created)
+            ending = await self._loop(journal, laboratory).run()
+        except (Exception, asyncio.CancelledError) as error:
+            await _make_safe(journal, laboratory, f"{type(error).__name__}: {error}")
+            raise
+        if ending.status != "faulted":
+            return ending
+        left = await _make_safe(journal, laboratory, ending.reason)
+        return replace(ending, reason="; ".join([ending.reason, *left]))
 
     def _worlds(self) -> Worlds:
         kind = VirtualWorlds if self.settings.is_virtual else ServedWorlds
@@ -186,11 +232,12 @@ class _Execution:
             )
         return Laboratory(stations=stations, clock=self.clock, limits=self.task.limits)
 
-    def _begin(self, journal: Journal, laboratory: Laboratory) -> None:
+    def _begin(self, journal: Journal, laboratory: Laboratory, created: datetime) -> None:
         campaign = self.task.campaign
         if self.standing.campaign is None:
             body = {
                 "name": campaign.name,
+                "created_utc": created.isoformat(),
                 "mode": "virtual" if self.settings.is_virtual else "wall",
                 "seed": campaign.seed,
                 "planner": campaign.planner.policy,
@@ -220,11 +267,9 @@ class _Execution:
             stop=self.stop,
             past=dict(self.standing.past),
             waits=dict(self.standing.waits),
-            on_step=self.settings.on_step,
+            on_step=_harmless(self.settings.on_step),
         )
-        references = References(self.clock)
-        for row in self.standing.references:
-            references.latest[row["role"]] = evidence.recall(row["path"], row["sha256"])
+        references = self._references(evidence, journal)
         executor = TrialExecutor(
             compiler=Compiler.of(campaign, self.task.casting),
             claims=ClaimBoard({name: item.capacity for name, item in laboratory.stations.items()}),
@@ -244,8 +289,23 @@ class _Execution:
             stop=self.stop,
             charge=self.charge,
             history=self.standing.history,
-            on_progress=self.settings.on_progress,
+            on_progress=_harmless(self.settings.on_progress),
         )
+
+    def _references(self, evidence: Evidence, journal: Journal) -> References:
+        references = References(self.clock)
+        for row in self.standing.references:
+            try:
+                references.latest[row["role"]] = evidence.recall(row["path"], row["sha256"])
+            except StorageError as error:
+                text = f"the last {row['role']} reference is lost and will be measured again: {error}"
+                journal.append("incident", {"kind": "fault", "text": text})
+        for key, rows in self.standing.chosen.items():
+            try:
+                references.chosen[key] = [evidence.recall(row["path"], row["sha256"]) for row in rows]
+            except StorageError:
+                continue  # said above; the trial chooses anew
+        return references
 
     def _knowledge(self) -> Knowledge:
         campaign = self.task.campaign
@@ -255,22 +315,36 @@ class _Execution:
         return knowledge
 
 
-@contextmanager
-def _interrupts(stop: StopSwitch) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM ask for a stop after the current step; a second one ends the process at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+async def _make_safe(journal: Journal, laboratory: Laboratory, why: str) -> list[str]:
+    """Stop every actuator, journal that where the journal still takes it, and return what could not be stopped."""
+    failed = await laboratory.stop_all()
+    stopped = [name for name in laboratory.stoppable if name not in failed]
+    left = [f"{name} could not be stopped: {reason}" for name, reason in failed.items()]
+    said = [("recovery", f"stopped {', '.join(stopped)} after {why}")] if stopped else []
+    said += [("intervention", f"{text}; see to it") for text in left]
+    for kind, text in said:
+        log.warning("made_safe %s", text)
+        try:
+            journal.append("incident", {"kind": kind, "text": text}, durable=True)
+        except StorageError as error:
+            log.warning("not_journalled error=%s", error)
+    return left
 
-    def ask(number: int, _frame: object) -> None:
-        if stop.is_set:
-            signal.signal(number, signal.SIG_DFL)
-            raise KeyboardInterrupt
-        stop.is_set = True
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _harmless(callback: Callable[P, None] | None) -> Callable[P, None] | None:
+    """Let a display that fails (its terminal is gone, say) end itself and not the campaign."""
+    if callback is None:
+        return None
+    is_broken = False
+
+    def shown(*args: P.args, **kwargs: P.kwargs) -> None:
+        nonlocal is_broken
+        if is_broken:
+            return
+        try:
+            callback(*args, **kwargs)
+        except Exception:  # the supervisor of displays
+            is_broken = True
+            log.exception("display_failed")
+
+    return shown

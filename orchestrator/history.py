@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from orchestrator.outcomes import PastStep
 from orchestrator.records import (
     TrialRecord,
     read_campaign,
@@ -16,8 +18,7 @@ from orchestrator.records import (
     read_past_steps,
     read_trials,
 )
-from orchestrator.runner import PastStep
-from orchestrator.store import AskRow, JournalRow
+from orchestrator.store import AskRow, JournalRow, MeasurementRow
 
 REFERENCE_ROLES = ("mirror", "blank")
 
@@ -31,6 +32,8 @@ class History:
     told: list[list[int]] = field(default_factory=list)
     """Trial numbers of each telling, in order."""
     diagnostics: dict[str, Any] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    """Why the last trials that ended were lost, as long as each of them was lost to a fault of the lab."""
 
     @property
     def asks(self) -> int:
@@ -52,6 +55,9 @@ class Standing:
     waits: Mapping[str, float]
     """When waits of open trials end, by command id."""
     references: Sequence[Mapping[str, Any]]
+    """The newest measurement of each role."""
+    chosen: Mapping[str, Sequence[Mapping[str, Any]]]
+    """The references that open trials found young enough, by trial and path."""
 
 
 def read_standing(connection: Connection) -> Standing:
@@ -64,6 +70,7 @@ def read_standing(connection: Connection) -> Standing:
         findings=read_observations(connection),
         told=[event["trials"] for event in _bodies(connection, "told")],
         diagnostics=_last_diagnostics(connection),
+        faults=_faults_in_a_row(connection),
     )
     return Standing(
         campaign=read_campaign(connection),
@@ -73,6 +80,7 @@ def read_standing(connection: Connection) -> Standing:
         past=read_past_steps(connection, open_trials),
         waits={body["command_id"]: body["until_s"] for body in _bodies(connection, "wait")},
         references=[row for row in latest if row is not None],
+        chosen=_chosen_references(connection, open_trials),
     )
 
 
@@ -80,10 +88,34 @@ _JOURNAL: Any = JournalRow.__table__  # type: ignore[attr-defined]
 
 
 def _bodies(connection: Connection, kind: str) -> list[dict[str, Any]]:
-    import json
-
     query = select(_JOURNAL.c.body).where(_JOURNAL.c.kind == kind).order_by(_JOURNAL.c.seq)
     return [json.loads(body) for body in connection.execute(query).scalars()]
+
+
+def _chosen_references(connection: Connection, trials: Sequence[int]) -> dict[str, list[Mapping[str, Any]]]:
+    table: Any = MeasurementRow.__table__  # type: ignore[attr-defined]
+    query = select(_JOURNAL).where(_JOURNAL.c.kind == "references_chosen", _JOURNAL.c.trial.in_(list(trials)))
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for event in connection.execute(query).all():
+        rows = select(table).where(table.c.id.in_(json.loads(event.body)["measurements"])).order_by(table.c.role)
+        found[f"{event.trial:06d}.{event.step}"] = [dict(row) for row in connection.execute(rows).mappings()]
+    return found
+
+
+def _faults_in_a_row(connection: Connection) -> list[str]:
+    """Return the reasons of the trials that were lost to faults, one after another, since the last start or success.
+
+    A campaign that ended and is resumed begins to count anew: somebody has seen to the lab.
+    """
+    kinds = ("trial_lost", "trial_failed", "analysed", "campaign_ended")
+    query = select(_JOURNAL.c.kind, _JOURNAL.c.body).where(_JOURNAL.c.kind.in_(kinds)).order_by(_JOURNAL.c.seq.desc())
+    reasons: list[str] = []
+    for kind, text in connection.execute(query):
+        body = json.loads(text) if kind == "trial_lost" else {}
+        if not body.get("is_fault", bool(body)):
+            break
+        reasons.append(body["reason"])
+    return reasons[::-1]
 
 
 def _last_diagnostics(connection: Connection) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, func, insert, select
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from drivers.clock import Clock
 from orchestrator.errors import StorageError
@@ -106,10 +106,12 @@ class Journal:
             self._connection.execute(insert(_JOURNAL), self._buffer)
             self._projector.write()
             self._connection.commit()
-        except (OperationalError, DBAPIError) as error:
+        except BaseException as error:  # Ctrl-C in the middle as well: whether this was committed is not known here
             self._closed = True
             self._connection.rollback()
-            raise StorageError(_explain(error)) from error
+            if isinstance(error, DBAPIError):
+                raise StorageError(_explain(error)) from error
+            raise
         self._buffer.clear()
         self.commits += 1
 
@@ -154,6 +156,8 @@ def _boot_id() -> str:
 
 def _explain(error: Exception) -> str:
     text = str(getattr(error, "orig", error))
+    if isinstance(error, IntegrityError):
+        return f"another controller has gone on with this campaign ({text}); this one acts no more"
     if "full" in text:
         return (
             f"the disk is full ({text}): the campaign stopped before acting; free some space, then `labpilot resume` it"

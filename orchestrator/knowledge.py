@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,13 @@ WITHOUT_MODEL = frozenset({"random", "sobol", "grid"})
 
 FALLBACK = "random"
 """The policy that goes on when the chosen one raises."""
+
+
+_Happened = Callable[[Planner], Any]
+
+
+class BadProposal(ValueError):
+    """A policy answered what may not be tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +58,22 @@ class Knowledge:
     watches_map: bool = False
     """Whether a stopping rule looks at the map's uncertainty, whatever the policy."""
     planner: Planner = field(init=False)
-    _proposed: list[Proposal] = field(default_factory=list)
+    _story: list[_Happened] = field(default_factory=list)
+    """All that was done to the planner, in order: what another one must be told to stand where it does."""
+    _taken: dict[str, bytes] = field(default_factory=dict)
+    """Keys of the points that must not be proposed again, by proposal."""
 
     def __post_init__(self) -> None:
-        self.planner = Planner(self.space, self.objectives, seed=self.seed, policy=self.policy, options=self.options)
+        self.planner = self._planner(self.policy, self.options)
+
+    def _planner(self, policy: str, options: Mapping[str, Any]) -> Planner:
+        planner = Planner(self.space, self.objectives, seed=self.seed, policy=policy, options=options)
+        for happened in self._story:
+            happened(planner)
+        return planner
 
     def ask(self, n: int) -> Answer:
-        """Ask for points to try.
+        """Ask for points to try: the border at which a policy's answer is checked.
 
         Raises:
             SearchSpaceExhausted: No admissible point is left.
@@ -64,32 +82,79 @@ class Knowledge:
         policy, reason = self.policy, ""
         try:
             proposals = self.planner.ask(n)
+            self._refuse(proposals, n)
         except SearchSpaceExhausted:
             raise
         except Exception as error:  # the supervisor of planner policies: a campaign outlives any of them
             log.exception("planner_failed policy=%s", self.policy)
             policy, reason = FALLBACK, f"policy {self.policy!r} raised {type(error).__name__}: {error}"
             proposals = self._fall_back(n)
-        self._proposed.extend(proposals)
+        else:
+            self._note(proposals)
+        proposals = [_with_finite_predictions(proposal) for proposal in proposals]
         return Answer(proposals=proposals, wall_s=time.perf_counter() - started, policy=policy, fallback_reason=reason)
 
-    def _fall_back(self, n: int) -> list[Proposal]:
-        stand_in = Planner(self.space, self.objectives, seed=self.seed, policy=FALLBACK)
-        stand_in.adopt(self._proposed)
-        stand_in.tell(self.planner.observations)
-        proposals = stand_in.ask(n)
+    def _refuse(self, proposals: Sequence[Proposal], n: int) -> None:
+        """Hold a policy's answer against what it may propose.
+
+        Raises:
+            BadProposal: It proposes too much, the same twice, or what the space does not admit.
+        """
+        if len(proposals) > n:
+            raise BadProposal(f"it proposed {len(proposals)} points when asked for {n}")
+        taken = set(self._taken.values())
+        for proposal in proposals:
+            problems = self.space.violations(proposal.parameters)
+            if problems:
+                raise BadProposal(f"it proposed what the space does not admit: {problems[0]}")
+            json.dumps(dict(proposal.parameters))  # what the journal cannot hold is no plain value
+            key = self._key(proposal)
+            if key in taken:
+                raise BadProposal(f"it proposed {dict(proposal.parameters)} twice")
+            taken.add(key)
+
+    def _key(self, proposal: Proposal) -> bytes:
+        return self.space.keys(self.space.rows([proposal.parameters]))[0]
+
+    def _note(self, proposals: Sequence[Proposal]) -> None:
+        self._story.append(lambda planner: planner.adopt(proposals))
+        self._taken.update({proposal.id: self._key(proposal) for proposal in proposals})
+
+    def _adopt(self, proposals: Sequence[Proposal]) -> None:
         self.planner.adopt(proposals)
+        self._note(proposals)
+
+    def _fall_back(self, n: int) -> list[Proposal]:
+        self.planner = self._planner(self.policy, self.options)  # what it has just proposed must not stay pending
+        proposals = self._planner(FALLBACK, {}).ask(n)
+        self._adopt(proposals)
         return proposals
 
-    def tell(self, trials: Sequence[TrialRecord], findings: Mapping[int, Sequence[Mapping[str, Any]]]) -> None:
-        """Tell what came of trials; lost ones are given back to the planner."""
+    def tell(self, trials: Sequence[TrialRecord], findings: Mapping[int, Sequence[Mapping[str, Any]]]) -> Sequence[str]:
+        """Tell what came of trials; lost ones are given back to the planner.
+
+        Returns:
+            Why the planner refused to learn from some of them: a defect of their analysis, which costs no campaign.
+        """
         targets = {objective.name for objective in self.objectives}
+        problems: list[str] = []
         for trial in trials:
-            observations = observations_of(trial, findings.get(trial.number, []), targets)
-            if observations:
-                self.planner.tell(observations)
-            elif trial.proposal_id is not None:
-                self.planner.discard(trial.proposal_id)
+            try:
+                observations = observations_of(trial, findings.get(trial.number, []), targets)
+                if observations:
+                    self._do(lambda planner, told=observations: planner.tell(told))
+                    continue
+            except Exception as error:  # the supervisor of tellings: what cannot be learnt from costs one trial
+                log.exception("tell_failed trial=%d", trial.number)
+                problems.append(f"the planner learnt nothing from trial {trial.number}: {error}")
+            if trial.proposal_id is not None:
+                self._do(lambda planner, given_up=trial.proposal_id: planner.discard(given_up))
+                self._taken.pop(trial.proposal_id, None)
+        return problems
+
+    def _do(self, happened: _Happened) -> None:
+        happened(self.planner)
+        self._story.append(happened)
 
     def predict(self, points: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation (``n`` each) of the first objective's target.
@@ -101,14 +166,19 @@ class Knowledge:
         return posterior.mean, posterior.sd
 
     def diagnostics(self) -> dict[str, Any]:
-        """Return what the planner says of itself, with the map's uncertainty where a map is what is wanted."""
+        """Return what the planner says of itself, with the map's uncertainty where a map is what is wanted.
+
+        What it cannot say, because a fit failed say, is left out.
+        """
         first = self.objectives[0]
         is_wanted = first.direction == "learn" and (self.watches_map or self.policy not in WITHOUT_MODEL)
-        found = self.planner.diagnostics(with_model=is_wanted)
-        uncertainty = found.pop("map_uncertainty", None)
-        if uncertainty is not None:
-            found["map_uncertainty"] = uncertainty[first.name]
-        return found
+        try:
+            found = self.planner.diagnostics(with_model=is_wanted)
+        except Exception:  # the supervisor of diagnostics: a campaign does not end because a map cannot be drawn
+            log.exception("diagnostics_failed policy=%s", self.policy)
+            found = self.planner.diagnostics(with_model=False)
+        uncertainty = (found.pop("map_uncertainty", None) or {}).get(first.name)
+        return {**found, "map_uncertainty": uncertainty} if _is_finite(uncertainty) else found
 
     def restore(
         self,
@@ -128,10 +198,23 @@ class Knowledge:
             asks.setdefault(trial.ask, []).extend([proposal] if proposal else [])
         tellings = list(told)
         for index in sorted(asks):
-            self.planner.adopt(asks[index])
-            self._proposed.extend(asks[index])
+            self._adopt(asks[index])
             while tellings and by_number[tellings[0][0]].ask == index:
                 self.tell([by_number[number] for number in tellings.pop(0)], findings)
+
+
+def _with_finite_predictions(proposal: Proposal) -> Proposal:
+    """Leave out what a policy predicts without a number: the journal holds none, and nobody could use it."""
+    finite = {
+        name: prediction
+        for name, prediction in proposal.predictions.items()
+        if all(_is_finite(value) for value in asdict(prediction).values())
+    }
+    return replace(proposal, predictions=finite)
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def knowledge_of(campaign: Campaign, *, pool: Sequence[Mapping[str, Any]] | None) -> Knowledge:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from drivers.capabilities import Identity
 from drivers.clock import Clock
-from drivers.command import CommandSpec, Quantity, command_specs
+from drivers.command import CommandSpec, Effect, Quantity, command_specs
 from drivers.errors import DeviceFault, DriverError
+from orchestrator.calls import call
 from orchestrator.errors import LabRefused
+
+log = logging.getLogger(__name__)
+
+CONNECT_S = 120.0
+"""How long a device may take to connect and say who it is."""
+
+CLOSE_S = 30.0
+STOP_S = 30.0
 
 SiteLimits = Mapping[str, Mapping[str, Mapping[str, Quantity]]]
 """Limits by device, command and argument."""
@@ -44,14 +54,13 @@ class Laboratory:
             LabRefused: Some did not answer; lists each of them with its reason. Those that did are closed again.
         """
         names = list(self.stations)
-        answers = await asyncio.gather(
-            *(self.stations[name].driver.connect() for name in names), return_exceptions=True
-        )
+        answers = await asyncio.gather(*(self._connect(name) for name in names), return_exceptions=True)
         problems = []
         for name, answer in zip(names, answers, strict=True):
             if isinstance(answer, DriverError):
                 problems.append(f"  {name} ({self.stations[name].url}): {answer}")
             elif isinstance(answer, BaseException):
+                await self.close()
                 raise answer
             else:
                 self.identities[name] = answer
@@ -59,14 +68,21 @@ class Laboratory:
             await self.close()
             raise LabRefused("\n".join(["these devices did not connect; nothing was started:", *problems]))
 
+    async def _connect(self, name: str) -> Identity:
+        return await self._call(name, "connect", effect=Effect.READ, deadline_s=CONNECT_S)
+
+    async def _call(self, name: str, method: str, *, effect: Effect, deadline_s: float) -> Any:
+        function = getattr(self.stations[name].driver, method)
+        return await call(function, {}, effect=effect, deadline_s=deadline_s, device=name, command=method)
+
     async def reconnect(self, device: str) -> None:
         """Connect a device anew after its port was lost, and make sure that it is the same one.
 
         Raises:
-            NotConnected: It is still absent.
+            DriverError: It is still absent.
             DeviceFault: Another device answers at its port.
         """
-        found = await self.stations[device].driver.connect()
+        found = await self._connect(device)
         before = self.identities.get(device)
         if before is not None and found.serial != before.serial:
             raise DeviceFault(
@@ -76,28 +92,36 @@ class Laboratory:
             )
 
     async def close(self) -> None:
-        """Close every device."""
-        await asyncio.gather(*(station.driver.close() for station in self.stations.values()), return_exceptions=True)
+        """Close every device; one that cannot be is left to the end of the process."""
+        closings = (self._call(name, "close", effect=Effect.IDEMPOTENT, deadline_s=CLOSE_S) for name in self.stations)
+        for answer in await asyncio.gather(*closings, return_exceptions=True):
+            if isinstance(answer, BaseException):
+                log.warning("close_failed error=%s", answer)
 
     def check_limits(self, device: str, command: str, arguments: Mapping[str, Any]) -> None:
         """Refuse a command outside the driver's limits intersected with the site's.
 
         Raises:
             OutOfLimits: A value lies outside; nothing was sent.
+            Rejected: A value cannot be compared with its limits; nothing was sent.
         """
         spec = self.stations[device].specs[command]
         site = self.limits.get(device, {}).get(command, {})
         spec.check_limits(arguments, site=site, device=device)
 
     async def stop_all(self) -> dict[str, str]:
-        """Stop every actuator in parallel; return what could not be stopped and why."""
-        stoppable = {name: s.driver for name, s in self.stations.items() if callable(getattr(s.driver, "stop", None))}
-        answers = await asyncio.gather(*(driver.stop() for driver in stoppable.values()), return_exceptions=True)
+        """Stop every actuator in parallel, within `STOP_S`; return what could not be stopped and why."""
+        names = self.stoppable
+        stops = (self._call(name, "stop", effect=Effect.IDEMPOTENT, deadline_s=STOP_S) for name in names)
+        answers = await asyncio.gather(*stops, return_exceptions=True)
         return {
-            name: str(answer)
-            for name, answer in zip(stoppable, answers, strict=True)
-            if isinstance(answer, BaseException)
+            name: str(answer) for name, answer in zip(names, answers, strict=True) if isinstance(answer, BaseException)
         }
+
+    @property
+    def stoppable(self) -> list[str]:
+        """Names of the devices that can be stopped."""
+        return [name for name, item in self.stations.items() if callable(getattr(item.driver, "stop", None))]
 
 
 def station(name: str, driver: Any, *, url: str, capacity: int) -> Station:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -12,11 +13,13 @@ from orchestrator.campaign import Campaign
 from orchestrator.history import History
 from orchestrator.journal import Journal
 from orchestrator.knowledge import Answer, Knowledge
+from orchestrator.outcomes import StopRequested, StopSwitch
 from orchestrator.records import TrialRecord
-from orchestrator.runner import StopRequested, StopSwitch
 from orchestrator.stopping import reason_to_stop
 from orchestrator.trials import TrialExecutor, Verdict
 from planner.errors import SearchSpaceExhausted
+
+log = logging.getLogger(__name__)
 
 FAULTS_IN_A_ROW = 3
 """Trials lost to faults, one after another, before the campaign gives up on the lab."""
@@ -56,7 +59,8 @@ class CampaignLoop:
     """Takes the wall time of an ask, lets the clock know, and returns what was charged."""
     history: History = field(default_factory=History)
     on_progress: Callable[[Progress], None] | None = None
-    _faults_in_a_row: int = 0
+    _broken: list[Exception] = field(default_factory=list)
+    """What ended the campaign while trials were under way."""
 
     async def run(self) -> Ending:
         """Go on until something ends the campaign, and journal what it was.
@@ -79,19 +83,28 @@ class CampaignLoop:
                 return ending
 
     async def _work_off(self) -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                for trial in [trial for trial in self.history.trials if trial.is_open]:
-                    group.create_task(self._one(trial))
-        except* StopRequested:
-            self.stop.is_set = True
-        except* Exception as group_error:
-            raise _first(group_error) from group_error
+        """Carry the open trials through, side by side; one that ends the campaign lets the others finish their act.
+
+        Raises:
+            StorageError: Something could not be written, by the first trial that it happened to.
+        """
+        async with asyncio.TaskGroup() as group:
+            for trial in [trial for trial in self.history.trials if trial.is_open]:
+                group.create_task(self._one(trial))
+        if self._broken:
+            raise self._broken[0]
 
     async def _one(self, trial: TrialRecord) -> None:
-        verdict = await self.executor.run(trial)
-        self._take(trial, verdict)
-        self._show()
+        try:
+            self._take(trial, await self.executor.run(trial))
+        except StopRequested:
+            self.stop.set()
+        except Exception as error:  # not the group's to see: it would cut its other trials off in the middle of an act
+            log.error("trial_broke trial=%d error=%s", trial.number, error)
+            self._broken.append(error)
+            self.stop.set()
+        else:
+            self._show()
 
     def _take(self, trial: TrialRecord, verdict: Verdict) -> None:
         self.history.trials[trial.number - 1] = replace(
@@ -104,14 +117,18 @@ class CampaignLoop:
             finished_s=self.clock.now_s(),
         )
         self.history.findings[trial.number] = list(verdict.findings)
-        self._faults_in_a_row = self._faults_in_a_row + 1 if verdict.is_fault else 0
+        if verdict.is_fault:
+            self.history.faults.append(verdict.reason)
+        else:
+            self.history.faults.clear()
 
     def _tell(self) -> None:
         """Tell in the order of the trial numbers, so that the order in which they ended changes nothing."""
         told = {number for telling in self.history.told for number in telling}
         waiting = [trial for trial in self.history.trials if trial.number not in told]
         if waiting:
-            self.knowledge.tell(waiting, self.history.findings)
+            for problem in self.knowledge.tell(waiting, self.history.findings):
+                self.journal.append("incident", {"kind": "fallback", "text": problem})
             numbers = [trial.number for trial in waiting]
             self.history.told.append(numbers)
             self.journal.append("told", {"trials": numbers})
@@ -122,8 +139,8 @@ class CampaignLoop:
             return Ending(status="finished", reason=f"the budget of {budget.trials} trials is spent")
         if budget.duration_s is not None and self.clock.now_s() >= budget.duration_s:
             return Ending(status="finished", reason=f"the budget of {budget.duration_s / 3600:g} h is spent")
-        if self._faults_in_a_row >= FAULTS_IN_A_ROW:
-            reasons = "; ".join(trial.reason for trial in trials[-FAULTS_IN_A_ROW:])
+        if len(self.history.faults) >= FAULTS_IN_A_ROW:
+            reasons = "; ".join(self.history.faults[-FAULTS_IN_A_ROW:])
             return Ending(status="faulted", reason=f"{FAULTS_IN_A_ROW} trials in a row were lost: {reasons}")
         reason = reason_to_stop(self.campaign.stopping, trials, self.campaign.objectives, self.history.diagnostics)
         return Ending(status="finished", reason=reason) if reason else None
@@ -192,11 +209,3 @@ class CampaignLoop:
             self.on_progress(
                 Progress(trials=self.history.trials, diagnostics=self.history.diagnostics, now_s=self.clock.now_s())
             )
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the cause of a failed group: one error is what a person can act upon, and the rest follow from it."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -53,13 +53,27 @@ def write_measurement(
     """
     data = _encode(measurement)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent, fsync=fsync)
         write_durably(path, data, fsync=fsync, fsync_folder=fsync and fsync_folder)
     except OSError as error:
         raise StorageError(
             f"{path} could not be written ({error.strerror}); free some space or fix the directory, then resume"
         ) from error
     return Written(path=path, sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
+
+
+def make_folder(path: Path, *, fsync: bool = True) -> None:
+    """Make a folder and those above it, and push their names to the disk; nothing happens where it exists.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    if path.is_dir():
+        return
+    make_folder(path.parent, fsync=fsync)
+    path.mkdir(exist_ok=True)
+    if fsync:
+        sync_folder(path.parent)
 
 
 def write_durably(path: Path, data: bytes, *, fsync: bool = True, fsync_folder: bool = True) -> None:

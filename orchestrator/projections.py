@@ -227,7 +227,7 @@ def _step_intended(rows: Rows, event: Event) -> None:
     if body.pop("is_repeat", False):
         row = rows.get(StepRow, event.command_id)
         state = states.advance(states.STEP, row["state"], "intend")
-        rows.change(StepRow, event.command_id, state=state, attempts=row["attempts"] + 1)
+        rows.change(StepRow, event.command_id, state=state, attempts=row["attempts"] + 1, finished_s=None, error="")
         return
     rows.put(
         StepRow,
@@ -249,7 +249,7 @@ def _step_ended(name: str) -> Callable[[Rows, Event], None]:
             StepRow,
             event.command_id,
             state=state,
-            finished_s=event.at_s,
+            finished_s=None if state == states.StepState.AMBIGUOUS else event.at_s,
             error=event.body.get("error", ""),
             settled_by=event.body.get("settled_by", ""),
             result=event.body.get("result", {}),

@@ -7,70 +7,29 @@ for ever; devices get it as the tag of shots and acquisitions.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from drivers.command import CommandSpec, Effect
 from drivers.errors import Ambiguous, DeviceFault, DriverError, NotConnected, NotSent, OutOfLimits, Rejected, Unreadable
+from orchestrator.calls import PATIENCE_S, call
 from orchestrator.errors import StorageError
-from orchestrator.evidence import Evidence, Kept, taken_apart
+from orchestrator.evidence import NOT_FINITE, Evidence, Kept, taken_apart
 from orchestrator.journal import Journal
 from orchestrator.laboratory import Laboratory
 from orchestrator.measurements import MeasurementFile
+from orchestrator.outcomes import Done, PastStep, StopRequested, StopSwitch, TrialFailed, TrialLost
 from orchestrator.plan import Act, Wait
+from orchestrator.set_points import SetPoints
+
+__all__ = ["Done", "PastStep", "Runner", "StopRequested", "StopSwitch", "TrialFailed", "TrialLost"]
 
 RETRY_AFTER_S = (1.0, 5.0, 30.0)
 """Pauses before a command that did not reach its device, or could not be read, is sent again."""
 
-PATIENCE_S = 600.0
-"""A command that is still running this long after its own timeout is in doubt, whatever its driver says."""
-
-
-class TrialFailed(Exception):
-    """The recipe's fault: the planner learns from it."""
-
-
-class TrialLost(Exception):
-    """The lab's fault: the planner may propose the point again."""
-
-    def __init__(self, reason: str, *, device: str = "", is_fault: bool = True) -> None:
-        super().__init__(reason)
-        self.device = device
-        self.is_fault = is_fault
-        """Whether it counts towards giving up on the lab."""
-
-
-class StopRequested(Exception):
-    """The operator asked to stop; the trial stays open and is resumed later."""
-
-
-@dataclass(slots=True)
-class StopSwitch:
-    """The operator's word, looked at before every act."""
-
-    is_set: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """What an act left behind."""
-
-    result: Mapping[str, Any]
-    measurement: MeasurementFile | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PastStep:
-    """What the journal knows of an act from before a restart."""
-
-    state: str
-    result: Mapping[str, Any]
-    error: str = ""
-    path: str | None = None
-    """The measurement's file, if the act left one."""
-    sha256: str | None = None
+LONG_S = 60.0
+"""A READ that may last longer than this is not waited for when the operator asks to stop: it is made again later."""
 
 
 @dataclass(slots=True)
@@ -86,87 +45,148 @@ class Runner:
     waits: dict[str, float] = field(default_factory=dict)
     """When waits that a restart found open end, by command id."""
     on_step: Callable[[int, Act], None] | None = None
+    _set_points: SetPoints = field(default_factory=SetPoints)
 
     async def act(self, trial: int, act: Act) -> Done:
         """Carry out one act, or take its outcome from before a restart.
 
         Raises:
-            TrialFailed: The recipe asks for what the limits refuse, or the device refused it.
-            TrialLost: The device could not do it, or its outcome cannot be known.
+            TrialFailed: The recipe asks for what the limits refuse.
+            TrialLost: The device refused it or could not do it, or its outcome or answer cannot be known.
             StopRequested: The operator asked to stop; nothing was sent.
             StorageError: The journal or the file could not be written.
         """
         command_id = f"{trial:06d}.{act.path}"
         past = self.past.pop(command_id, None)
+        context = self._context(trial, act, command_id, was_intended=past is not None)
         if past is not None and past.state == "done":
-            return self._expected(act, self._recalled(past))
+            self._set_points.note(trial, act, context.spec)
+            return self._expected(context, self._recalled(past))
         if past is not None and past.state in ("rejected", "failed"):
             raise TrialLost(past.error, device=act.device)
         if self.stop.is_set and past is None:
             raise StopRequested(command_id)
         if self.on_step is not None:
             self.on_step(trial, act)
-        arguments = {**act.arguments, "tag": command_id} if act.is_tagged else dict(act.arguments)
-        spec = self.laboratory.stations[act.device].specs[act.command]
-        context = _Context(
-            trial=trial, act=act, spec=spec, command_id=command_id, arguments=arguments, was_intended=past is not None
-        )
         if past is not None:
             settled = await self._settle(context, known=True)
             if settled is not None:
-                return self._expected(act, settled)
-        return self._expected(act, await self._carry_out(context))
+                self._set_points.note(trial, act, context.spec)
+                return self._expected(context, settled)
+        await self._hold_again(trial, but_for=act.device if context.was_intended else "")
+        return self._expected(context, await self._carry_out(context))
 
     async def wait(self, trial: int, node: Wait) -> None:
-        """Let time pass; after a restart, only what is left of it."""
+        """Let time pass; after a restart, only what is left of it.
+
+        Raises:
+            StopRequested: The operator asked to stop. The end of the wait is journalled, so time goes on meanwhile.
+        """
         command_id = f"{trial:06d}.{node.path}"
         clock = self.laboratory.clock
-        if command_id not in self.waits:
-            until_s = clock.now_s() + node.duration_s
+        until_s = self.waits.get(command_id)
+        if until_s is not None and until_s <= clock.now_s():
+            return
+        if self.stop.is_set:
+            raise StopRequested(command_id)
+        await self._hold_again(trial)
+        if until_s is None:
+            until_s = self.waits[command_id] = clock.now_s() + node.duration_s
             body = {"command_id": command_id, "until_s": until_s, "label": node.label}
             self.journal.append("wait", body, trial=trial, step=node.path, command_id=command_id, durable=True)
-            self.waits[command_id] = until_s
-        await clock.sleep_until(self.waits[command_id])
+        await self.stop.unless_set(clock.sleep_until(until_s))
 
     def has_begun(self, trial: int, acts: Sequence[Act]) -> bool:
         """Say whether a restart interrupted one of these acts, so that they must be gone through again."""
         return any(f"{trial:06d}.{act.path}" in self.past for act in acts)
+
+    def _context(self, trial: int, act: Act, command_id: str, *, was_intended: bool) -> _Context:
+        return _Context(
+            trial=trial,
+            act=act,
+            spec=self.laboratory.stations[act.device].specs[act.command],
+            command_id=command_id,
+            arguments={**act.arguments, "tag": command_id} if act.is_tagged else dict(act.arguments),
+            was_intended=was_intended,
+        )
+
+    async def _hold_again(self, trial: int, *, but_for: str = "") -> None:
+        """Set again what a device has lost since an open trial set it, before anything new relies on it."""
+        for act in self._set_points.take(trial, but_for=but_for):
+            context = self._context(trial, act, f"{trial:06d}.{act.path}", was_intended=True)
+            try:
+                if await self._landed(context):
+                    continue
+            except DriverError as error:
+                raise _unknown(context, error) from error
+            self._incident(context, "recovery", f"{context.command_id} ({act.label}): lost since, so set again")
+            await self.act(trial, replace(act, path=self._path_again(trial, act)))
+
+    def _path_again(self, trial: int, act: Act) -> str:
+        """Return a path for doing an act again: a command id that was done stays done."""
+        count = 1
+        while (past := self.past.get(f"{trial:06d}.{act.path}.again{count}")) is not None and past.state == "done":
+            count += 1
+        return f"{act.path}.again{count}"
 
     async def _carry_out(self, context: _Context) -> Done:
         self._check_limits(context)
         trouble: DriverError | None = None
         for pause_s in (*RETRY_AFTER_S, None):
             self._intend(context, is_repeat=context.was_intended or trouble is not None)
+            acts_sent = self._acts_sent(context)
             try:
                 return self._record(context, await self._send(context))
             except (Rejected, DeviceFault) as error:
                 self._close(context, "step_rejected" if isinstance(error, Rejected) else "step_failed", error)
                 raise TrialLost(str(error), device=context.act.device) from error
-            except (NotSent, Unreadable) as error:
+            except (NotSent, Unreadable, Ambiguous) as error:
                 trouble = error
-            except Ambiguous as error:
-                trouble = error
-                self._append("step_in_doubt", context, {"error": str(error)})
-                settled = await self._settle(context, known=False)
-                if settled is not None:
-                    return settled
+                if self._may_have_landed(context, error, acts_sent):
+                    self._append("step_in_doubt", context, {"error": str(error)})
+                    settled = await self._settle(context, known=False)
+                    if settled is not None:
+                        return settled
             if pause_s is None:
                 break
             self._incident(context, "fault", f"{trouble}; trying again in {pause_s:g} s")
             await self.laboratory.clock.sleep(pause_s)
-            await self._reconnect(context, trouble)
+            try:
+                await self._reconnect(context, trouble)
+            except DeviceFault as error:
+                self._close(context, "step_failed", error)
+                raise TrialLost(str(error), device=context.act.device) from error
         self._close(context, "step_failed", trouble)
         raise TrialLost(f"gave up after {len(RETRY_AFTER_S) + 1} attempts: {trouble}", device=context.act.device)
 
+    def _acts_sent(self, context: _Context) -> int | None:
+        """Return how many acting requests a device's link has put on the wire; None where it does not count them."""
+        driver = self.laboratory.stations[context.act.device].driver
+        return getattr(getattr(driver, "_link", None), "n_acts_sent", None)
+
+    def _may_have_landed(self, context: _Context, error: DriverError, acts_sent: int | None) -> bool:
+        """Say whether a command that did not succeed may still have been carried out.
+
+        A command makes several exchanges: that the last was not sent, or not read, says nothing of those before it.
+        """
+        if isinstance(error, Ambiguous):
+            return True
+        if context.spec.effect is Effect.READ:
+            return False
+        return acts_sent is None or self._acts_sent(context) != acts_sent
+
     async def _reconnect(self, context: _Context, trouble: DriverError | None) -> None:
-        """Open a lost port again; where that does not help, the next attempt says so."""
+        """Open a lost port again; where that does not help, the next attempt says so.
+
+        Raises:
+            DeviceFault: Another device answers there.
+        """
         if not isinstance(trouble, NotConnected):
             return
         try:
             await self.laboratory.reconnect(context.act.device)
-        except DeviceFault as error:
-            self._close(context, "step_failed", error)
-            raise TrialLost(str(error), device=context.act.device) from error
+        except DeviceFault:
+            raise
         except DriverError as error:
             self._incident(context, "fault", f"reconnecting failed: {error}")
 
@@ -175,6 +195,8 @@ class Runner:
             self.laboratory.check_limits(context.act.device, context.act.command, context.arguments)
         except OutOfLimits as error:
             raise TrialFailed(str(error)) from error
+        except Rejected as error:  # limits that cannot be compared with the value say nothing of the point
+            raise TrialLost(str(error), device=context.act.device) from error
 
     def _intend(self, context: _Context, *, is_repeat: bool) -> None:
         act = context.act
@@ -190,65 +212,98 @@ class Runner:
         self._append("step_intended", context, body, durable=context.spec.effect is not Effect.READ)
 
     async def _send(self, context: _Context) -> Any:
-        driver = self.laboratory.stations[context.act.device].driver
-        method: Callable[..., Awaitable[Any]] = getattr(driver, context.act.command)
-        deadline_s = context.spec.timeout_s + context.spec.late_max_s + PATIENCE_S
-        try:
-            async with asyncio.timeout(deadline_s):
-                return await method(**context.arguments)
-        except TimeoutError as error:
-            text = f"no outcome within {deadline_s:g} s"
-            kind = Unreadable if context.spec.effect is Effect.READ else Ambiguous
-            raise kind(text, device=context.act.device, command=context.act.command) from error
+        spec, device = context.spec, context.act.device
+        work = call(
+            getattr(self.laboratory.stations[device].driver, spec.name),
+            context.arguments,
+            effect=spec.effect,
+            deadline_s=spec.timeout_s + spec.late_max_s + PATIENCE_S,
+            device=device,
+            command=spec.name,
+        )
+        if spec.effect is Effect.READ and spec.timeout_s > LONG_S:
+            return await self.stop.unless_set(work)
+        return await work
 
     async def _settle(self, context: _Context, *, known: bool) -> Done | None:
         """Close an act whose outcome is unknown; None means that it must be sent (again).
 
         known: the doubt comes from before a restart, so the recovery is worth a line in the report.
         """
-        spec = context.spec
-        if spec.effect is Effect.OPERATOR:
-            reason = f"outcome of {context.act.device}.{spec.name} is unknown and cannot be read back; ask a person"
-            self._close(context, "step_failed", reason, settled_by="operator")
-            self._incident(context, "intervention", f"{reason}: look at the sample, then make its place free")
-            raise TrialLost(reason, device=context.act.device)
-        how = "repeated"
-        if spec.effect is Effect.VERIFIABLE and spec.verify is not None:
-            if not (known and self.laboratory.clock.is_virtual):  # an in-memory link holds nothing over a restart
-                await self.laboratory.clock.sleep(spec.late_max_s)
-            if await self._landed(context):
-                self._append("step_done", context, {"settled_by": "read back", "result": {}})
-                how = "read back"
-        elif context.act.measure is not None and known:
-            adopted = await self._adopt(context)
-            if adopted is not None:
-                self._incident(context, "recovery", f"{context.command_id}: settled from its file")
-                return adopted
+        if known and context.act.measure is not None and (adopted := await self._adopt(context)) is not None:
+            self._incident(context, "recovery", f"{context.command_id}: settled from its file")
+            return adopted
+        if context.spec.effect is Effect.OPERATOR:
+            self._leave_to_a_person(context, is_fault=not known)  # a crash of ours is no fault of the lab
+        has_landed = context.spec.effect is Effect.VERIFIABLE and await self._was_read_back(context, known=known)
         if known:
+            how = "read back" if has_landed else "repeated"
             self._incident(context, "recovery", f"{context.command_id} ({context.act.label}): {how}")
-        return Done(result={}) if how == "read back" else None
+        if not has_landed:
+            return None
+        self._append("step_done", context, {"settled_by": "read back", "result": {}})
+        if context.act.measure is not None or context.act.expect is not None:
+            text = f"{context.act.label} was carried out, but its answer was lost"
+            raise TrialLost(text, device=context.act.device, is_fault=False)
+        return Done(result={})
+
+    def _leave_to_a_person(self, context: _Context, *, is_fault: bool) -> None:
+        device = context.act.device
+        reason = f"outcome of {device}.{context.spec.name} is unknown and cannot be read back; ask a person"
+        self._close(context, "step_failed", reason, settled_by="operator")
+        self._incident(context, "intervention", f"{reason}: look at the sample, then make its place free")
+        raise TrialLost(reason, device=device, is_fault=is_fault)
+
+    async def _was_read_back(self, context: _Context, *, known: bool) -> bool:
+        if not (known and self.laboratory.clock.is_virtual):  # an in-memory link holds nothing over a restart
+            await self.laboratory.clock.sleep(context.spec.late_max_s)
+        try:
+            return await self._landed(context)
+        except DriverError as error:
+            lost = _unknown(context, error)
+            self._close(context, "step_failed", lost)
+            raise lost from error
 
     async def _landed(self, context: _Context) -> bool:
-        verify = getattr(self.laboratory.stations[context.act.device].driver, str(context.spec.verify))
-        for pause_s in RETRY_AFTER_S:
+        """Ask the device whether a VERIFIABLE command landed.
+
+        Raises:
+            DriverError: It does not answer.
+        """
+        device, name = context.act.device, str(context.spec.verify)
+        station = self.laboratory.stations[device]
+        timeout_s = station.specs.get(name, context.spec).timeout_s
+        pauses_s = iter(RETRY_AFTER_S)
+        while True:
             try:
-                return bool(await verify(**context.arguments))
+                answer = await call(
+                    getattr(station.driver, name),
+                    context.arguments,
+                    effect=Effect.READ,
+                    deadline_s=timeout_s + PATIENCE_S,
+                    device=device,
+                    command=name,
+                )
+                return bool(answer)
             except DriverError as error:
+                pause_s = next(pauses_s, None)
+                if pause_s is None:
+                    raise
                 self._incident(context, "fault", f"read-back failed: {error}; trying again in {pause_s:g} s")
                 await self.laboratory.clock.sleep(pause_s)
                 await self._reconnect(context, error)
-        raise TrialLost(
-            f"{context.act.device} does not answer, so the outcome of {context.act.command} stays unknown",
-            device=context.act.device,
-        )
 
     def _record(self, context: _Context, answer: Any) -> Done:
-        result, arrays = taken_apart(answer)
         measurement = None
-        if context.act.measure is not None:
-            measurement = self._kept(
-                context, self.evidence.keep(context.trial, context.command_id, context.act, result, arrays)
-            )
+        try:
+            result, arrays = taken_apart(answer)
+            if context.act.measure is not None:
+                kept = self.evidence.keep(context.trial, context.command_id, context.act, result, arrays)
+                measurement = self._kept(context, kept)
+        except (TypeError, ValueError) as error:
+            text = f"{context.act.device}.{context.spec.name} answered what cannot be kept: {error}"
+            self._close(context, "step_failed", text)
+            raise TrialLost(text, device=context.act.device) from error
         self._append("step_done", context, {"result": result}, durable=context.spec.effect is Effect.OPERATOR)
         return Done(result=result, measurement=measurement)
 
@@ -276,8 +331,11 @@ class Runner:
             raise TrialLost(str(error), is_fault=False) from error
         return Done(result=past.result, measurement=measurement)
 
-    def _expected(self, act: Act, done: Done) -> Done:
-        expect = act.expect
+    def _expected(self, context: _Context, done: Done) -> Done:
+        act, expect = context.act, context.act.expect
+        if done.result.get(NOT_FINITE):
+            names = ", ".join(done.result[NOT_FINITE])
+            raise TrialLost(f"{act.device}.{act.command} answered no finite number: {names}", device=act.device)
         if expect is not None:
             value = done.result.get(expect.name)
             if not isinstance(value, int | float) or not expect.low <= value <= expect.high:
@@ -310,3 +368,8 @@ class _Context:
     arguments: Mapping[str, Any]
     was_intended: bool
     """Whether the journal knew of it before this controller started."""
+
+
+def _unknown(context: _Context, error: DriverError) -> TrialLost:
+    device, command = context.act.device, context.act.command
+    return TrialLost(f"the outcome of {device}.{command} stays unknown: {error}", device=device)

@@ -58,7 +58,6 @@ STEP: Mapping[tuple[str, str], str] = {
 }
 
 FINAL_TRIAL_STATES = frozenset({"told", "failed", "lost"})
-OUTCOMES: Mapping[str, str] = {"analysed": "measured", "told": "measured", "failed": "failed", "lost": "lost"}
 
 
 class IllegalTransition(RuntimeError):

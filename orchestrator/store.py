@@ -1,7 +1,7 @@
 """Tables: the append-only journal, and projections of it that queries read.
 
-The journal decides recovery; the tables are a convenience that `labpilot` can rebuild from it (and a test holds them
-equal). Schemas change by Alembic only (`orchestrator/migrations`).
+The journal decides recovery; the tables are a convenience, folded from it (tests fold them again and hold them equal).
+Schemas change by Alembic only (`orchestrator/migrations`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ class JournalRow(SQLModel, table=True):
 
     seq: int = Field(primary_key=True)
     epoch: int
-    """Which start of the controller wrote it; a later controller fences earlier ones."""
+    """Which start of the controller wrote it. A later controller fences earlier ones: its first row takes the `seq`
+    that theirs would need, so nothing of theirs can be committed any more."""
     utc: str
     mono_s: float
     """The clock's monotonic seconds: comparable within one boot, and over the whole of a virtual campaign."""
@@ -193,11 +194,11 @@ def open_engine(url: str, *, fsync: bool = True) -> Engine:
     """Open the database.
 
     url: an SQLAlchemy URL. SQLite runs in WAL mode; with fsync, every commit reaches the disk (synchronous=FULL),
-    without it a power cut may lose the tail but a killed process does not (synchronous=OFF).
+    without it a power cut may lose the tail but a killed process does not (synchronous=NORMAL).
     """
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
-        level = "FULL" if fsync else "OFF"
+        level = "FULL" if fsync else "NORMAL"
 
         @event.listens_for(engine, "connect")
         def _configure(connection: Any, _record: Any) -> None:

@@ -15,12 +15,15 @@ from drivers.clock import Clock
 from orchestrator.analysis import Analysis
 from orchestrator.claims import ClaimBoard
 from orchestrator.compile import Compiler
+from orchestrator.errors import StorageError
 from orchestrator.journal import Journal
 from orchestrator.measurements import MeasurementFile
+from orchestrator.outcomes import Done, StopRequested, TrialFailed, TrialLost
+from orchestrator.plain import not_finite, plain
 from orchestrator.plan import Act, AdaptiveScan, Node, Plan, Reference, Wait
 from orchestrator.records import TrialRecord
 from orchestrator.references import References
-from orchestrator.runner import Done, Runner, TrialFailed, TrialLost
+from orchestrator.runner import Runner
 from orchestrator.scanning import scan_points
 
 log = logging.getLogger(__name__)
@@ -53,20 +56,36 @@ class TrialExecutor:
     seed: int
 
     async def run(self, trial: TrialRecord) -> Verdict:
-        """Carry one trial to its verdict and journal it."""
-        plan = self.compiler.plan(trial)
-        async with self.claims.claim(plan.devices):
-            started_s = trial.started_s if trial.started_s is not None else self.clock.now_s()
-            self.journal.append("trial_started", self.compiler.sample(trial), trial=trial.number)
-            try:
+        """Carry one trial to its verdict and journal it: the supervisor of trials.
+
+        Raises:
+            StopRequested: The operator asked to stop; the trial stays open.
+            StorageError: The journal or a file could not be written.
+        """
+        started_s = trial.started_s if trial.started_s is not None else self.clock.now_s()
+        try:
+            plan = self.compiler.plan(trial)
+            async with self.claims.claim(plan.devices):
+                started_s = self._start(trial)
                 measurements = await self._carry_out(trial, plan)
-            except TrialFailed as error:
-                return self._failed(trial, str(error), started_s)
-            except TrialLost as error:
-                return self._lost(trial, error, started_s)
-        self.runner.evidence.settle(trial.number)
-        self.journal.append("plan_finished", {}, trial=trial.number)
-        return self._judge(trial, measurements, started_s)
+            self.runner.evidence.settle(trial.number)
+            self.journal.append("plan_finished", {}, trial=trial.number)
+            return self._judge(trial, measurements, started_s)
+        except TrialFailed as error:
+            return self._failed(trial, str(error), started_s)
+        except TrialLost as error:
+            return self._lost(trial, error, started_s)
+        except (StopRequested, StorageError):
+            raise
+        except Exception as error:  # the supervisor of trials: a defect costs the trial that met it, and no other
+            log.exception("trial_broke trial=%d", trial.number)
+            return self._lost(trial, TrialLost(f"it met a defect: {type(error).__name__}: {error}"), started_s)
+
+    def _start(self, trial: TrialRecord) -> float:
+        if trial.started_s is None and self.runner.stop.is_set:
+            raise StopRequested
+        self.journal.append("trial_started", self.compiler.sample(trial), trial=trial.number)
+        return trial.started_s if trial.started_s is not None else self.clock.now_s()
 
     async def _carry_out(self, trial: TrialRecord, plan: Plan) -> list[MeasurementFile]:
         taken: list[MeasurementFile] = []
@@ -93,32 +112,25 @@ class TrialExecutor:
     def _judge(self, trial: TrialRecord, measurements: Sequence[MeasurementFile], started_s: float) -> Verdict:
         try:
             result = self.analysis.of_trial(measurements, trial.parameters)
+            if result.cannot_tell is not None:
+                return self._failed(trial, str(result.cannot_tell), started_s)
+            body = {**_found(result), "analysis": self.analysis.label}
+            self.journal.append("analysed", body, trial=trial.number)
+        except StorageError:
+            raise
         except Exception as error:  # the supervisor of analyses: the measurements are kept, and can be analysed again
             log.exception("analysis_failed trial=%d analysis=%s", trial.number, self.analysis.label)
             reason = f"the analysis {self.analysis.label} raised {type(error).__name__}: {error}; measurements are kept"
             return self._lost(trial, TrialLost(reason), started_s)
-        if result.cannot_tell is not None:
-            return self._failed(trial, result.cannot_tell, started_s)
-        findings = [
-            {"parameters": dict(item.parameters), "values": dict(item.values), "sd": dict(item.sd), "failure": None}
-            for item in result.findings
-        ]
-        details = {name: _listed(value) for name, value in result.details.items()}
-        body = {
-            "values": dict(result.values),
-            "findings": findings,
-            "details": details,
-            "analysis": self.analysis.label,
-        }
-        self.journal.append("analysed", body, trial=trial.number)
-        return Verdict(outcome="measured", values=result.values, findings=findings, started_s=started_s)
+        return Verdict(outcome="measured", values=body["values"], findings=body["findings"], started_s=started_s)
 
     def _failed(self, trial: TrialRecord, reason: str, started_s: float) -> Verdict:
         self.journal.append("trial_failed", {"reason": reason}, trial=trial.number)
         return Verdict(outcome="failed", reason=reason, started_s=started_s)
 
     def _lost(self, trial: TrialRecord, error: TrialLost, started_s: float) -> Verdict:
-        self.journal.append("trial_lost", {"reason": str(error)}, trial=trial.number)
+        body = {"reason": str(error), "is_fault": error.is_fault}
+        self.journal.append("trial_lost", body, trial=trial.number)
         return Verdict(outcome="lost", reason=str(error), started_s=started_s, is_fault=error.is_fault)
 
 
@@ -137,14 +149,17 @@ def _refuse_unfinished(act: Act, done: Done) -> None:
     raise TrialLost(f"{state}: {reason}", device=act.device, is_fault=state != "lost")
 
 
-def _listed(value: Any) -> Any:
-    """Turn an array into a list of numbers that JSON can hold; not-a-number becomes null."""
-    if not hasattr(value, "tolist"):
-        return value
-    return _finite(value.tolist())
+def _found(result: Any) -> dict[str, Any]:
+    """Return what an analysis found as JSON can hold it.
 
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and value != value else value
+    Raises:
+        ValueError: A value, or its uncertainty, is not finite: nothing can be learnt from it.
+    """
+    findings = [
+        {"parameters": item.parameters, "values": item.values, "sd": item.sd, "failure": None}
+        for item in result.findings
+    ]
+    odd = [*not_finite(result.values, "values"), *not_finite(findings, "findings")]
+    if odd:
+        raise ValueError(f"{odd[0]} is not finite")
+    return {"values": plain(result.values), "findings": plain(findings), "details": plain(result.details)}

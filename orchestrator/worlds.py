@@ -1,7 +1,8 @@
 """Worlds: how the orchestrator reaches simulated laboratories, by address and entry point only.
 
 In virtual time a world lives on the campaign's own loop behind in-memory links. In wall time it is a process of its own
-that serves each instrument on a pseudo-terminal, so that the very same driver code talks through a real serial port.
+that serves each instrument on a pseudo-terminal or a loopback port, so that the very same driver code talks through
+real ones.
 Either way it keeps its state in its own file in the campaign directory, which the controller never reads.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import json
 import selectors
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -19,11 +21,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from drivers.clock import Clock
-from drivers.links.base import Link
-from drivers.links.memory import MemoryLink
-from drivers.links.serial import SerialLink
-from drivers.links.url import SerialAddress
-from orchestrator.errors import InputError, LabRefused
+from drivers.links.opening import AnyLink, memory_link, real_link
+from drivers.links.url import SimAddress, parse_url
+from orchestrator.errors import InputError, InUse, LabRefused, StorageError
 
 WORLDS = "labpilot.simulators"
 SCORERS = "labpilot.scorers"
@@ -35,7 +35,7 @@ START_TIMEOUT_S = 60.0
 class Worlds(Protocol):
     """Simulated laboratories that can be closed."""
 
-    def resolve(self, world: str, instrument: str) -> Link:
+    def resolve(self, world: str, instrument: str) -> AnyLink:
         """Return a closed link to an instrument."""
         ...
 
@@ -86,6 +86,13 @@ def _refusals() -> Iterator[None]:
         yield
     except ValueError as error:
         raise InputError(str(error)) from error
+    except sqlite3.Error as error:
+        raise StorageError(f"a simulated world's file cannot be used ({error}); free some space, or mend it") from error
+    except RuntimeError as error:
+        busy = getattr(sys.modules.get("simulators.world"), "WorldBusy", None)  # known by name only; see `WORLDS`
+        if busy is None or not isinstance(error, busy):
+            raise
+        raise InUse(str(error)) from error
 
 
 @dataclass(slots=True)
@@ -98,11 +105,13 @@ class VirtualWorlds:
     options: Mapping[str, Mapping[str, Any]]
     _open: dict[str, Any] = field(default_factory=dict)
 
-    def resolve(self, world: str, instrument: str) -> Link:
+    def resolve(self, world: str, instrument: str) -> AnyLink:
         """Return the in-memory link to an instrument.
 
         Raises:
             InputError: There is no such world or instrument, or the world refuses its options or its state file.
+            InUse: Another process runs this world.
+            StorageError: Its file cannot be written.
         """
         if world not in self._open:
             options = self.options.get(world, {})
@@ -112,11 +121,8 @@ class VirtualWorlds:
                 self._open[world] = factory.open(
                     self.directory / f"{world}.sqlite", clock=self.clock, seed=self.seed, options=options
                 )
-        return MemoryLink(
-            _instrument(world, instrument, self._open[world].instruments),
-            self.clock,
-            name=f"sim:{world}/{instrument}",
-        )
+        peer = _instrument(world, instrument, self._open[world].instruments)
+        return memory_link(peer, self.clock, name=str(SimAddress(world=world, instrument=instrument)))
 
     def close(self) -> None:
         """Close the worlds' files."""
@@ -136,8 +142,8 @@ class ServedWorlds:
     _ports: dict[str, Mapping[str, str]] = field(default_factory=dict)
     _processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
-    def resolve(self, world: str, instrument: str) -> Link:
-        """Return the serial link to an instrument's pseudo-terminal.
+    def resolve(self, world: str, instrument: str) -> AnyLink:
+        """Return the link to an instrument's pseudo-terminal or loopback port.
 
         Raises:
             InputError: There is no such world or instrument.
@@ -147,14 +153,17 @@ class ServedWorlds:
             load(WORLDS, world)
             self.directory.mkdir(exist_ok=True)
             self._ports[world] = self._start(world)
-        path = _instrument(world, instrument, self._ports[world])
-        return SerialLink(SerialAddress(path=path, baud=115200), self.clock)
+        url = _instrument(world, instrument, self._ports[world])
+        return real_link(parse_url(url), self.clock)
 
     def _start(self, world: str) -> Mapping[str, str]:
         command = [sys.executable, "-m", "simulators.serve", "--world", world]
         command += ["--state", str(self.directory / f"{world}.sqlite"), "--seed", str(self.seed)]
         command += ["--options", json.dumps(self.options.get(world, {}))]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # a session of its own: Ctrl-C at the terminal is for the controller, and must not take the laboratory away
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
         self._processes.append(process)
         line = _first_line(process)
         if not line:
@@ -189,6 +198,9 @@ def _first_line(process: subprocess.Popen[str]) -> str:
 
 
 def _instrument(world: str, instrument: str, instruments: Mapping[str, Any]) -> Any:
+    """Return the instrument of that name, or the only one where none is named."""
+    if not instrument and len(instruments) == 1:
+        return next(iter(instruments.values()))
     if instrument not in instruments:
         raise InputError(f"world {world!r} has no instrument {instrument!r}; it has {', '.join(sorted(instruments))}")
     return instruments[instrument]

@@ -100,6 +100,8 @@ class FilmStation:
             x_um, y_um = self._stage.position_um(job["fires_s"])
             rows = self._wafer.shoot(x_um=x_um, y_um=y_um, time_s=job["fires_s"], job=job)
             self._state.update(rows | self._laser.fired())
+            facts = {name: job[name] for name in ("tag", "peak_temperature_c", "dwell_us")}
+            self._state.note_act("shot", once=True, facts=facts, at_s=job["fires_s"])
 
     def _last_shot(self) -> tuple[int, str, float, float, float] | None:
         shot = self._wafer.last_shot

@@ -1,9 +1,10 @@
-"""Serve a world on pseudo-terminals, in wall time and a process of its own.
+"""Serve a world on real ports, in wall time and a process of its own.
 
     python -m simulators.serve --world film-station --state world.db --seed 3 --options '{"failures": false}'
 
-prints one line, ``{"laser": "/dev/pts/4", ...}``, and serves until its standard input closes. So it ends with its
-controller, however that ends, and the world's file lives on. No sockets are opened.
+prints one line, ``{"laser": "serial:///dev/pts/4?...", ...}`` with the URL of each instrument, and serves until its
+standard input closes. So it ends with its controller, however that ends, and the world's file lives on. Serial
+instruments get a pseudo-terminal, others a port on loopback.
 """
 
 from __future__ import annotations
@@ -16,20 +17,18 @@ import os
 import sqlite3
 import sys
 import time
-import tty
-from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing, suppress
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from drivers.clock import RealClock
+from simulators.ports import PIECE, opened
 from simulators.world import Instrument, World, WorldBusy, WorldFile
 
 GROUP = "labpilot.simulators"
 """The entry point group of worlds."""
-
-PIECE = 65_536
 
 
 class EpochClock(RealClock):
@@ -38,59 +37,6 @@ class EpochClock(RealClock):
     def now_s(self) -> float:
         """Return seconds since 1970."""
         return time.time()
-
-
-class PtyPort:
-    """One instrument on a pseudo-terminal; use it on a running event loop.
-
-    The port keeps its own end of the terminal open, so that clients may come and go.
-    """
-
-    def __init__(self, instrument: Instrument, loop: asyncio.AbstractEventLoop) -> None:
-        self._instrument = instrument
-        self._loop = loop
-        self._master, self._slave = os.openpty()
-        # before anybody opens it: a terminal that echoes would answer the instrument with its own replies
-        tty.setraw(self._slave)
-        os.set_blocking(self._master, False)
-        self._waiting: deque[bytes] = deque()
-        self.path = os.ttyname(self._slave)
-        """The device that a client opens."""
-        instrument.send = self._send
-        loop.add_reader(self._master, self._readable)
-
-    def close(self) -> None:
-        """Take the port away; safe to call twice."""
-        if self._master < 0:
-            return
-        self._instrument.send = None
-        self._loop.remove_reader(self._master)
-        self._loop.remove_writer(self._master)
-        os.close(self._master)
-        os.close(self._slave)
-        self._master = self._slave = -1
-
-    def _readable(self) -> None:
-        self._instrument.receive(os.read(self._master, PIECE))
-
-    def _send(self, data: bytes) -> None:
-        self._waiting.append(data)
-        self._writable()
-
-    def _writable(self) -> None:
-        # a terminal holds about 4 kB; a client that died with more than that on the way must not stop us
-        while self._waiting:
-            try:
-                written = os.write(self._master, self._waiting[0])
-            except BlockingIOError:
-                break
-            rest = self._waiting.popleft()[written:]
-            if rest:
-                self._waiting.appendleft(rest)
-        if self._waiting:
-            self._loop.add_writer(self._master, self._writable)
-        else:
-            self._loop.remove_writer(self._master)
 
 
 def world_class(name: str) -> type[Any]:
@@ -115,20 +61,42 @@ async def serve(instruments: Mapping[str, Instrument]) -> None:
     """
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-    with ExitStack() as ports:
-        paths: dict[str, str] = {}
-        for name, instrument in instruments.items():
-            port = PtyPort(instrument, loop)
-            ports.callback(port.close)
-            paths[name] = port.path
+    async with opened(instruments) as urls:
         try:
             loop.add_reader(0, lambda: None if os.read(0, PIECE) else ended.set())
         except PermissionError as error:
             raise ValueError("standard input must be a pipe, which closes when its controller ends") from error
-        ports.callback(loop.remove_reader, 0)
-        sys.stdout.write(json.dumps(paths) + "\n")
+        try:
+            sys.stdout.write(json.dumps(urls) + "\n")
+            sys.stdout.flush()
+            await ended.wait()
+        finally:
+            loop.remove_reader(0)
+
+
+def serve_by_hand(name: str, *, host: str, port: int, state: Path | None, seed: int, options: Mapping[str, Any]) -> int:
+    """Serve one world until Ctrl-C, and print the URL of each instrument.
+
+    Raises:
+        LookupError: There is no such world.
+        ValueError: It refuses the options or the state file.
+        OSError: A port is taken.
+    """
+    kind = world_class(name)
+    with closing(WorldFile(":memory:" if state is None else state)) as file:
+        world: World = kind(state=file, clock=EpochClock(), seed=seed, options=options)
+        with suppress(KeyboardInterrupt):
+            asyncio.run(_serve_by_hand(name, world.instruments, host, port))
+    return 0
+
+
+async def _serve_by_hand(name: str, instruments: Mapping[str, Instrument], host: str, port: int) -> None:
+    async with opened(instruments, host=host, port=port) as urls:
+        for instrument, url in urls.items():
+            sys.stdout.write(f"{name}/{instrument}  {url}\n")
+        sys.stdout.write("serving until Ctrl-C\n")
         sys.stdout.flush()
-        await ended.wait()
+        await asyncio.Event().wait()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -42,6 +42,7 @@ class WorldFile:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=OFF")
             self._db.execute("CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        self._n_acts: int | None = None
         self._cache: dict[str, str] = dict(self._db.execute("SELECT key, value FROM state ORDER BY rowid"))
 
     def get(self, key: str, default: Any = None) -> Any:
@@ -63,6 +64,17 @@ class WorldFile:
                 self._db.execute("BEGIN")
                 self._db.executemany(_UPSERT, rows)
         self._cache.update(rows)
+
+    def note_act(self, what: str, *, once: bool, facts: Mapping[str, Any], at_s: float) -> None:
+        """Write under ``act/N`` that an instrument did something, for checkers.
+
+        once: doing it twice is another thing than doing it once.
+        """
+        if self._n_acts is None:
+            self._n_acts = len(list(self.keys("act/")))
+        row = {"what": what, "once": once, "facts": dict(facts), "at_s": at_s}
+        self.update({f"act/{self._n_acts:06d}": row})
+        self._n_acts += 1
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Iterate over the keys with a prefix, in the order in which they were first written."""
@@ -111,6 +123,10 @@ class Instrument(Protocol):
 
     send: Callable[[bytes], None] | None
     """Where answers go; whoever owns the port sets it. None: nobody listens, answers are lost."""
+    hang_up: Callable[[], None] | None
+    """How to drop the connection; whoever owns the port sets it."""
+    wire: str
+    """What it speaks: ``serial``, ``tcp``, ``modbus+rtu``, ``modbus+tcp``, ``http`` or ``ca``."""
 
     def receive(self, data: bytes) -> None:
         """Take bytes as they arrive, in pieces of any size."""

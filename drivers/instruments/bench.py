@@ -19,9 +19,10 @@ from drivers.clock import Clock
 from drivers.command import Effect, command
 from drivers.errors import Rejected, Unreadable
 from drivers.instruments.waiting import wait_until_done
-from drivers.instruments.wire import checked_tag
+from drivers.instruments.wire import agreed, checked_tag
 from drivers.links.base import Link
 from drivers.links.framing import BadFrame, Line
+from drivers.manifest import Manifest
 
 REPLY_S = 5.0
 LATE_MAX_S = 1.0
@@ -29,11 +30,24 @@ LOOK_S = 600.0
 """A run is looked at at least this often, in case it ends before its time."""
 COLLECT_S = 30 * 86_400.0
 
+_LIQUIDS = ("cysteine", "nacl", "naoh", "pvp", "sds", "silicate", "acid_red", "rhodamine_b", "methylene_blue")
+_EXAMPLE = {"parameters": {"p10": 5.0, **dict.fromkeys(_LIQUIDS, 0.25)}}
+
 STATES = ("absent", "running", "done", "failed", "lost")
 
 
 class BenchDriver:
     """Driver of a bench. Satisfies `Bench`."""
+
+    nothing_to_stop = "a run that was started goes to its end; the robot has no command that breaks it off"
+    manifest = Manifest(
+        maker="labpilot",
+        model="bench",
+        wires=("serial",),
+        manual="the docstring of simulators/instruments/bench.py: an instrument of our own",
+        if_host_dies="Finishes the runs that it has started.",
+        simulator="photocatalysis",
+    )
 
     def __init__(self, link: Link, clock: Clock, *, name: str = "bench") -> None:
         self.name = name
@@ -52,14 +66,14 @@ class BenchDriver:
     @command(Effect.READ)
     async def identify(self) -> Identity:
         """Read maker, model, serial number and firmware."""
-        answer = await self._ask({"do": "identify"}, Effect.READ)
+        answer = await agreed(lambda: self._ask({"do": "identify"}, Effect.READ), self._distrust)
         words = [answer.get(key) for key in ("maker", "model", "serial", "firmware")]
         if not all(isinstance(word, str) for word in words):
             raise self._link.distrust(f"{answer} is no identity", effect=Effect.READ)
         maker, model, serial, firmware = map(str, words)
         return Identity(maker=maker, model=model, serial=serial, firmware=firmware)
 
-    @command(Effect.VERIFIABLE, verify="has_started", timeout_s=2 * REPLY_S, late_max_s=LATE_MAX_S)
+    @command(Effect.VERIFIABLE, verify="has_started", timeout_s=2 * REPLY_S, late_max_s=LATE_MAX_S, example=_EXAMPLE)
     async def start(self, *, parameters: Mapping[str, float | int | str], tag: str) -> None:
         """Start one run; a tag that the bench knows is not started again.
 
@@ -73,7 +87,7 @@ class BenchDriver:
         if answer.get("ok") is not True:
             raise self._link.distrust(f"{answer} is no answer to start", effect=Effect.VERIFIABLE)
 
-    @command(Effect.READ)
+    @command(Effect.READ, example=_EXAMPLE)
     async def has_started(self, *, parameters: Mapping[str, float | int | str], tag: str) -> bool:
         """Say whether the bench knows a run of this tag."""
         return (await self._result(tag)).state != "absent"
@@ -99,6 +113,17 @@ class BenchDriver:
         return result
 
     async def _result(self, tag: str) -> BenchResult:
+        """Return a run's state, read twice, since no checksum guards its digits."""
+        first, second = await self._result_once(tag), await self._result_once(tag)
+        is_running = first.state == second.state == "running"
+        if first != second and not is_running:
+            raise self._distrust(f"{first} and then {second} cannot both be right")
+        return second
+
+    def _distrust(self, why: str) -> Exception:
+        return self._link.distrust(why, effect=Effect.READ)
+
+    async def _result_once(self, tag: str) -> BenchResult:
         answer = await self._ask({"do": "result", "tag": checked_tag(tag)}, Effect.READ)
         if answer.get("ok") is False:
             raise Unreadable(f"the bench cannot tell about run {tag!r}: {answer.get('error', 'it does not say why')}")

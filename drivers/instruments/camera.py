@@ -16,6 +16,7 @@ from drivers.instruments.waiting import wait_until_done
 from drivers.instruments.wire import checked_tag
 from drivers.links.base import Link
 from drivers.links.framing import Packet
+from drivers.manifest import Manifest
 
 REPLY_S = 1.0
 PICTURE_S = 5.0
@@ -35,6 +36,15 @@ class _Format:
 
 class CameraDriver:
     """Driver of the MC-8. Satisfies `Camera`."""
+
+    manifest = Manifest(
+        maker="labpilot",
+        model="MC-8",
+        wires=("serial",),
+        manual="the docstring of simulators/instruments/camera.py: an instrument of our own",
+        if_host_dies="Nothing: it only looks.",
+        simulator="film-station/camera",
+    )
 
     def __init__(self, link: Link, clock: Clock, *, name: str = "camera") -> None:
         self.name = name

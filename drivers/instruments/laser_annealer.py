@@ -12,10 +12,11 @@ from drivers.capabilities import Identity, Shot
 from drivers.clock import Clock
 from drivers.command import Effect, Quantity, command
 from drivers.errors import DeviceFault, DriverError, NotSent, Rejected
-from drivers.instruments.waiting import wait_until_done
+from drivers.instruments.waiting import seen_as_done, wait_until_done
 from drivers.instruments.wire import checked_tag, finite
 from drivers.links.base import Link, untrusted
 from drivers.links.framing import SealedLine
+from drivers.manifest import Manifest
 
 REPLY_S = 1.0
 LATE_MAX_S = 0.5
@@ -23,6 +24,9 @@ ANNEAL_S = 30.0
 
 PeakTemperature = Annotated[float, Quantity("Cel", 200.0, 1400.0)]
 Dwell = Annotated[float, Quantity("us", 100.0, 20_000.0)]
+
+
+_EXAMPLE = {"peak_temperature_c": 300.0, "dwell_us": 1000.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,15 @@ class _Status:
 
 class LaserAnnealerDriver:
     """Driver of the LSA-120. Satisfies `LaserAnnealer`."""
+
+    manifest = Manifest(
+        maker="labpilot",
+        model="LSA-120",
+        wires=("serial",),
+        manual="the docstring of simulators/instruments/laser.py: an instrument of our own",
+        if_host_dies="A shot that was fired is finished; nothing else is started.",
+        simulator="film-station/laser",
+    )
 
     def __init__(self, link: Link, clock: Clock, *, name: str = "laser") -> None:
         self.name = name
@@ -57,7 +70,7 @@ class LaserAnnealerDriver:
         words = await self._ask("ID?", Effect.READ, n_words=4)
         return Identity(maker=words[0], model=words[1], serial=words[2], firmware=words[3])
 
-    @command(Effect.VERIFIABLE, verify="has_fired", timeout_s=2 * ANNEAL_S, late_max_s=LATE_MAX_S)
+    @command(Effect.VERIFIABLE, verify="has_fired", timeout_s=2 * ANNEAL_S, late_max_s=LATE_MAX_S, example=_EXAMPLE)
     async def anneal(self, *, peak_temperature_c: PeakTemperature, dwell_us: Dwell, tag: str) -> None:
         """Fire one shot and wait until the laser is ready again; a shot of this tag is never fired twice.
 
@@ -76,13 +89,15 @@ class LaserAnnealerDriver:
         if (await self._wait(remaining_s, Effect.VERIFIABLE)).last_tag != tag:
             raise DeviceFault(f"shot {tag!r} was stopped before it fired", code="stopped")
 
-    @command(Effect.READ, timeout_s=ANNEAL_S)
+    @command(Effect.READ, timeout_s=ANNEAL_S, example=_EXAMPLE)
     async def has_fired(self, *, peak_temperature_c: PeakTemperature, dwell_us: Dwell, tag: str) -> bool:
         """Say whether the last shot has this tag, once a shot of this tag that is in progress is over."""
         checked_tag(tag)
         status = await self._status(Effect.READ)
         if status.tag == tag:
             status = await self._wait(status.remaining_s, Effect.READ)
+        elif status.last_tag == tag:
+            await seen_as_done(self._clock)
         return status.last_tag == tag
 
     @command(Effect.READ)

@@ -16,9 +16,10 @@ from drivers.clock import Clock
 from drivers.command import Effect, Quantity, command
 from drivers.errors import Rejected, Unreadable
 from drivers.instruments.waiting import wait_until_done
-from drivers.instruments.wire import checked_tag, finite
+from drivers.instruments.wire import agreed, checked_tag, finite
 from drivers.links.base import Link
 from drivers.links.framing import Block, Framing, Line
+from drivers.manifest import Manifest
 
 REPLY_S = 1.0
 BLOCK_S = 5.0
@@ -41,6 +42,15 @@ class _Axis:
 class ReflectanceSpectrometerDriver:
     """Driver of the RS-1200. Satisfies `Spectrometer`."""
 
+    manifest = Manifest(
+        maker="labpilot",
+        model="RS-1200",
+        wires=("serial",),
+        manual="the docstring of simulators/instruments/spectrometer.py: an instrument of our own",
+        if_host_dies="Finishes its exposures and keeps the frames.",
+        simulator="film-station/spectrometer",
+    )
+
     def __init__(self, link: Link, clock: Clock, *, name: str = "spectrometer") -> None:
         self.name = name
         self._link = link
@@ -60,12 +70,12 @@ class ReflectanceSpectrometerDriver:
     @command(Effect.READ)
     async def identify(self) -> Identity:
         """Read maker, model, serial number and firmware."""
-        words = (await self._ask("*IDN?")).split(",")
+        words = (await agreed(lambda: self._ask("*IDN?"), self._distrust)).split(",")
         if len(words) != 4:
             raise self._distrust(f"{words} is no identity")
         return Identity(maker=words[0], model=words[1], serial=words[2], firmware=words[3])
 
-    @command(Effect.READ, timeout_s=1100.0)
+    @command(Effect.READ, timeout_s=1100.0, example={"exposure_s": 0.1, "averages": 2})
     async def acquire(self, *, exposure_s: Exposure, averages: Averages, tag: str) -> Spectrum:
         """Take one spectrum, or return the kept frame of that tag.
 
@@ -129,14 +139,14 @@ class ReflectanceSpectrometerDriver:
         )
 
     async def _read_axis(self) -> _Axis:
-        data = await self._exchange("SENS:WAV?", _BLOCK, BLOCK_S)
+        data = await agreed(lambda: self._exchange("SENS:WAV?", _BLOCK, BLOCK_S), self._distrust)
         wavelength_nm = np.frombuffer(data[: len(data) // 8 * 8], dtype="<f8").astype(np.float64)
         if not (len(data) % 8 == 0 and len(data) and np.isfinite(wavelength_nm).all()):
             raise self._distrust(f"{len(data)} bytes are no wavelengths")
         if not (np.diff(wavelength_nm) > 0.0).all():
             raise self._distrust("the wavelengths do not ascend")
         wavelength_nm.flags.writeable = False
-        answer = await self._ask("SENS:SAT?")
+        answer = await agreed(lambda: self._ask("SENS:SAT?"), self._distrust)
         try:
             return _Axis(wavelength_nm=wavelength_nm, saturation_counts=finite(answer))
         except ValueError as error:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from drivers.errors import Rejected
+
+T = TypeVar("T")
 
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@#~-]{0,119}")
 
@@ -33,3 +37,19 @@ def finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text!r} is not finite")
     return value
+
+
+async def agreed(read: Callable[[], Awaitable[T]], disagree: Callable[[str], Exception]) -> T:
+    """Read twice and return what both readings say.
+
+    For answers that carry no checksum: noise that turns one digit into another makes a good-looking answer, but hardly
+    the same one twice.
+
+    Args:
+        read: Asks the device.
+        disagree: Makes the error to raise, from a text that says what differs.
+    """
+    first, second = await read(), await read()
+    if first != second:
+        raise disagree(f"{first!r} and then {second!r} cannot both be right")
+    return first

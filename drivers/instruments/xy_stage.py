@@ -10,14 +10,18 @@ from drivers.capabilities import Identity, Located
 from drivers.clock import Clock
 from drivers.command import Effect, Quantity, command
 from drivers.errors import DeviceFault, DriverError, Rejected
-from drivers.instruments.waiting import wait_until_done
+from drivers.instruments.waiting import seen_as_done, wait_until_done
+from drivers.instruments.wire import agreed
 from drivers.links.base import Link, untrusted
 from drivers.links.framing import Line
+from drivers.manifest import Manifest
 
 REPLY_S = 0.5
 LATE_MAX_S = 0.25
 MOVE_S = 30.0
 """The longest way takes 6 s."""
+
+_EXAMPLE = {"x_mm": 12.5, "y_mm": -3.0}
 
 Travel = Annotated[float, Quantity("mm", -80.0, 80.0)]
 
@@ -39,6 +43,15 @@ class _Status:
 class XYStageDriver:
     """Driver of the XY-160. Satisfies `Movable`. Positions are rounded to the stage's resolution of 1 um."""
 
+    manifest = Manifest(
+        maker="labpilot",
+        model="XY-160",
+        wires=("serial",),
+        manual="the docstring of simulators/instruments/stage.py: an instrument of our own",
+        if_host_dies="Finishes its move and holds its position.",
+        simulator="film-station/stage",
+    )
+
     def __init__(self, link: Link, clock: Clock, *, name: str = "stage") -> None:
         self.name = name
         self._link = link
@@ -57,7 +70,7 @@ class XYStageDriver:
     @command(Effect.READ)
     async def identify(self) -> Identity:
         """Read maker, model, serial number and firmware."""
-        words = (await self._ask("get device.id", Effect.READ)).split(" ")
+        words = (await agreed(lambda: self._ask("get device.id", Effect.READ), self._distrust)).split(" ")
         if len(words) != 4:
             raise self._link.distrust(f"{words} is no identity", effect=Effect.READ)
         return Identity(maker=words[0], model=words[1], serial=words[2], firmware=words[3])
@@ -65,10 +78,13 @@ class XYStageDriver:
     @command(Effect.READ)
     async def locate(self) -> Located:
         """Read the position."""
-        status = await self._status(Effect.READ)
+        before, status = await self._status(Effect.READ), await self._status(Effect.READ)
+        are_moving = before.remaining_s > 0.0 and status.remaining_s > 0.0
+        if before != status and not (are_moving and before.target == status.target):  # no checksum guards a digit
+            raise self._distrust("two readings of the position disagree")
         return Located(x_mm=status.at[0] / 1000, y_mm=status.at[1] / 1000, is_moving=status.remaining_s > 0.0)
 
-    @command(Effect.VERIFIABLE, verify="is_at", timeout_s=2 * MOVE_S, late_max_s=LATE_MAX_S)
+    @command(Effect.VERIFIABLE, verify="is_at", timeout_s=2 * MOVE_S, late_max_s=LATE_MAX_S, example=_EXAMPLE)
     async def move(self, *, x_mm: Travel, y_mm: Travel) -> None:
         """Move and wait until there; a move to the same place that is under way is joined.
 
@@ -85,17 +101,22 @@ class XYStageDriver:
             status = await self._still(remaining_s, Effect.VERIFIABLE)
         elif status.remaining_s:
             status = await self._still(status.remaining_s, Effect.VERIFIABLE)
+        else:
+            await seen_as_done(self._clock)
         if status.at != target:
             raise DeviceFault(f"the stage was stopped at {_mm(status.at)} on its way to {_mm(target)}", code="stopped")
 
-    @command(Effect.READ, timeout_s=MOVE_S)
+    @command(Effect.READ, timeout_s=MOVE_S, example=_EXAMPLE)
     async def is_at(self, *, x_mm: Travel, y_mm: Travel) -> bool:
         """Say whether the stage stands at a place, once a move to that place that is under way is over."""
         target = _micrometres(x_mm, y_mm)
         status = await self._status(Effect.READ)
         if status.remaining_s and status.target == target:
             status = await self._still(status.remaining_s, Effect.READ)
-        return status.at == target and not status.remaining_s
+        if status.at != target or status.remaining_s:
+            return False
+        await seen_as_done(self._clock)
+        return True
 
     @command(Effect.IDEMPOTENT, timeout_s=2 * MOVE_S, late_max_s=LATE_MAX_S)
     async def home(self) -> None:
@@ -133,6 +154,9 @@ class XYStageDriver:
         except ValueError:
             raise self._link.distrust(f"{data!r} is no status", effect=effect) from None
         return _Status(at=(x, y), target=(target_x, target_y), remaining_s=max(0, remaining_us) / 1e6)
+
+    def _distrust(self, why: str) -> Exception:
+        return self._link.distrust(why, effect=Effect.READ)
 
     async def _ask(self, text: str, effect: Effect, *, urgent: bool = False) -> str:
         self._number = self._number % 99 + 1

@@ -8,6 +8,7 @@ flushing alone would take a late reply for the answer to the next question.
 from __future__ import annotations
 
 import asyncio
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from drivers.command import Effect
 from drivers.errors import Ambiguous, DriverError, NotConnected, NotSent, Unreadable
 from drivers.links.framing import BadFrame, Framing
 from drivers.links.tap import Direction, Tap, shown
+from drivers.links.turns import Turns
 
 LATE_MAX_S = 0.25
 """How late a reply may still arrive after its deadline, unless the driver knows better."""
@@ -27,6 +29,8 @@ class Link(Protocol):
     """The byte pipe to one device."""
 
     tap: Tap | None
+    greeting: Framing | None
+    """How a device that speaks first says hello on a new TCP connection; a driver whose device does sets it."""
 
     @property
     def name(self) -> str:
@@ -70,7 +74,8 @@ class Link(Protocol):
             timeout_s: Deadline for the whole reply, counted from the request.
             effect: What the request does; decides what a lost reply means.
             late_max_s: How late after the deadline a reply may still come.
-            urgent: A stop: on a distrusted link it is also sent at once, before the link gets in step.
+            urgent: A stop: it goes before all that wait for their turn, and while a distrusted link waits until it is
+                in step, for whomever, it is also sent at once.
 
         Raises:
             NotConnected: The port is closed or was lost before the request.
@@ -108,17 +113,25 @@ class ReplyLost(Exception):
 class BaseLink(ABC):
     """The part that all transports share; a subclass moves the bytes."""
 
+    starts_in_step = False
+    """Whether nothing that a previous owner of the port asked for can come after `open`."""
+
     def __init__(self, name: str, clock: Clock, *, tap: Tap | None = None) -> None:
         self.name = name
         self.tap = tap
+        self.greeting: Framing | None = None
         self._clock = clock
-        self._lock = asyncio.Lock()
+        self._turns = Turns()
         self._is_open = False
         self._is_in_step = False
-        self._quiet_at_s = 0.0
+        self._is_idling = False
+        """Whether somebody who has the turn waits until nothing late can arrive."""
+        self._quiet_at_s = -math.inf
+        """From when on nothing late can arrive."""
         self._late_max_s = LATE_MAX_S
         self._sent = b""
-        self._waiting = 0
+        self._times_closed = 0
+        self._times_distrusted = 0
         self._running: set[asyncio.Task[bytes]] = set()
 
     @property
@@ -128,18 +141,28 @@ class BaseLink(ABC):
 
     async def open(self) -> None:
         """Take the port; see `Link.open`."""
-        if self._is_open:
-            return
+        await self._turns.acquire()
+        try:
+            if not self._is_open:
+                await self._open()
+        finally:
+            self._turns.release()
+
+    async def _open(self) -> None:
+        times_closed = self._times_closed
         await self._give_port()  # a lost port is still held
         await self._take_port()
+        if times_closed != self._times_closed:
+            await self._give_port()
+            raise NotConnected(f"{self.name} was closed while it opened")
         self._is_open = True
-        # whatever a previous owner of the port left in the line is not ours
-        self._is_in_step = False
-        self._quiet_at_s = self._clock.now_s()
+        # what a previous owner left in the line is not ours, and what we asked before may still be answered
+        self._is_in_step = self.starts_in_step and self._quiet_at_s <= self._clock.now_s()
 
     async def close(self) -> None:
         """Give the port back; see `Link.close`."""
         self._is_open = False
+        self._times_closed += 1
         await self._give_port()
 
     async def exchange(
@@ -157,39 +180,64 @@ class BaseLink(ABC):
             data=request, framing=framing, timeout_s=timeout_s, effect=effect, late_max_s=late_max_s, urgent=urgent
         )
         is_handed_over = False
-        self._waiting += 1
-        try:
-            await self._lock.acquire()
-        finally:
-            self._waiting -= 1
+        if urgent and self._is_idling:
+            await self._send_ahead(asked)
+        await self._turns.acquire(urgent=urgent)
         try:
             await self._get_in_step(asked)
-            task = self._start(self._transact_and_unlock(asked))
+            task = self._start(self._transact_and_release(asked))
             is_handed_over = True
         finally:
             if not is_handed_over:
-                self._lock.release()
+                self._turns.release()
         return await asyncio.shield(task)
 
     def distrust(self, why: str, *, effect: Effect) -> DriverError:
         """Note that the last reply cannot be trusted; see `Link.distrust`."""
         self._is_in_step = False
+        self._times_distrusted += 1
         self._quiet_at_s = self._clock.now_s() + self._late_max_s
         return untrusted(why, effect=effect, wire=self._transcript(b""))
 
     async def _get_in_step(self, asked: Request) -> None:
-        if not self._is_open:
-            raise NotConnected(f"{self.name} is not open; call connect() first")
+        self._require_open()
         if self._is_in_step:
             return
+        times_closed = self._times_closed
         if asked.urgent:
-            await self._send_unanswered(asked.data)
-            self._quiet_at_s = max(self._quiet_at_s, self._clock.now_s() + asked.late_max_s)
-        await self._clock.sleep(self._quiet_at_s - self._clock.now_s())
+            await self._send_ahead(asked)
+        await self._resynchronise()
+        if times_closed != self._times_closed:
+            raise NotConnected(f"{self.name} was closed; nothing was sent")
+
+    async def _send_ahead(self, asked: Request) -> None:
+        self._quiet_at_s = max(self._quiet_at_s, self._clock.now_s() + asked.late_max_s)
+        await self._send_unanswered(asked.data)
+
+    def _require_open(self) -> None:
         if not self._is_open:
-            raise NotConnected(f"{self.name} was closed")
+            raise NotConnected(f"{self.name} is not open, or the other end hung up; call connect() first")
+
+    async def _resynchronise(self) -> None:
+        """Wait until nothing late can arrive any more, and throw away what did.
+
+        Raises:
+            NotSent: The line does not fall silent, or the port is gone.
+        """
+        await self._idle()
+        self._require_open()
         if not await self._drain():
             raise NotSent(f"{self.name} talks without being asked; nothing was sent. Check baud rate and wiring")
+
+    async def _idle(self) -> None:
+        self._is_idling = True
+        try:
+            quiet_at_s = math.nan
+            while quiet_at_s != self._quiet_at_s:  # a stop may have been sent meanwhile
+                quiet_at_s = self._quiet_at_s
+                await self._clock.sleep_until(quiet_at_s)
+        finally:
+            self._is_idling = False
 
     def _start(self, work: Coroutine[Any, Any, bytes]) -> asyncio.Task[bytes]:
         task = asyncio.ensure_future(work)
@@ -202,16 +250,27 @@ class BaseLink(ABC):
         if not task.cancelled():
             task.exception()  # seen: the caller may have been cancelled and will not look
 
-    async def _transact_and_unlock(self, asked: Request) -> bytes:
+    async def _transact_and_release(self, asked: Request) -> bytes:
+        quiet_at_s, times_distrusted = self._quiet_at_s, self._times_distrusted
         try:
+            self._require_open()
             self._about_to_send(asked)
             reply = await self._transact(asked)
-            self._is_in_step = True
+            self._require_trust(times_distrusted, reply)
+            self._answered()
             return reply
+        except NotConnected:
+            self._quiet_at_s = quiet_at_s  # nothing was sent
+            raise
         except ReplyLost as lost:
             raise self._failed(asked, lost) from lost
         finally:
-            self._lock.release()
+            self._turns.release()
+
+    def _require_trust(self, times_distrusted: int, reply: bytes) -> None:
+        # who came before looks at his reply only when this request has left already
+        if times_distrusted != self._times_distrusted:
+            raise ReplyLost("the reply before this one was not the right one, so this one may not be either", reply)
 
     def _about_to_send(self, asked: Request) -> None:
         self._is_in_step = False
@@ -219,6 +278,10 @@ class BaseLink(ABC):
         # if this exchange never ends (its task is torn down with the loop), nothing later than this can come
         self._quiet_at_s = self._clock.now_s() + asked.timeout_s + asked.late_max_s
         self._sent = asked.data
+
+    def _answered(self) -> None:
+        self._is_in_step = True
+        self._quiet_at_s = -math.inf
 
     def _failed(self, asked: Request, lost: ReplyLost) -> DriverError:
         self._is_in_step = False

@@ -16,6 +16,10 @@ LONGEST = 1 << 24
 """More bytes than any message of an instrument; beyond it the stream is garbage."""
 
 
+LONGEST_LINE = 65_536
+"""More bytes than a line of text has, unless a driver knows better."""
+
+
 class BadFrame(ValueError):
     """The bytes cannot be, or become, a whole message."""
 
@@ -42,25 +46,27 @@ class Framing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Text up to a terminator."""
+    """Text up to a terminator: printable ASCII, tabs and carriage returns. Anything else is noise on the line."""
 
     terminator: bytes = b"\n"
-    longest: int = 65_536
+    longest: int = LONGEST_LINE
 
     def take(self, buffer: bytes | bytearray) -> tuple[bytes, int] | None:
         """Return the line without its terminator; see `Framing.take`."""
-        end = buffer.find(self.terminator)
-        if end < 0:
-            if len(buffer) > self.longest:
-                raise BadFrame(f"no line end within {self.longest} bytes")
-            return None
-        return bytes(buffer[:end]), end + len(self.terminator)
+        taken = _up_to(self.terminator, buffer, self.longest)
+        noise = b"" if taken is None else taken[0].translate(None, _TEXT)
+        if noise:
+            raise BadFrame(f"a line holds {noise[:10]!r}, which is no text")
+        return taken
 
     def wrap(self, message: bytes) -> bytes:
         """Append the terminator."""
         if self.terminator in message:
             raise BadFrame("a line cannot carry its own terminator")
         return message + self.terminator
+
+
+_TEXT = bytes([*range(0x20, 0x7F), *b"\t\r"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class SealedLine:
 
     def take(self, buffer: bytes | bytearray) -> tuple[bytes, int] | None:
         """Return the line without checksum and terminator; see `Framing.take`."""
-        taken = Line(self.terminator).take(buffer)
+        taken = _up_to(self.terminator, buffer, LONGEST_LINE)
         if taken is None:
             return None
         body, star, seal = taken[0].rpartition(b"*")
@@ -82,6 +88,15 @@ class SealedLine:
     def wrap(self, message: bytes) -> bytes:
         """Append checksum and terminator."""
         return Line(self.terminator).wrap(b"%b*%b" % (message, _exclusive_or(message)))
+
+
+def _up_to(terminator: bytes, buffer: bytes | bytearray, longest: int) -> tuple[bytes, int] | None:
+    end = buffer.find(terminator)
+    if end < 0:
+        if len(buffer) > longest:
+            raise BadFrame(f"no line end within {longest} bytes")
+        return None
+    return bytes(buffer[:end]), end + len(terminator)
 
 
 def _exclusive_or(data: bytes) -> bytes:

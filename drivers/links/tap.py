@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TextIO
 
 from drivers.clock import Clock
+
+_LOG = logging.getLogger(__name__)
 
 SHOWN = 120
 """Bytes of a long message that an error shows."""
@@ -48,22 +52,25 @@ class Tap:
 
     def record(self, direction: Direction, data: bytes) -> None:
         """Note bytes that passed now."""
-        self._ring.append((self._clock.now_s(), direction, data))
+        now_s = self._clock.now_s()
+        self._ring.append((now_s, direction, data))
         if self._file is not None:
-            self._write(direction, data)
+            self._write(self._file, now_s, direction, data)
 
-    def _write(self, direction: Direction, data: bytes) -> None:
-        line = {
-            "time_s": self._clock.now_s(),
-            "utc": self._clock.utc().isoformat(),
-            "direction": direction,
-            "data": data.decode("latin-1"),
-        }
-        if self._file is not None:
-            self._file.write(json.dumps(line) + "\n")
+    def _write(self, file: TextIO, time_s: float, direction: Direction, data: bytes) -> None:
+        utc = self._clock.utc().isoformat()
+        line = {"time_s": time_s, "utc": utc, "direction": direction, "data": data.decode("latin-1")}
+        try:
+            file.write(json.dumps(line) + "\n")
+        except (OSError, ValueError) as error:  # a full disk, or closed meanwhile: no reason to lose an instrument
+            self._file = None
+            with suppress(OSError):
+                file.close()
+            _LOG.warning("tap_ended file=%s error=%s", file.name, error)
 
     def __iter__(self) -> Iterator[Passed]:
-        return iter([Passed(time_s=time_s, direction=way, data=data) for time_s, way, data in self._ring])
+        ring = list(self._ring)  # at once: a worker thread may be adding to it
+        return iter([Passed(time_s=time_s, direction=way, data=data) for time_s, way, data in ring])
 
     def close(self) -> None:
         """Close the file; the ring stays readable."""
@@ -84,9 +91,11 @@ def shown(data: bytes) -> str:
 
 
 def read_tap(path: Path | str) -> Iterator[Passed]:
-    """Read a tap's file back."""
+    """Read a tap's file back, but for a last line that a killed controller left unfinished."""
     with Path(path).open(encoding="ascii") as file:
         for text in file:
+            if not text.endswith("\n"):
+                return
             line = json.loads(text)
             data = line["data"].encode("latin-1")
             yield Passed(time_s=line["time_s"], direction=Direction(line["direction"]), data=data)

@@ -26,7 +26,7 @@ def command(
             overrides=told(seed=seed, trials=trials),
             repeat=1,
             out=out,
-            fsync=True,
+            fsync=False,
             is_quiet=False,
         )
     report = write_report(out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 from orchestrator.errors import InputError
 
 if TYPE_CHECKING:
-    from drivers.command import CommandSpec
+    from drivers.command import CommandSpec, Quantity
 
 command = typer.Typer(
     no_args_is_help=True,
@@ -52,6 +53,8 @@ def describe_driver(
     print(f"{found['name']}: {found['summary']}")
     print(f"class         {found['class']}")
     print(f"capabilities  {', '.join(found['capabilities'])}")
+    if found["manifest"]:
+        _print_manifest(found["manifest"])
     print("commands")
     for item in found["commands"]:
         _print_command(item)
@@ -65,13 +68,15 @@ def _driver(name: str) -> dict[str, Any]:
     try:
         found = driver_class(name, base=Path())
     except DriverNotFound as error:
-        return {"name": name, "problem": str(error), "capabilities": [], "commands": []}
+        return {"name": name, "problem": str(error), "capabilities": [], "manifest": None, "commands": []}
+    manifest = getattr(found, "manifest", None)
     return {
         "name": name,
         "problem": None,
         "class": f"{found.__module__}:{found.__qualname__}",
         "summary": (found.__doc__ or "").strip().partition("\n")[0],
         "capabilities": capabilities_of(found),
+        "manifest": None if manifest is None else asdict(manifest),
         "commands": [_command(spec) for spec in command_specs(found).values()],
     }
 
@@ -84,11 +89,26 @@ def _command(spec: CommandSpec) -> dict[str, Any]:
         "verify": spec.verify,
         "timeout_s": spec.timeout_s,
         "late_max_s": spec.late_max_s,
-        "arguments": {
-            name: {"unit": quantity.unit, "low": quantity.low, "high": quantity.high}
-            for name, quantity in spec.arguments.items()
-        },
+        "arguments": {name: _quantity(quantity) for name, quantity in spec.arguments.items()},
+        "returns": None if spec.returns is None else _quantity(spec.returns),
+        "example": dict(spec.example),
+        "after": list(spec.after),
     }
+
+
+def _quantity(quantity: Quantity) -> dict[str, Any]:
+    return {"unit": quantity.unit, "low": quantity.low, "high": quantity.high, "tolerance": quantity.tolerance}
+
+
+def _print_manifest(manifest: dict[str, Any]) -> None:
+    print(f"device        {manifest['maker']} {manifest['model']}")
+    print(f"links         {', '.join(manifest['wires'])}")
+    print(f"protocol      {manifest['manual']}")
+    if manifest["unverified"]:
+        print(f"UNVERIFIED    {manifest['unverified']}")
+    print(f"host silent   {manifest['if_host_dies']}")
+    if manifest["simulator"]:
+        print(f"simulator     sim:{manifest['simulator']}")
 
 
 def _print_command(item: dict[str, Any]) -> None:
@@ -97,6 +117,15 @@ def _print_command(item: dict[str, Any]) -> None:
     print(f"  {item['name']}: {item['summary']}")
     print(f"      {item['effect']}{settled}; answers within {item['timeout_s']:g} s{late}")
     for name, limits in item["arguments"].items():
-        low = "-inf" if limits["low"] is None else f"{limits['low']:g}"
-        high = "inf" if limits["high"] is None else f"{limits['high']:g}"
-        print(f"      {name}: {low} to {high} {limits['unit']}")
+        print(f"      {name}: {_range(limits)}")
+    if item["returns"]:
+        print(f"      returns {_range(item['returns'])}")
+    if item["after"]:
+        print(f"      after {', '.join(item['after'])}")
+
+
+def _range(limits: dict[str, Any]) -> str:
+    low = "-inf" if limits["low"] is None else f"{limits['low']:g}"
+    high = "inf" if limits["high"] is None else f"{limits['high']:g}"
+    within = f", within {limits['tolerance']:g}" if limits["tolerance"] else ""
+    return f"{low} to {high} {limits['unit']}{within}"

@@ -38,6 +38,8 @@ COMMANDS: Mapping[str, str] = {
     "report": "Write a campaign's report as one HTML file.",
     "export": "Write a campaign's tables as CSV or Parquet.",
     "devices": "List or describe the installed drivers.",
+    "driver": "Write a new driver, or check one against its simulator or device.",
+    "simulator": "Serve a simulated instrument on real ports.",
 }
 """Every command and its line in `labpilot --help`."""
 

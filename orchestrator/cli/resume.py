@@ -12,7 +12,6 @@ def command(
     directory: Annotated[Path, typer.Argument(help="The campaign directory.")],
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result here; '-' for stdout.")] = None,
     real: Annotated[bool, typer.Option("--real-hardware", help="Allow devices that are not simulated.")] = False,
-    fsync: Annotated[bool, typer.Option(help="Push every commit and measurement to the disk.")] = True,
 ) -> int:
     """Settle what was open, then go on to the end of the budget."""
     import time
@@ -26,7 +25,7 @@ def command(
 
     console = Console(quiet=json_file == Path("-"))
     began = time.perf_counter()
-    ending = resume(directory, is_armed=real, fsync=fsync)
+    ending = resume(directory, is_armed=real)
     if json_file is not None:
         write_json(json_file, read_result(directory, wall_s=time.perf_counter() - began))
     return say_how_it_ended(console, ending, directory)

@@ -19,7 +19,7 @@ def command(
     trials: Annotated[int | None, typer.Option(min=1, help="Another budget of trials.")] = None,
     out: Annotated[Path | None, typer.Option(help="Keep the campaign directory (one for each seed) here.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write results here; '-' for stdout.")] = None,
-    fsync: Annotated[bool, typer.Option(help="Push every commit and measurement to the disk.")] = True,
+    fsync: Annotated[bool, typer.Option("--fsync", help="Survive a power cut as well, as `run` does; slower.")] = False,
 ) -> None:
     """Run a campaign in virtual time: the same drivers and the same bytes, against simulated instruments."""
     from orchestrator.cli.simulating import simulate_all, told

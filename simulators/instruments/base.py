@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from drivers.links.framing import BadFrame, Framing
 from simulators.world import WorldFile
@@ -32,11 +32,22 @@ class Now(Protocol):
 class FramedInstrument(ABC):
     """An instrument that answers each request with at most one reply; a subclass speaks its language."""
 
+    wire = "serial"
+    """What it speaks; see `simulators.world.Instrument`."""
+    can_be_busy = False
+    """Whether `busy_reply` says something."""
+    has_units = False
+    """Whether `change_unit` does something."""
+    has_front_panel = False
+    """Whether `front_panel` does something."""
+
     def __init__(
         self, framing: Framing, *, state: WorldFile, clock: Now, settle: Callable[[], None] | None = None
     ) -> None:
         self.send: Callable[[bytes], None] | None = None
         """Where answers go; whoever owns the port sets it."""
+        self.hang_up: Callable[[], None] | None = None
+        """How to drop the connection; whoever owns the port sets it."""
         self._framing = framing
         self._state = state
         self._clock = clock
@@ -76,6 +87,33 @@ class FramedInstrument(ABC):
     @abstractmethod
     def answer(self, request: bytes) -> bytes | None:
         """Carry out one request and return the wrapped reply; what changed is in the world's file by then."""
+
+    def restart(self) -> None:
+        """Lose power for a moment: what is kept in memory only is forgotten, and half a request too."""
+        self._buffer.clear()
+
+    def busy_reply(self, request: bytes) -> bytes | None:
+        """Return how this instrument says that it is busy, to a request that it then does not carry out."""
+        return None
+
+    def chatter(self) -> bytes:
+        """Return a message that nobody asked for, as this instrument could send it (a prompt, a status line)."""
+        return b"\x07 READY\r\n"
+
+    def change_unit(self) -> None:
+        """Let somebody switch the display to another unit; only where `has_units`."""
+        raise NotImplementedError(f"{type(self).__name__} has no units to change")
+
+    def front_panel(self) -> None:
+        """Let somebody change a setting by hand; only where `has_front_panel`."""
+        raise NotImplementedError(f"{type(self).__name__} has no front panel")
+
+    def _did(self, what: str, *, once: bool = False, **facts: Any) -> None:
+        """Note for checkers that an action was carried out.
+
+        once: doing it twice is another thing than doing it once.
+        """
+        self._state.note_act(what, once=once, facts=facts, at_s=self._clock.now_s())
 
     def _remaining_s(self, end_s: float) -> float:
         remaining = end_s - self._clock.now_s()

@@ -141,6 +141,7 @@ class BenchInstrument(FramedInstrument):
         run = self._scheduled(parameters, outcome, now_s)
         self._state.update({self._prefix + tag: asdict(run)})
         self._runs[tag] = run
+        self._did("start", once=True, tag=tag)
         return run
 
     def _scheduled(self, parameters: Mapping[str, Value], outcome: Outcome, now_s: float) -> _Run:

@@ -86,6 +86,7 @@ class Laser(FramedInstrument):
                 return self._fire(tag)
             case ["SHUTTER", ("OPEN" | "CLOSED") as position]:
                 self._change(is_shutter_open=position == "OPEN")
+                self._did("shutter", position=position)
                 return f"SHUTTER,{position}"
             case ["STOP"]:
                 return self._stop()
@@ -139,6 +140,7 @@ class Laser(FramedInstrument):
         job = self._laser["job"]
         if job is not None and not job["is_fired"]:
             self._change(job=None)
+        self._did("stop")
         return "STOP"
 
     def _is_busy(self) -> bool:

@@ -143,6 +143,7 @@ class Stage(FramedInstrument):
         now_s = self._clock.now_s()
         start_x, start_y = self.position_um(now_s)
         self._begin(Motion(start_x=start_x, start_y=start_y, target_x=x, target_y=y, speed=0.0, began_s=now_s))
+        self._did("move", x_um=x, y_um=y)
         return "OK", str(self._remaining_us())
 
     def _stop(self) -> tuple[str, str]:
@@ -155,6 +156,7 @@ class Stage(FramedInstrument):
             target_x = round(x + share * (old.target_x - old.start_x))
             target_y = round(y + share * (old.target_y - old.start_y))
             self._begin(Motion(start_x=x, start_y=y, target_x=target_x, target_y=target_y, speed=speed, began_s=now_s))
+        self._did("stop")
         return "OK", str(self._remaining_us())
 
     def _begin(self, motion: Motion) -> None:

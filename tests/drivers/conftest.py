@@ -16,7 +16,7 @@ from drivers.links.serial import SerialLink
 from drivers.links.tap import Tap
 from drivers.links.url import SerialAddress
 from simulators.film_station import FilmStation
-from simulators.serve import PtyPort
+from simulators.ports import PtyPort
 from simulators.world import WorldFile
 
 Answer = Callable[[bytes], list[tuple[float, bytes]]]

@@ -9,7 +9,7 @@ from drivers.registry import driver_class, driver_names
     ("name", "expected"),
     [
         ("laser-annealer", ["Device", "Stoppable", "LaserAnnealer"]),
-        ("xy-stage", ["Device", "Stoppable", "Movable"]),
+        ("xy-stage", ["Device", "Stoppable", "Movable", "Homeable"]),
         ("reflectance-spectrometer", ["Device", "Spectrometer"]),
         ("camera", ["Device", "Camera"]),
         ("bench", ["Device", "Bench"]),

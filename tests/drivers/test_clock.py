@@ -1,6 +1,6 @@
 import asyncio
 import time
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -24,6 +24,33 @@ def test_thirty_days_pass_in_no_time():
     assert time.monotonic() - began < 5.0
     assert now_s == pytest.approx(30 * 86_400.0, abs=1e-3)
     assert utc - VIRTUAL_START == timedelta(seconds=now_s)
+
+
+@pytest.mark.parametrize("start_s", [1.6e7, 1.67e7, 2e7, 3e8, 1e12], ids=lambda s: f"{s:g} s")
+def test_timers_still_fire_when_the_clock_has_shown_years(start_s):
+    async def main(clock):
+        loop = asyncio.get_running_loop()
+        left, real = 10_000, loop.time
+
+        def counted():
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise AssertionError("the loop looks at a timer that is never due")
+            return real()
+
+        loop.time = counted
+        for seconds in (0.1, 0.123, 1.0 / 3.0, 5.0):
+            await clock.sleep(seconds)
+        clock.charge(0.7)
+        await clock.sleep_until(clock.now_s() + 0.1)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.25):
+                await asyncio.Event().wait()
+        return clock.now_s() - start_s
+
+    passed_s = run(main, start_s=start_s)
+    assert passed_s == pytest.approx(0.1 + 0.123 + 1.0 / 3.0 + 5.0 + 0.7 + 0.1 + 0.25, abs=1e-2)
 
 
 def test_starts_where_it_is_told():
@@ -145,6 +172,14 @@ def test_what_lives_in_wall_time_is_refused(forbidden):
             await forbidden(asyncio.get_running_loop())
 
     run(main)
+
+
+def test_the_wall_clock_counts_from_its_zero_and_never_runs_back():
+    created = datetime.now(UTC) - timedelta(hours=1)
+    assert RealClock(created).now_s() == pytest.approx(3600.0, abs=5.0)
+    stepped_back = RealClock(datetime.now(UTC) + timedelta(hours=1), at_least_s=5000.0)
+    assert stepped_back.now_s() >= 5000.0
+    assert RealClock(created, at_least_s=10.0).now_s() > 3599.0
 
 
 def test_the_wall_clock_waits():

@@ -4,10 +4,11 @@ import pytest
 
 from drivers.clock import RealClock, VirtualClock, VirtualLoop
 from drivers.links.memory import MemoryLink
+from drivers.links.opening import open_link
 from drivers.links.serial import SerialLink
 from drivers.links.tap import Tap
 from drivers.links.url import BadURL
-from drivers.registry import DriverNotFound, driver_class, driver_names, open_link
+from drivers.registry import DriverNotFound, driver_class, driver_names
 
 MINE = """
 from dataclasses import dataclass
@@ -55,14 +56,16 @@ def virtual():
     loop.close()
 
 
-def test_the_five_drivers_are_installed():
-    assert driver_names() == ["bench", "camera", "laser-annealer", "reflectance-spectrometer", "xy-stage"]
+def test_the_drivers_of_the_built_in_worlds_are_installed():
+    names = driver_names()
+    assert {"bench", "camera", "laser-annealer", "reflectance-spectrometer", "xy-stage"} <= set(names)
+    assert names == sorted(names)
 
 
 def test_an_unknown_driver_names_the_nearest():
     with pytest.raises(DriverNotFound, match="did you mean 'camera'"):
         driver_class("camra")
-    with pytest.raises(DriverNotFound, match="installed are bench, camera"):
+    with pytest.raises(DriverNotFound, match="installed are .*bench, .*camera"):
         driver_class("zzz")
 
 

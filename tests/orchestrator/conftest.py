@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from drivers.registry import class_at
 from orchestrator.directory import CampaignDirectory
 from orchestrator.journal import Journal
 from orchestrator.measurements import MeasurementFile, write_measurement
@@ -99,6 +101,7 @@ class Fabricator:
 
     def __post_init__(self):
         self.directory = CampaignDirectory.create(self.path, {})
+        (self.path / "controller.lock").unlink()  # as if copied from elsewhere: whoever only looks must make none
         self.engine = self.directory.database(fsync=False, migrate=True)
         self.journal = Journal(self.engine, self.clock, epoch=1, boot_id="boot")
         self.rng = np.random.default_rng(0)
@@ -312,6 +315,56 @@ def stripe_analysis(parameters, offsets):
     details |= {"offset_mm": offsets.tolist(), "centre_mm": 0.012}
     values = {"optical_gradient": float(gradient.max())}
     return {"values": values, "findings": findings, "details": details, "analysis": "stripe_gradient 1"}
+
+
+KITCHEN = """
+labpilot: 1
+name: kitchen
+seed: 5
+lab: lab.yaml
+parameters:
+  - {name: volume, kind: continuous, unit: mL, low: 0.5 mL, high: 5 mL}
+  - {name: heat, kind: continuous, unit: degC, low: 50 degC, high: 400 degC}
+objectives: [{name: weigh, direction: maximize, unit: g}]
+recipe:
+  - command: {device: doser, command: dispense, arguments: {volume_ml: $volume}}
+  - wait: {duration: 30 s}
+  - command: {device: oven, command: heat, arguments: {target_c: $heat}}
+  - command: {device: scale, command: weigh}
+analysis: {kind: reading}
+planner: {policy: random, charge: 2 s}
+batch: 3
+budget: {trials: 9}
+"""
+KITCHEN_LAB = """
+labpilot: 1
+name: kitchen
+devices:
+  doser: {driver: FILE:Doser, url: sim:kitchen/doser, capacity: 3}
+  oven: {driver: FILE:Oven, url: sim:kitchen/oven, capacity: 3}
+  scale: {driver: FILE:Scale, url: sim:kitchen/scale, capacity: 3}
+"""
+
+
+@pytest.fixture
+def kitchen(tmp_path, monkeypatch):
+    """A campaign in a laboratory with an OPERATOR act, three trials at once; its world counts as installed."""
+    from orchestrator import worlds
+    from orchestrator.check import check_campaign
+
+    file = Path(__file__).with_name("kitchen.py")
+    world = SimpleNamespace(name="kitchen", load=lambda: class_at(f"{file}:Kitchen"))
+    installed = worlds.entry_points
+
+    def with_kitchen(group):
+        return [*installed(group=group), *([world] if group == worlds.WORLDS else [])]
+
+    monkeypatch.setattr(worlds, "entry_points", with_kitchen)
+    folder = tmp_path / "kitchen"
+    folder.mkdir()
+    (folder / "campaign.yaml").write_text(KITCHEN)
+    (folder / "lab.yaml").write_text(KITCHEN_LAB.replace("FILE", str(file)))
+    return check_campaign(folder / "campaign.yaml").require()
 
 
 @pytest.fixture

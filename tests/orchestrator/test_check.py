@@ -165,7 +165,7 @@ CROSS = [
         "constraints: constraint 'peak_temperature <= 300 degC' cannot hold: within the bounds the sum is at least 400",
     ),
     ("lab.simulation.film-statio={}", "simulation.film-statio: no device of this lab is in the world 'film-statio'; "),
-    ("lab.devices.laser.url=sim:film-station", "devices.laser.url: 'sim:film-station': write sim:WORLD/INSTRUMENT"),
+    ("lab.devices.laser.url=sim:film-station/", "devices.laser.url: 'sim:film-station/': write sim:WORLD/INSTRUMENT"),
     ("lab.devices.laser.driver=laser", "devices.laser.driver: no driver is called 'laser'"),
     ("lab.devices.laser.driver=camera", "limits.laser.anneal: device 'laser' has no command 'anneal'"),
     (

@@ -24,6 +24,48 @@ def test_a_directory_with_a_campaign_is_not_made_again(tmp_path):
         CampaignDirectory.create(tmp_path / "c", {})
 
 
+def test_of_two_that_make_a_directory_at_the_same_time_one_is_refused(tmp_path, monkeypatch):
+    from orchestrator import directory as module
+
+    real, refused = module.write_durably, []
+
+    def interleaved(*args, **kwargs):
+        with pytest.raises(InUse, match="controlled by another process"):
+            CampaignDirectory.create(tmp_path / "c", {"who": "second"})
+        refused.append(1)
+        real(*args, **kwargs)
+
+    monkeypatch.setattr(module, "write_durably", interleaved)
+    monkeypatch.setattr(module, "LOCK_PATIENCE_S", 0.01)
+    directory = CampaignDirectory.create(tmp_path / "c", {"who": "first"})
+    assert refused == [1]
+    assert directory.requested() == {"who": "first"}
+
+
+def test_who_waited_for_the_lock_looks_again_whether_the_directory_was_taken(tmp_path, monkeypatch):
+    real = CampaignDirectory.controlled
+
+    def after_another(self):
+        monkeypatch.setattr(CampaignDirectory, "controlled", real)
+        CampaignDirectory.create(tmp_path / "c", {"who": "first"})
+        return real(self)
+
+    monkeypatch.setattr(CampaignDirectory, "controlled", after_another)
+    with pytest.raises(InputError, match="already holds a campaign"):
+        CampaignDirectory.create(tmp_path / "c", {"who": "second"})
+    assert CampaignDirectory.open(tmp_path / "c").requested() == {"who": "first"}
+
+
+def test_the_name_of_a_new_directory_reaches_the_disk(tmp_path, monkeypatch):
+    from orchestrator import measurements
+
+    synced = []
+    real = measurements.sync_folder
+    monkeypatch.setattr(measurements, "sync_folder", lambda path: synced.append(path) or real(path))
+    CampaignDirectory.create(tmp_path / "a/b/c", {})
+    assert synced == [tmp_path, tmp_path / "a", tmp_path / "a/b", tmp_path / "a/b/c"]
+
+
 def test_a_directory_with_other_files_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(InputError, match=r"is not empty \(it holds 'thesis\.tex'\)"):

@@ -8,6 +8,7 @@ from sqlalchemy import select, text
 from drivers.clock import RealClock
 from orchestrator.directory import CampaignDirectory
 from orchestrator.errors import StorageError
+from orchestrator.history import read_standing
 from orchestrator.journal import Journal, damaged_rows, read_events
 from orchestrator.projections import rebuild
 from orchestrator.store import PROJECTIONS
@@ -147,6 +148,100 @@ def test_after_a_failed_commit_nothing_more_is_accepted(directory, engine):
         kinds = [event.kind for event in read_events(connection)]
     assert kinds[0] == "campaign_created"
     journal.close()
+
+
+def test_a_later_controller_fences_an_earlier_one(engine):
+    earlier = Journal(engine, RealClock(), epoch=1)
+    created(earlier)
+    earlier.flush()
+    later = Journal(engine, RealClock(), epoch=2)
+    later.append("controller_started", {"epoch": 2}, durable=True)
+    with pytest.raises(StorageError, match="another controller has gone on with this campaign"):
+        earlier.append("note", {"text": "about to act"}, durable=True)
+    with pytest.raises(StorageError, match="journal is closed"):
+        earlier.append("note", {})
+    earlier.close()
+    later.close()
+    with engine.connect() as connection:
+        assert [event.kind for event in read_events(connection)] == ["campaign_created", "controller_started"]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_ctrl_c_in_the_middle_of_a_commit_records_nothing_twice(engine, monkeypatch, moment):
+    journal = Journal(engine, RealClock(), epoch=1)
+    created(journal)
+    commit = journal.connection.commit
+
+    def interrupted():
+        if moment == "after":
+            commit()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(journal.connection, "commit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        journal.flush()
+    journal.close()
+    with engine.connect() as connection:
+        assert len(list(read_events(connection))) == (1 if moment == "after" else 0)
+
+
+@pytest.mark.parametrize(("fsync", "level"), [(True, 2), (False, 1)], ids=["full", "normal"])
+def test_with_fsync_every_commit_reaches_the_disk(directory, fsync, level):
+    engine = directory.database(fsync=fsync, migrate=True)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == level
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("events", "faults"),
+    [
+        ([], []),
+        ([("trial_lost", 1, True), ("trial_lost", 3, True)], ["r1", "r3"]),
+        ([("trial_lost", 2, True), ("trial_lost", 1, True), ("analysed", 3, None)], []),
+        ([("trial_failed", 1, None), ("trial_lost", 3, True), ("trial_lost", 2, True)], ["r3", "r2"]),
+        ([("trial_lost", 1, True), ("trial_lost", 2, False), ("trial_lost", 3, True)], ["r3"]),
+        ([("trial_lost", 1, True), ("campaign_ended", None, None), ("trial_lost", 2, True)], ["r2"]),
+        ([("trial_lost", 1, None)], ["r1"]),
+    ],
+    ids=["none", "in a row", "success", "failure", "no fault", "ending", "before it was said"],
+)
+def test_faults_in_a_row_are_counted_in_the_order_in_which_trials_ended(engine, events, faults):
+    journal = Journal(engine, RealClock(), epoch=1)
+    created(journal)
+    asked(journal, [1, 2, 3])
+    for kind, trial, is_fault in events:
+        if trial is not None:
+            journal.append("trial_started", {"sample": None, "place": {}}, trial=trial)
+        if kind == "analysed":
+            journal.append("plan_finished", {}, trial=trial)
+        body = {"trial_lost": {"reason": f"r{trial}"}, "campaign_ended": {"status": "stopped", "reason": ""}}
+        said = {} if is_fault is None else {"is_fault": is_fault}
+        journal.append(kind, {**(body | BODIES).get(kind, {}), **body.get(kind, {}), **said}, trial=trial)
+    journal.close()
+    with engine.connect() as connection:
+        assert read_standing(connection).history.faults == faults
+
+
+def test_a_step_that_is_sent_again_is_not_over(engine):
+    journal = Journal(engine, RealClock(), epoch=1)
+    created(journal)
+    asked(journal, [1])
+    keys: dict = {"trial": 1, "step": "0", "command_id": "000001.0"}
+    body = {"path": "0", "label": "", "device": "oven", "command": "set", "effect": "verifiable", "arguments": {}}
+    over = []
+    for kind, said in [
+        ("step_intended", {**body, "is_repeat": False}),
+        ("step_in_doubt", {"error": "timed out"}),
+        ("step_intended", {**body, "is_repeat": True}),
+        ("step_done", {"result": {}}),
+    ]:
+        journal.append(kind, said, durable=True, **keys)
+        row = journal.connection.exec_driver_sql("SELECT finished_s IS NOT NULL, error FROM step").one()
+        over.append(tuple(row))
+    journal.close()
+    assert over == [(0, ""), (0, "timed out"), (0, ""), (1, "")]
 
 
 def test_damage_is_found_by_row(engine):

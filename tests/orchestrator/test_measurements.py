@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from orchestrator import measurements
 from orchestrator.errors import StorageError
 from orchestrator.measurements import MeasurementFile, read_measurement, write_measurement
 
@@ -82,6 +83,21 @@ def test_a_full_disk_leaves_no_half_file_and_the_old_one_whole(tmp_path, monkeyp
     monkeypatch.undo()
     assert read_measurement(path, sha256=before.sha256).arrays["counts"].size == 5
     assert [file.name for file in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_the_names_of_new_folders_reach_the_disk_with_the_first_file(tmp_path, monkeypatch):
+    synced = []
+    real = measurements.sync_folder
+    monkeypatch.setattr(measurements, "sync_folder", lambda path: synced.append(path) or real(path))
+    for name in ("a", "b"):
+        write_measurement(tmp_path / "measurements/000012" / f"{name}.npz", SPECTRUM)
+    folder = tmp_path / "measurements/000012"
+    assert synced == [tmp_path, folder.parent, folder, folder]
+    synced.clear()
+    write_measurement(tmp_path / "measurements/000013/a.npz", SPECTRUM, fsync_folder=False)
+    assert synced == [folder.parent]
+    write_measurement(tmp_path / "measurements/000014/a.npz", SPECTRUM, fsync=False)
+    assert synced == [folder.parent]
 
 
 def test_objects_are_never_pickled(tmp_path):

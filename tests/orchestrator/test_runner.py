@@ -1,5 +1,5 @@
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -23,15 +23,24 @@ class Frame:
     tag: str
 
 
+@dataclass
+class Counter:
+    """What a link says of the acting requests that it has put on the wire."""
+
+    n_acts_sent: int = 0
+
+
 class Oven:
     """A driver whose answers are scripted; it remembers what was done to it."""
 
     name = "oven"
 
     def __init__(self, *script):
+        self._link = Counter()
         self.script = list(script)
         self.done = []
         self.verdicts = []
+        self.holds = None
         self.port = "S1"
         self.connects = 0
 
@@ -45,6 +54,8 @@ class Oven:
         outcome = self.script.pop(0) if self.script else None
         if outcome is None or (isinstance(outcome, tuple) and outcome[0] == "landed"):
             self.done.append(name)
+        if self._link is not None and (outcome is None or isinstance(outcome, tuple)):
+            self._link.n_acts_sent += 1
         if isinstance(outcome, tuple):
             raise outcome[1]
         if isinstance(outcome, Exception):
@@ -52,7 +63,10 @@ class Oven:
 
     @command(Effect.VERIFIABLE, verify="is_set")
     async def set(self, *, target_c: Annotated[float, Quantity("Cel", 0, 1200)]) -> None:
-        self._next(("set", target_c))
+        try:
+            self._next(("set", target_c))
+        finally:
+            self.holds = next((item[1] for item in reversed(self.done) if item[0] == "set"), None)
 
     async def is_set(self, *, target_c: float) -> bool:
         if self.verdicts:
@@ -60,7 +74,7 @@ class Oven:
             if isinstance(verdict, Exception):
                 raise verdict
             return verdict
-        return ("set", target_c) in self.done
+        return self.holds == target_c
 
     @command(Effect.IDEMPOTENT)
     async def stop(self) -> None:
@@ -69,6 +83,19 @@ class Oven:
     @command(Effect.OPERATOR)
     async def dispense(self) -> None:
         self._next(("dispense",))
+
+    @command(Effect.OPERATOR)
+    async def mill(self) -> None:
+        await asyncio.sleep(10.0)
+        self._next(("mill",))
+
+    @command(Effect.VERIFIABLE, verify="has_shot")
+    async def shoot(self, *, tag: str) -> Frame:
+        self._next(("shoot", tag))
+        return Frame(counts=np.arange(2.0), tag=tag)
+
+    async def has_shot(self, *, tag: str) -> bool:
+        return ("shoot", tag) in self.done
 
     @command(Effect.READ)
     async def frame(self, *, tag: str) -> Frame:
@@ -85,6 +112,15 @@ class Oven:
         await asyncio.sleep(1e6)
         return 0.0
 
+    @command(Effect.READ, timeout_s=1e5)
+    async def collect(self) -> float:
+        await asyncio.sleep(5e4)
+        return 1.0
+
+    async def raw(self) -> float:
+        """No command: what the decorator would catch comes out as it is."""
+        raise KeyError("a defect of the driver")
+
 
 SET = Act(path="0", label="set", device="oven", command="set", arguments={"target_c": 900.0})
 STOP = Act(path="1", label="stop", device="oven", command="stop")
@@ -98,6 +134,16 @@ FRAME = Act(
     measure=Measure(kind="spectrum", role="film", facts={"offset_mm": 0.5}),
 )
 READ = Act(path="4", label="read", device="oven", command="temperature")
+MILL = Act(path="5", label="mill", device="oven", command="mill")
+SHOOT = Act(
+    path="6",
+    label="shoot",
+    device="oven",
+    command="shoot",
+    is_tagged=True,
+    measure=Measure(kind="spectrum", role="film"),
+)
+COLLECT = Act(path="8", label="collect", device="oven", command="collect")
 
 
 class Bench:
@@ -109,11 +155,14 @@ class Bench:
         self.directory = CampaignDirectory.create(tmp_path / "c", {})
         self.engine = self.directory.database(fsync=False, migrate=True)
 
-    def run(self, *acts, past=None, waits=None, start_s=0.0, stop=False):
+    def run(self, *acts, past=None, waits=None, start_s=0.0, stop=False, stop_at_s=None):
         loop = VirtualLoop(start_s)
         clock = VirtualClock(loop)
 
         async def main():
+            self.switch = StopSwitch(stop)
+            if stop_at_s is not None:
+                loop.call_at(stop_at_s, self.switch.set)
             journal = Journal(self.engine, clock, epoch=1)
             laboratory = Laboratory({"oven": station("oven", self.oven, url="sim:x/oven", capacity=1)}, clock)
             await laboratory.connect()
@@ -122,7 +171,7 @@ class Bench:
                 journal=journal,
                 laboratory=laboratory,
                 evidence=Evidence(self.directory.path, clock, fsync=False),
-                stop=StopSwitch(stop),
+                stop=self.switch,
                 past=dict(past or {}),
                 waits=dict(waits or {}),
             )
@@ -133,9 +182,14 @@ class Bench:
                     done.append(await (runner.wait(1, act) if is_wait else runner.act(1, act)))
                 return done, clock.now_s()
             finally:
+                self.ended_s = clock.now_s()
                 journal.close()
 
         return run_virtual(main(), loop=loop)
+
+    def steps(self):
+        with self.engine.connect() as connection:
+            return dict(connection.exec_driver_sql("SELECT command_id, state FROM step").fetchall())
 
     def kinds(self):
         with self.engine.connect() as connection:
@@ -326,6 +380,7 @@ def test_an_open_verifiable_intent_is_read_back(bench, landed):
     one = bench()
     one.run(SET)
     one.oven.done = [("set", 900.0)] if landed else []
+    one.oven.holds = 900.0 if landed else None
     with one.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE step SET state = 'intended'")
     one.run(SET, past={"000001.0": PastStep(state="intended", result={})})
@@ -374,8 +429,259 @@ def test_a_wait_that_was_interrupted_lasts_only_what_is_left(bench):
     assert now_s == 3600.0
 
 
-def test_a_measurement_that_a_power_cut_took_loses_its_trial(bench):
+@pytest.mark.parametrize(
+    ("damage", "match"),
+    [
+        (lambda file: file.unlink(), "cannot be read"),
+        (lambda file: file.write_bytes(b""), "was changed after it was taken"),
+        (lambda file: file.write_bytes(file.read_bytes()[:-1] + b"\1"), "was changed after it was taken"),
+    ],
+    ids=["gone", "empty", "one byte"],
+)
+def test_a_measurement_that_a_power_cut_took_loses_its_trial(bench, damage, match):
     one = bench()
-    past = {"000001.3": PastStep(state="done", result={}, path="measurements/000001/000001.3.npz", sha256="0" * 64)}
-    with pytest.raises(TrialLost, match="cannot be read"):
+    (done,), _ = one.run(FRAME)
+    file = one.directory.path / "measurements/000001/000001.3.npz"
+    sha256 = one.events("measured")[0].body["sha256"]
+    past = {"000001.3": PastStep(state="done", result={}, path="measurements/000001/000001.3.npz", sha256=sha256)}
+    (recalled,), _ = one.run(FRAME, past=past)
+    assert recalled.measurement.metadata == done.measurement.metadata
+    damage(file)
+    with pytest.raises(TrialLost, match=match) as caught:
         one.run(FRAME, past=past)
+    assert not caught.value.is_fault
+
+
+def test_what_a_device_lost_since_it_was_set_is_set_again_before_anything_new(bench):
+    one = bench()
+    one.run(SET)
+    one.oven.holds = None  # its power was cut together with the controller's
+    past = {"000001.0": PastStep(state="done", result={})}
+    one.run(SET, FRAME, past=past)
+    assert one.oven.done == [("set", 900.0), ("set", 900.0), ("frame", "000001.3")]
+    assert [event.body["text"] for event in one.events("incident")] == ["000001.0 (set): lost since, so set again"]
+    assert one.steps() == {"000001.0": "done", "000001.0.again1": "done", "000001.3": "done"}
+
+
+def test_setting_again_is_itself_settled_after_a_kill_and_done_again_after_another_loss(bench):
+    one = bench()
+    one.run(SET)
+    past = {"000001.0": PastStep(state="done", result={}), "000001.0.again1": PastStep(state="intended", result={})}
+    one.oven.holds = None
+    with one.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO step SELECT '000001.0.again1', trial, path, label, device, command, effect, 'intended', "
+            "arguments, started_s, finished_s, attempts, error, settled_by, result FROM step"
+        )
+    one.run(SET, READ, past=past)
+    assert one.oven.done.count(("set", 900.0)) == 2
+    assert one.steps()["000001.0.again1"] == "done"
+    one.oven.holds = None
+    past["000001.0.again1"] = PastStep(state="done", result={})
+    one.run(SET, replace(READ, path="9"), past=past)
+    assert one.oven.done.count(("set", 900.0)) == 3
+    assert one.steps()["000001.0.again2"] == "done"
+
+
+def test_set_points_that_still_hold_are_left_alone_and_events_are_never_repeated(bench):
+    one = bench()
+    one.run(SET, SHOOT)
+    done = {key: PastStep(state="done", result={}) for key in ("000001.0", "000001.6")}
+    one.oven.done.remove(("shoot", "000001.6"))  # the device has forgotten the shot, which stays fired all the same
+    one.run(SET, replace(SHOOT, measure=None), READ, past=done)
+    assert one.oven.done == [("set", 900.0), ("temperature",)]
+    assert one.events("incident") == []
+
+
+def test_a_set_point_is_set_again_before_a_wait_goes_on_and_not_after_it(bench):
+    one = bench()
+    one.run(SET)
+    one.oven.holds = None
+    seen = []
+    one.oven._next = lambda name: seen.append((name, asyncio.get_running_loop().time())) or one.oven.done.append(name)
+    node = Wait(path="7", label="hold", duration_s=3600)
+    past = {"000001.0": PastStep(state="done", result={})}
+    one.run(SET, node, past=past, waits={"000001.7": 3600.0}, start_s=1000.0)
+    assert seen == [(("set", 900.0), 1000.0)]
+
+
+def test_a_device_that_does_not_say_whether_it_still_holds_costs_the_trial(bench):
+    one = bench()
+    one.run(SET)
+    one.oven.verdicts = [Unreadable("garbled")] * 9
+    with pytest.raises(TrialLost, match=r"outcome of oven\.set stays unknown: .*garbled"):
+        one.run(SET, READ, past={"000001.0": PastStep(state="done", result={})})
+    assert one.steps() == {"000001.0": "done"}
+
+
+# --- what a driver may do wrong ----------------------------------------------------------------------------------
+
+
+GARBLED = [Unreadable("status garbled"), NotSent("out of step"), NotConnected("lost while polling")]
+
+
+@pytest.mark.parametrize("counts", [True, False], ids=["counted", "not counted"])
+@pytest.mark.parametrize("error", GARBLED, ids=str)
+def test_an_operator_act_that_may_have_left_is_never_done_twice(bench, error, counts):
+    one = bench(("landed", error))
+    one.oven._link = one.oven._link if counts else None
+    with pytest.raises(TrialLost, match="ask a person"):
+        one.run(DISPENSE)
+    assert one.oven.done == [("dispense",)]
+    assert one.steps() == {"000001.2": "failed"}
+
+
+@pytest.mark.parametrize("error", GARBLED, ids=str)
+def test_an_operator_act_of_which_nothing_left_is_done_once(bench, error):
+    one = bench(error)
+    one.run(DISPENSE)
+    assert one.oven.done == [("dispense",)]
+    assert one.kinds().count("step_in_doubt") == 0
+
+
+@pytest.mark.parametrize("error", GARBLED, ids=str)
+@pytest.mark.parametrize(("script", "times"), [("landed", 1), ("sent", 2)])
+def test_a_verifiable_act_that_may_have_left_is_read_back_before_it_is_repeated(bench, error, script, times):
+    one = bench((script, error))
+    one.run(SET)
+    assert one.oven.done == [("set", 900.0)]
+    assert one.kinds().count("step_in_doubt") == 1
+    assert one.kinds().count("step_intended") == times
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")], ids=str)
+def test_an_answer_that_is_no_number_loses_the_trial_and_is_kept(bench, number):
+    one = bench()
+
+    async def temperature():
+        return number
+
+    one.oven.temperature = temperature
+    reading = replace(READ, measure=Measure(kind="reading", role="oven.temperature"))
+    with pytest.raises(TrialLost, match=r"oven\.temperature answered no finite number: value"):
+        one.run(reading)
+    assert (one.directory.path / "measurements/000001/000001.4.npz").exists()
+    assert one.events("step_done")[0].body["result"] == {"value": None, "not_finite": ["value"]}
+    past = PastStep(state="done", result={"value": None, "not_finite": ["value"]})
+    with pytest.raises(TrialLost, match="no finite number"):
+        one.run(READ, past={"000001.4": past})
+
+
+@pytest.mark.parametrize("answer", [object(), {"x": b"bytes"}], ids=["object", "bytes"])
+def test_an_answer_that_cannot_be_kept_loses_the_trial_and_closes_the_step(bench, answer):
+    one = bench()
+
+    async def temperature():
+        return answer
+
+    one.oven.temperature = temperature
+    with pytest.raises(TrialLost, match="answered what cannot be kept"):
+        one.run(READ)
+    assert one.steps() == {"000001.4": "failed"}
+
+
+@pytest.mark.parametrize("act", [SET, READ], ids=["acting", "reading"])
+def test_a_driver_that_breaks_costs_the_trial_and_not_the_campaign(bench, act):
+    one = bench()
+    setattr(one.oven, act.command, lambda **_: one.oven.raw())
+    one.oven.verdicts = [False] * 9
+    with pytest.raises(TrialLost, match="the driver failed with KeyError"):
+        one.run(act)
+    assert list(one.steps().values()) == ["failed"]
+
+
+def test_a_read_back_that_hangs_costs_the_trial_and_closes_the_step(bench):
+    one = bench(Ambiguous("timed out"))
+
+    async def hang(**_):
+        await asyncio.sleep(1e7)
+
+    one.oven.is_set = hang
+    with pytest.raises(TrialLost, match=r"outcome of oven\.set stays unknown: .*no outcome within 605 s"):
+        one.run(SET)
+    assert one.ended_s < 3600.0
+    assert one.steps() == {"000001.0": "failed"}
+
+
+def test_a_read_back_that_breaks_costs_the_trial_and_closes_the_step(bench):
+    one = bench(Ambiguous("timed out"))
+    one.oven.verdicts = [ZeroDivisionError("a defect")] * 9
+    with pytest.raises(TrialLost, match="the driver failed with ZeroDivisionError"):
+        one.run(SET)
+    assert one.steps() == {"000001.0": "failed"}
+
+
+def test_a_limit_that_cannot_be_compared_costs_the_trial(bench):
+    one = bench()
+    with pytest.raises(TrialLost, match=r"target_c = 'hot' is not a number"):
+        one.run(replace(SET, arguments={"target_c": "hot"}))
+    assert one.kinds() == []
+
+
+def test_what_landed_but_whose_answer_was_lost_does_not_pass_for_measured(bench):
+    one = bench(("landed", Ambiguous("timed out")))
+    with pytest.raises(TrialLost, match="shoot was carried out, but its answer was lost") as caught:
+        one.run(SHOOT)
+    assert not caught.value.is_fault
+    assert one.oven.done == [("shoot", "000001.6")]
+    assert one.steps() == {"000001.6": "done"}
+
+
+def test_a_verifiable_act_that_left_its_file_is_settled_from_it(bench):
+    one = bench()
+    one.run(SHOOT)
+    with one.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM measurement")
+        connection.exec_driver_sql("DELETE FROM journal WHERE kind <> 'step_intended'")
+        connection.exec_driver_sql("UPDATE step SET state = 'intended'")
+    (done,), _ = one.run(SHOOT, past={"000001.6": PastStep(state="intended", result={})})
+    assert done.measurement.arrays["counts"].tolist() == [0.0, 1.0]
+    assert one.oven.done == [("shoot", "000001.6")]
+
+
+# --- a stop ------------------------------------------------------------------------------------------------------
+
+
+def test_a_stop_does_not_wait_for_waits(bench):
+    one = bench()
+    node = Wait(path="7", label="cool", duration_s=86_400)
+    with pytest.raises(StopRequested):
+        one.run(node, stop=True)
+    assert one.kinds() == []
+    with pytest.raises(StopRequested):
+        one.run(node, stop_at_s=100.0)
+    assert one.ended_s == 100.0
+    assert [event.body["until_s"] for event in one.events("wait")] == [86_400.0]
+    one.run(node, waits={"000001.7": 90.0}, start_s=100.0, stop=True)  # over, so nothing is left to wait for
+
+
+def test_a_stop_finishes_an_act_but_leaves_a_long_reading(bench):
+    one = bench()
+    _, now_s = one.run(MILL, stop_at_s=1.0)
+    assert (now_s, one.oven.done) == (10.0, [("mill",)])
+    with pytest.raises(StopRequested):
+        one.run(COLLECT, stop_at_s=1000.0)
+    assert one.ended_s == 1000.0
+    one.run(COLLECT, past={"000001.8": PastStep(state="intended", result={})}, start_s=1000.0)
+    assert one.steps()["000001.8"] == "done"
+
+
+# --- what reaches the disk when ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("act", "is_durable"), [(DISPENSE, True), (SET, False), (READ, False)], ids=lambda a: str(a))
+def test_only_an_outcome_that_nothing_can_settle_is_committed_at_once(bench, act, is_durable, monkeypatch):
+    one = bench()
+    at_the_end = []
+    monkeypatch.setattr(Journal, "close", lambda journal: at_the_end.append(one.kinds()) or journal._connection.close())
+    one.run(act)
+    assert ("step_done" in at_the_end[0]) is is_durable
+
+
+def test_in_wall_time_every_event_is_committed_at_once(bench, monkeypatch):
+    one = bench()
+    at_the_end = []
+    monkeypatch.setattr(Journal, "close", lambda journal: at_the_end.append(one.kinds()) or journal._connection.close())
+    monkeypatch.setattr(VirtualClock, "is_virtual", False)
+    one.run(READ)
+    assert at_the_end == [["step_intended", "step_done"]]

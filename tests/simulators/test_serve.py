@@ -13,8 +13,9 @@ import pytest
 from drivers.clock import RealClock
 from drivers.instruments.laser_annealer import LaserAnnealerDriver
 from drivers.instruments.xy_stage import XYStageDriver
-from drivers.registry import open_link
-from simulators.serve import EpochClock, PtyPort, main, world_class
+from drivers.links.opening import open_link
+from simulators.ports import PtyPort
+from simulators.serve import EpochClock, main, world_class
 from simulators.world import WorldFile
 
 
@@ -26,7 +27,7 @@ class Served:
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        self.paths = json.loads(self.process.stdout.readline())
+        self.urls = json.loads(self.process.stdout.readline())
 
     def __enter__(self):
         return self
@@ -36,7 +37,7 @@ class Served:
 
     def driver(self, kind, name):
         clock = RealClock()
-        return kind(open_link(f"serial://{self.paths[name]}", clock), clock, name=name)
+        return kind(open_link(self.urls[name], clock), clock, name=name)
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def state(tmp_path):
 
 def test_a_world_is_served_until_standard_input_closes(state):
     with Served(state, "--options", '{"failures": false}') as served:
-        assert sorted(served.paths) == ["camera", "laser", "spectrometer", "stage"]
+        assert sorted(served.urls) == ["camera", "laser", "spectrometer", "stage"]
         stage = served.driver(XYStageDriver, "stage")
 
         async def use():
@@ -57,7 +58,7 @@ def test_a_world_is_served_until_standard_input_closes(state):
         asyncio.run(use())
         assert served.process.poll() is None
     assert served.process.returncode == 0
-    assert not any(os.path.exists(path) for path in served.paths.values())
+    assert not any(os.path.exists(path) for path in served.urls.values())
     file = WorldFile(state)
     assert file.get("stage")["target_x"] == 1000
     assert file.get("world")["options"] == {"failures": False}

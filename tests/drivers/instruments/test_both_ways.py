@@ -11,9 +11,10 @@ from drivers.instruments.camera import CameraDriver
 from drivers.instruments.laser_annealer import LaserAnnealerDriver
 from drivers.instruments.reflectance_spectrometer import ReflectanceSpectrometerDriver
 from drivers.instruments.xy_stage import XYStageDriver
-from drivers.registry import open_link
+from drivers.links.opening import open_link
 from simulators.film_station import FilmStation
-from simulators.serve import EpochClock, PtyPort
+from simulators.ports import PtyPort
+from simulators.serve import EpochClock
 from simulators.world import WorldFile
 
 DRIVERS = {

@@ -162,7 +162,7 @@ def test_home_is_the_origin(lab, stage):
         (b"@01 0 2 OK IDLE -- 0 0 0 0 0\r\n", Unreadable, "no answer to message 1"),
         (b"@01 0 1 OK IDLE -- 0 0 0 0\r\n", Unreadable, "is no status"),
         (b"@01 0 1 OK IDLE -- 0 0 x 0 0\r\n", Unreadable, "is no status"),
-        (b"\xff\xfe\r\n", Unreadable, "no answer"),
+        (b"\xff\xfe\r\n", Unreadable, "no text"),
         (b"@01 0 1 OK IDLE FS 0 0 0 0 0\r\n", DeviceFault, "warning FS"),
         (b"@01 0 1 RJ IDLE -- BADCOMMAND\r\n", Rejected, "does not know"),
     ],

@@ -17,7 +17,8 @@ framings = pytest.mark.parametrize("framing", FRAMINGS.values(), ids=FRAMINGS.ke
 
 def message_for(framing) -> st.SearchStrategy[bytes]:
     if isinstance(framing, Line | SealedLine):
-        return st.binary(max_size=40).filter(lambda data: framing.terminator[-1:] not in data)
+        text = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=40)
+        return text.map(lambda body: body.encode("ascii"))
     return st.binary(max_size=40)
 
 
@@ -131,3 +132,9 @@ def test_the_checksum_is_that_of_nmea():
     # a sentence from the NMEA 0183 literature, with a well-known checksum
     body = b"GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,"
     assert SealedLine().wrap(body) == body + b"*47\r\n"
+
+
+@pytest.mark.parametrize("noise", [b"\x00", b"\x07", b"\x7f", b"\x80", b"\xff"])
+def test_a_line_is_text_or_noise(noise):
+    with pytest.raises(BadFrame, match="no text"):
+        Line().take(b"12" + noise + b"4\n")

@@ -1,4 +1,4 @@
-"""What every link promises, tried on the in-memory link and on pyserial over a real pseudo-terminal."""
+"""What every link promises, tried in memory, on pyserial over a real pseudo-terminal, and on a real socket."""
 
 import asyncio
 
@@ -302,3 +302,189 @@ def test_the_tap_sees_every_byte_both_ways(using, device_kind):
         assert await ask(link, "b") == b"<b>"
 
     using(device_kind(echo), use)
+
+
+def test_a_stop_goes_before_all_that_wait(using, device_kind):
+    device = device_kind(once(lambda line: [(0.1, b"<a>\n")]))
+
+    async def use(link, clock):
+        first = asyncio.ensure_future(ask(link, "a"))
+        await reached(device, clock, 1)
+        waiting = [asyncio.ensure_future(ask(link, text)) for text in "bcd"]
+        await clock.sleep(0.02)
+        assert await ask(link, "STOP", effect=Effect.IDEMPOTENT, urgent=True) == b"<STOP>"
+        assert await first == b"<a>"
+        assert await asyncio.gather(*waiting) == [b"<b>", b"<c>", b"<d>"]
+        assert device.asked == [b"a", b"STOP", b"b", b"c", b"d"]
+
+    using(device, use)
+
+
+def test_a_stop_does_not_wait_for_another_that_waits_for_a_distrusted_link(using, device_kind):
+    device = device_kind(once(lambda line: []))
+
+    async def use(link, clock):
+        with pytest.raises(Unreadable):
+            await ask(link, "a", timeout_s=SHORT_S, late_max_s=VERY_LATE_S)
+        began_s = clock.now_s()
+        other = asyncio.ensure_future(ask(link, "b"))
+        await clock.sleep(0.02)
+        stop = asyncio.ensure_future(ask(link, "STOP", effect=Effect.IDEMPOTENT, urgent=True))
+        await reached(device, clock, 2)
+        assert clock.now_s() - began_s < VERY_LATE_S / 2
+        assert await other == b"<b>"
+        assert await stop == b"<STOP>"
+        assert clock.now_s() - began_s >= VERY_LATE_S - 0.001
+        assert device.asked == [b"a", b"STOP", b"b", b"STOP"]
+
+    using(device, use)
+
+
+def test_what_a_stop_is_answered_while_the_link_waits_is_nobodys_answer(using, device_kind):
+    first_stop = iter([[(0.3, b"<stopped>\n")]])
+    answers = {b"a": list, b"STOP": lambda: next(first_stop, echo(b"STOP"))}
+    device = device_kind(lambda line: answers.get(line, lambda: echo(line))())
+
+    async def use(link, clock):
+        with pytest.raises(Unreadable):
+            await ask(link, "a", timeout_s=SHORT_S, late_max_s=0.2)
+        other = asyncio.ensure_future(ask(link, "b"))
+        await clock.sleep(0.02)
+        stop = asyncio.ensure_future(ask(link, "STOP", effect=Effect.IDEMPOTENT, urgent=True, late_max_s=VERY_LATE_S))
+        assert await other == b"<b>"  # although the stop's first answer came after the link should have been quiet
+        assert await stop == b"<STOP>"
+
+    using(device, use)
+
+
+def test_distrust_is_not_lost_when_the_next_question_has_left_already(using, device_kind):
+    device = device_kind(lambda line: [(0.05, b"<" + line + b">\n")])
+
+    async def use(link, clock):
+        first = asyncio.ensure_future(ask(link, "a"))
+        await reached(device, clock, 1)
+        second = asyncio.ensure_future(ask(link, "b", effect=Effect.OPERATOR))
+        await first
+        await reached(device, clock, 2)
+        link.distrust("that was the answer to another question", effect=Effect.READ)
+        with pytest.raises(Ambiguous, match="may not be either"):
+            await second
+        assert await ask(link, "c") == b"<c>"
+
+    using(device, use)
+
+
+def test_two_tasks_may_open_a_link(using, device_kind):
+    device = device_kind(echo)
+
+    async def use(link, clock):
+        await link.close()
+        await asyncio.gather(link.open(), link.open(), link.open())
+        assert await ask(link, "a") == b"<a>"
+
+    using(device, use)
+
+
+def test_a_link_that_is_closed_while_it_opens_stays_closed(using, device_kind):
+    device = device_kind(echo)
+
+    async def use(link, clock):
+        await link.close()
+        opening = asyncio.ensure_future(link.open())
+        await asyncio.sleep(0)
+        await link.close()
+        await asyncio.wait([opening])
+        assert not link.is_open
+        assert opening.exception() is None or isinstance(opening.exception(), NotConnected)
+        await link.open()  # and its lease was given back
+        assert await ask(link, "a") == b"<a>"
+
+    using(device, use)
+
+
+def test_a_link_whose_opening_was_cancelled_can_be_opened(using, device_kind):
+    device = device_kind(echo)
+
+    async def use(link, clock):
+        await link.close()
+        opening = asyncio.ensure_future(link.open())
+        await asyncio.sleep(0)
+        opening.cancel()
+        await asyncio.wait([opening])
+        await link.open()
+        assert await ask(link, "a") == b"<a>"
+
+    using(device, use)
+
+
+def test_opening_anew_does_not_forget_what_is_on_its_way(using, device_kind):
+    device = device_kind(once(lambda line: [(SHORT_S + 0.2, b"<late>\n")]))
+
+    async def use(link, clock):
+        with pytest.raises(Unreadable):
+            await ask(link, "a", timeout_s=SHORT_S, late_max_s=VERY_LATE_S)
+        await link.close()
+        await link.open()
+        assert await ask(link, "b") == b"<b>"
+        assert await ask(link, "c") == b"<c>"
+
+    using(device, use)
+
+
+def test_opening_anew_after_success_waits_for_nothing(using, device_kind):
+    device = device_kind(echo)
+
+    async def use(link, clock):
+        assert await ask(link, "a", timeout_s=60.0) == b"<a>"
+        await link.close()
+        await link.open()
+        began_s = clock.now_s()
+        assert await ask(link, "b", timeout_s=60.0) == b"<b>"
+        assert clock.now_s() - began_s < 5.0
+
+    using(device, use)
+
+
+def test_an_exchange_in_flight_does_not_live_on_in_the_next_connection(using, device_kind):
+    device = device_kind(once(lambda line: []))
+
+    async def use(link, clock):
+        task = asyncio.ensure_future(ask(link, "a", effect=Effect.OPERATOR, timeout_s=60.0, late_max_s=0.0))
+        await reached(device, clock, 1)
+        await link.close()
+        await link.open()
+        with pytest.raises(Ambiguous, match="the link was closed"):
+            await task
+        assert await ask(link, "b") == b"<b>"
+
+    using(device, use)
+
+
+def test_what_is_closed_before_it_has_left_never_leaves(using, device_kind):
+    device = device_kind(echo)
+
+    async def use(link, clock):
+        task = asyncio.ensure_future(ask(link, "a", effect=Effect.OPERATOR))
+        await asyncio.sleep(0)
+        await link.close()
+        with pytest.raises(NotConnected):
+            await task
+        await clock.sleep(0.05)
+        assert device.asked == []
+
+    using(device, use)
+
+
+def test_what_nobody_asked_for_is_not_kept(using, device_kind):
+    device = device_kind(echo)
+
+    async def use(link, clock):
+        assert await ask(link, "a") == b"<a>"
+        device.after(0.0, b"<hello>\n")
+        await clock.sleep(0.1)
+        assert await ask(link, "b") == b"<b>"
+        passed = [(one.direction, one.data) for one in link.tap]
+        assert passed.count((Direction.DISCARDED, b"<hello>\n")) == 1
+        assert (Direction.RECEIVED, b"<hello>\n") not in passed
+
+    using(device, use)

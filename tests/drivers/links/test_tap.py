@@ -57,3 +57,33 @@ def test_a_second_run_appends(clock, tmp_path):
 def test_long_messages_are_cut_for_people():
     assert shown(b"OK\r\n") == r"'OK\r\n'"
     assert shown(b"x" * 500) == "'" + "x" * 120 + "'... (500 bytes)"
+
+
+def test_a_line_that_a_killed_controller_left_unfinished_is_passed_over(clock, tmp_path):
+    tap = Tap(clock, path=tmp_path / "wire.jsonl")
+    tap.record(Direction.SENT, b"a")
+    tap.record(Direction.RECEIVED, b"b")
+    tap.close()
+    whole = (tmp_path / "wire.jsonl").read_text()
+    (tmp_path / "wire.jsonl").write_text(whole[:-9])
+    assert [one.data for one in read_tap(tmp_path / "wire.jsonl")] == [b"a"]
+
+
+def test_a_full_disk_costs_the_record_and_not_the_instrument(clock, caplog):
+    tap = Tap(clock, path="/dev/full")
+    tap.record(Direction.SENT, b"a")
+    tap.record(Direction.SENT, b"b")
+    assert [one.data for one in tap] == [b"a", b"b"]
+    assert caplog.text.count("tap_ended file=/dev/full") == 1
+
+
+def test_the_file_and_the_ring_agree_on_the_time(tmp_path):
+    class Running(Hands):
+        def now_s(self) -> float:
+            self.time_s += 1.0
+            return self.time_s
+
+    tap = Tap(Running(), path=tmp_path / "wire.jsonl")
+    tap.record(Direction.SENT, b"a")
+    assert list(read_tap(tmp_path / "wire.jsonl")) == list(tap)
+    tap.close()

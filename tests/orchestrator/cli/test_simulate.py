@@ -6,7 +6,7 @@ import pytest
 from orchestrator.cli.main import supervise
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-BENCH = [str(EXAMPLES / "photocatalysis/campaign.yaml"), "--set", "batch=4", "--planner", "random", "--no-fsync"]
+BENCH = [str(EXAMPLES / "photocatalysis/campaign.yaml"), "--set", "batch=4", "--planner", "random"]
 
 
 def simulate(*more):

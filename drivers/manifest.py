@@ -1,0 +1,31 @@
+"""Manifests: what must be known of a driver before it is let near hardware."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a driver says of its device; every driver class has one as `manifest`."""
+
+    maker: str
+    model: str
+    wires: tuple[str, ...]
+    """The schemes of the URLs that it can be opened with (see `drivers.links.url`), the usual one first."""
+    manual: str
+    """The public document that the protocol is taken from."""
+    if_host_dies: str
+    """What the device does when its controller falls silent: goes on, stops, holds."""
+    unverified: str = ""
+    """The parts of the protocol that no public document confirms; with any, opening real hardware warns."""
+    simulator: str = ""
+    """The world that simulates it, as in ``sim:NAME``; empty where there is none."""
+
+
+def missing_facts(manifest: Manifest | None) -> list[str]:
+    """Name what a manifest leaves out."""
+    if manifest is None:
+        return ["manifest"]
+    optional = ("unverified", "simulator")
+    return [item.name for item in fields(manifest) if item.name not in optional and not getattr(manifest, item.name)]

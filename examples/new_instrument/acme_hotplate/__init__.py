@@ -1,0 +1,1 @@
+"""AcmeHotplate: a labpilot driver and its simulator."""
