@@ -45,10 +45,16 @@ def check_format(source: Source) -> None:
     Raises:
         NewerVersion: The file says so.
     """
-    version = source.data.get("labpilot")
-    if isinstance(version, int) and not isinstance(version, bool) and version > FORMAT:
+    version = newer_format(source.data)
+    if version is not None:
         message = f"written for format {version}, but this labpilot reads format {FORMAT}; update labpilot"
         raise NewerVersion(str(source.problem(("labpilot",), message)))
+
+
+def newer_format(data: object) -> int | None:
+    """Return the format that data says it was written for, if that is later than ours."""
+    version = data.get("labpilot") if isinstance(data, Mapping) else None
+    return version if isinstance(version, int) and not isinstance(version, bool) and version > FORMAT else None
 
 
 FormatVersion = Annotated[Whole, Field(ge=FORMAT, le=FORMAT, description="Version of this file's format, 1")]

@@ -168,7 +168,7 @@ def _os_error(error: OSError) -> int:
     if error.errno not in _STORAGE_ERRNOS:
         return _unexpected(error)
     where = f" {error.filename}" if error.filename else ""
-    return _tell(f"cannot write or read{where}: {error.strerror}; nothing recorded was lost", EXIT_STORAGE)
+    return _tell(f"cannot write or read{where}: {error.strerror}", EXIT_STORAGE)
 
 
 def _unexpected(error: Exception) -> int:
