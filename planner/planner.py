@@ -21,6 +21,7 @@ from planner.objective import Objective
 from planner.policies.base import PlannerData, Policy, policy_class
 from planner.proposal import Observation, Posterior, Proposal, Value
 from planner.space import SearchSpace
+from planner.threads import one_thread
 
 _N_MAP_POINTS = 256
 
@@ -30,7 +31,8 @@ class Planner:
 
     The state follows from the constructor's arguments and the ordered list of asks, tells and discards; nothing else
     is remembered. A planner that is built anew and given back its proposals (`adopt`), discards and observations in
-    their old order proposes the same points as the one that was lost. The k-th ask draws from a generator keyed by
+    their old order proposes the same points, and predicts the same digits, as the one that was lost: linear algebra runs
+    on one thread, however many the process has. The k-th ask draws from a generator keyed by
     (seed, k).
 
     Args:
@@ -80,7 +82,8 @@ class Planner:
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise ValueError(f"ask for a whole number of points from 1 up, not {n!r}")
         rng = np.random.default_rng([self.seed, self._n_asks])
-        suggestions = self._policy.propose(self._data(), n, rng)
+        with one_thread():
+            suggestions = self._policy.propose(self._data(), n, rng)
         if not suggestions:
             raise self._exhausted()
         proposals = [
@@ -157,7 +160,8 @@ class Planner:
         data = self._data()
         found = {}
         for objective in self.objectives:
-            mean, sd = self._policy.predict(data, objective.name, points)
+            with one_thread():
+                mean, sd = self._policy.predict(data, objective.name, points)
             found[objective.name] = Posterior(mean=mean, sd=sd)
         return found
 

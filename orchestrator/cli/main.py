@@ -118,6 +118,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always.
     """
+    # before anything loads numpy: matrices are small, and sums whose order varies with the number of threads would
+    # make a resumed campaign differ from one that was not interrupted
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     sys.exit(supervise(arguments))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,7 +61,6 @@ def simulate_all(
         InputError: Something is wrong with the files; lists every mistake.
         KeyboardInterrupt: It was interrupted before any campaign had ended.
     """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # small matrices: threads only cost time
     console = Console(quiet=is_quiet)
     first = check_campaign(campaign, lab, overrides).require()
     series = Series()
