@@ -99,4 +99,5 @@ def _print_command(item: dict[str, Any]) -> None:
     for name, limits in item["arguments"].items():
         low = "-inf" if limits["low"] is None else f"{limits['low']:g}"
         high = "inf" if limits["high"] is None else f"{limits['high']:g}"
-        print(f"      {name}: {low} to {high} {limits['unit']}")
+        tail = "" if limits["unit"] == "1" else f" {limits['unit']}"
+        print(f"      {name}: {low} to {high}{tail}")
