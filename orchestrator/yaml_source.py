@@ -118,6 +118,15 @@ class Source:
                 return self.values[path[:length]]
         return Place(self.shown)
 
+    def holds(self, path: Path_) -> bool:
+        """Say whether there is a value at a path of keys."""
+        here: Any = self.data
+        for part in path:
+            if not isinstance(here, dict) or part not in here:
+                return False
+            here = here[part]
+        return True
+
     def problem(self, path: Path_, message: str, *, of_key: bool = False) -> Problem:
         """Return a mistake at a path."""
         return Problem(self.place(path, of_key=of_key), dotted(path), message)
