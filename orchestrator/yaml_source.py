@@ -8,6 +8,7 @@ so that a file's author sees them all at once.
 from __future__ import annotations
 
 import errno
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -187,10 +188,18 @@ def kind_of(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
-        return f"the number {value}" if abs(value) < 1e15 else "a large number"
+        return _kind_of_number(value)
     if isinstance(value, str):
         return f"text {value if len(value) <= 40 else value[:40] + '...'!r}"
     return "a mapping" if isinstance(value, dict) else "a list"
+
+
+def _kind_of_number(value: float) -> str:
+    if math.isnan(value):
+        return "no number (.nan)"
+    if math.isinf(value):
+        return "an infinite number (.inf)"
+    return f"the number {value}" if abs(value) < 1e15 else "a large number"
 
 
 def _text(shown: str) -> str:

@@ -232,3 +232,9 @@ def test_a_source_knows_what_it_holds():
     assert source.holds(("a", "b"))
     assert not source.holds(("a", "b", "d"))
     assert not source.holds(("c", 0))
+
+
+def test_numbers_that_are_none_are_named():
+    assert kind_of(float("nan")) == "no number (.nan)"
+    assert kind_of(float("-inf")) == "an infinite number (.inf)"
+    assert kind_of(1e300) == "a large number"
