@@ -42,8 +42,8 @@ def driver_class(name: str, *, base: Path = Path()) -> type:
     installed = _installed()
     if name not in installed:
         close = difflib.get_close_matches(name, installed, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"installed are {', '.join(sorted(installed))}"
-        raise DriverNotFound(f"no driver is called {name!r}; {hint} A file of your own is written ./file.py:Class")
+        hint = f"did you mean {close[0]!r}?" if close else f"installed are {', '.join(sorted(installed))}."
+        raise DriverNotFound(f"no driver is called {name!r}; {hint} A file of your own is written ./file.py:Class.")
     try:
         return _checked(installed[name].load(), name)
     except (ImportError, AttributeError) as error:

@@ -13,7 +13,6 @@ from pydantic import (
     ValidationInfo,
     WithJsonSchema,
     field_validator,
-    model_validator,
 )
 
 from orchestrator import units
@@ -155,15 +154,6 @@ class Campaign(StrictModel):
                 raise mistake(f"the name {item.name!r} is taken by number {seen[item.name]}", at=(index, "name"))
             seen[item.name] = index
         return items
-
-    @model_validator(mode="after")
-    def _leaves_room_for_proposals(self) -> Campaign:
-        if self.n_controls >= self.batch:
-            raise mistake(
-                f"a batch of {self.batch} is filled by its {self.n_controls} controls; nothing is left to propose",
-                at="batch",
-            )
-        return self
 
     @property
     def n_controls(self) -> int:

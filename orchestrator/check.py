@@ -37,6 +37,9 @@ _PLACEHOLDERS: Mapping[str, Any] = {
 }
 """What stands in for a required section that is wrong, so that the others can still be checked."""
 
+_UNREAD_LAB = Source("", {key: _PLACEHOLDERS[key] for key in ("labpilot", "name", "devices")})
+"""What stands in for a lab file that cannot be read."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
@@ -115,24 +118,29 @@ def _compare(campaign_source: Source, lab_source: Source | None, problems: list[
     campaign, wrong = _salvaged(Campaign, campaign_source, problems)
     if campaign is not None:
         campaign = _with_table(campaign, campaign_source)
-    lab, casting = None, None
-    if lab_source is not None:
-        lab, wrong_in_lab = _salvaged(Lab, lab_source, problems)
-        wrong |= {f"lab.{section}" for section in wrong_in_lab}
-        if lab is not None:
-            lab = _with_drivers(lab, lab_source)
-            casting = _casting(lab, lab_source, wrong, problems)
-    if campaign is not None and lab is not None and lab_source is not None and casting is not None:
-        subject = Subject(campaign, lab, casting, campaign_source, lab_source)
+    lab, wrong_in_lab = _read_lab(lab_source, problems)
+    wrong |= wrong_in_lab
+    known_source = lab_source or _UNREAD_LAB
+    casting = _casting(lab, known_source, wrong, problems)
+    if campaign is not None:
+        subject = Subject(campaign, lab, casting, campaign_source, known_source)
         for check in CHECKS:
             if not check.needs & wrong:
                 problems.extend(check.run(subject))
     order = [campaign_source.shown, lab_source.shown if lab_source else ""]
     problems.sort(key=lambda problem: _rank(problem.place, order))
-    if problems or campaign is None or lab is None or casting is None:
+    if problems or campaign is None:
         is_sound = not any(section for section in wrong if not section.startswith("lab."))
         return Checked(problems=tuple(problems), campaign=campaign if is_sound else None)
     return Checked(problems=(), campaign=campaign, lab=lab, casting=casting, summary=summarise(campaign, lab, casting))
+
+
+def _read_lab(source: Source | None, problems: list[Problem]) -> tuple[Lab, set[str]]:
+    """Return as much of the lab as can be read, and the sections that cannot, as ``lab.section``."""
+    lab, wrong = (None, set[str]()) if source is None else _salvaged(Lab, source, problems)
+    if source is None or lab is None:
+        return Lab.from_source(_UNREAD_LAB), {f"lab.{section}" for section in Lab.model_fields}
+    return _with_drivers(lab, source), {f"lab.{section}" for section in wrong}
 
 
 def _overrides(texts: Sequence[str], problems: list[Problem]) -> tuple[list[Override], list[Override]]:
@@ -191,11 +199,23 @@ def _salvaged(model: Any, source: Source, problems: list[Problem]) -> tuple[Any,
             if "" in sections or sections <= wrong:
                 return None, wrong | sections
             wrong |= sections
+            mistakes = error.mistakes
         for section in sections:
-            data.pop(section, None)
-            if section in _PLACEHOLDERS and section in model.model_fields:
+            dropped = data.pop(section, None)
+            left = _sound_devices(dropped, mistakes) if section == "devices" else None
+            if left:
+                data[section] = left
+            elif section in _PLACEHOLDERS and section in model.model_fields:
                 data[section] = _PLACEHOLDERS[section]
         current = Source(source.shown, data, source.keys, source.values)
+
+
+def _sound_devices(devices: object, mistakes: Sequence[Problem]) -> dict[str, Any]:
+    """Return the devices that no mistake is about: their drivers and addresses can still be checked."""
+    named = {mistake.path.split(".")[1] for mistake in mistakes if mistake.path.startswith("devices.")}
+    if not isinstance(devices, dict) or any(mistake.path == "devices" for mistake in mistakes):
+        return {}
+    return {name: device for name, device in devices.items() if name not in named}
 
 
 def _with_table(campaign: Campaign, source: Source) -> Campaign:
@@ -217,7 +237,9 @@ def _with_drivers(lab: Lab, source: Source) -> Lab:
 
 def _casting(lab: Lab, source: Source, wrong: set[str], problems: list[Problem]) -> Casting:
     players: dict[str, Player] = {}
-    for name, device in lab.devices.items() if "lab.devices" not in wrong else ():
+    for name, device in lab.devices.items():
+        if source is _UNREAD_LAB or not source.holds(("devices", name)):
+            continue
         try:
             players[name] = load_player(device.driver, Path())
         except CastingError as error:

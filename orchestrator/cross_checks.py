@@ -36,6 +36,34 @@ class Check:
     run: Callable[[Subject], Iterator[Problem]]
 
 
+def _one_world(subject: Subject) -> Iterator[Problem]:
+    lab = subject.lab
+    simulated_ = [name for name, device in lab.devices.items() if device.url.startswith("sim:")]
+    real = [name for name in lab.devices if name not in simulated_]
+    if simulated_ and real and not lab.mixed:
+        message = (
+            f"{', '.join(simulated_)} would be simulated, {', '.join(real)} real; "
+            "write 'mixed: true' if that is what you want"
+        )
+        yield subject.lab_source.problem(("devices",), message)
+
+
+def _stage(subject: Subject) -> Iterator[Problem]:
+    samples, devices = subject.lab.samples, subject.lab.devices
+    if isinstance(samples, Wafer) and samples.stage not in devices:
+        message = f"no device {samples.stage!r}{did_you_mean(samples.stage, devices)}"
+        yield subject.lab_source.problem(("samples", "stage"), message)
+
+
+def _room_for_proposals(subject: Subject) -> Iterator[Problem]:
+    campaign = subject.campaign
+    if campaign.n_controls >= campaign.batch:
+        message = (
+            f"a batch of {campaign.batch} is filled by its {campaign.n_controls} controls; nothing is left to propose"
+        )
+        yield subject.campaign_source.problem(("batch",), message)
+
+
 def _casts(subject: Subject) -> Iterator[Problem]:
     for index, step in enumerate(subject.campaign.recipe):
         try:
@@ -147,24 +175,36 @@ def _analysis(subject: Subject) -> Iterator[Problem]:
             ("analysis", "kind"), f"no analysis {kind!r}{did_you_mean(kind, ANALYSES)}"
         )
         return
-    steps = {step.kind for step in subject.campaign.recipe}
-    for group in NEEDED_STEPS.get(kind, ()):
-        if not steps & set(group):
-            message = f"{kind} needs {' or '.join(group)} among the steps of the recipe"
-            yield subject.campaign_source.problem(("analysis", "kind"), message)
     if options:  # not otherwise: what an analysis imports to look at them is slow
         for message in ANALYSES[kind].problems(options):
             yield subject.campaign_source.problem(("analysis", "options"), message)
 
 
+def _needed_steps(subject: Subject) -> Iterator[Problem]:
+    kind = subject.campaign.analysis.kind
+    steps = {step.kind for step in subject.campaign.recipe}
+    for group in NEEDED_STEPS.get(kind, ()):
+        if not steps & set(group):
+            message = f"{kind} needs {' or '.join(group)} among the steps of the recipe"
+            yield subject.campaign_source.problem(("analysis", "kind"), message)
+
+
 def _policy(subject: Subject) -> Iterator[Problem]:
+    from planner.policies.base import POLICIES
+
+    name = subject.campaign.planner.policy
+    if name not in POLICIES:
+        yield subject.campaign_source.problem(
+            ("planner", "policy"), f"no policy {name!r}{did_you_mean(name, POLICIES)}"
+        )
+
+
+def _policy_suits(subject: Subject) -> Iterator[Problem]:
     from planner.policies.base import POLICIES, policy_class
 
     chosen = subject.campaign.planner
     if chosen.policy not in POLICIES:
-        message = f"no policy {chosen.policy!r}{did_you_mean(chosen.policy, POLICIES)}"
-        yield subject.campaign_source.problem(("planner", "policy"), message)
-        return
+        return  # said by _policy
     try:
         space = search_space(subject.campaign)
         policy_class(chosen.policy)(space, objectives(subject.campaign), chosen.options)
@@ -195,7 +235,10 @@ def _check(run: Callable[[Subject], Iterator[Problem]], *needs: str) -> Check:
 _LAB = ("lab.devices", "lab.drivers")
 
 CHECKS: tuple[Check, ...] = (
-    _check(simulated.urls, "lab.devices"),
+    _check(simulated.urls),
+    _check(_one_world, "lab.devices", "lab.mixed"),
+    _check(_stage, "lab.devices", "lab.samples"),
+    _check(_room_for_proposals, "batch", "controls"),
     _check(simulated.worlds, "lab.devices", "lab.simulation", "replay", "parameters", "objectives"),
     _check(simulated.replay_and_world, "lab.devices", "replay"),
     _check(_casts, "recipe", "lab.samples", *_LAB),
@@ -205,8 +248,10 @@ CHECKS: tuple[Check, ...] = (
     _check(ranges.places_within_limits, "recipe", "limits", "lab.limits", "lab.samples", *_LAB),
     _check(_constraints, "parameters", "constraints"),
     _check(_controls, "parameters", "constraints", "controls"),
-    _check(_analysis, "analysis", "recipe"),
-    _check(_policy, "planner", "parameters", "constraints", "objectives"),
+    _check(_analysis, "analysis"),
+    _check(_needed_steps, "analysis", "recipe"),
+    _check(_policy, "planner"),
+    _check(_policy_suits, "planner", "parameters", "constraints", "objectives"),
     _check(_stopping, "objectives", "stopping"),
 )
 """Every check between sections and files."""

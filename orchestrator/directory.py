@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,9 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DatabaseError
 
+from orchestrator.controllers import LOCK_NAME, controller_is_alive
 from orchestrator.errors import InputError, InUse, NewerVersion, StorageError
+from orchestrator.lab import FORMAT, newer_format
 from orchestrator.measurements import make_folder, write_durably
 from orchestrator.store import open_engine
 
@@ -45,11 +48,15 @@ class CampaignDirectory:
 
         Raises:
             InputError: It already holds a campaign, or is not empty.
-            InUse: Another process takes it at this moment.
+            InUse: Another process controls it.
             StorageError: It cannot be made or written.
         """
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} is a file; name a new directory with --out")
         directory = cls(path)
         try:
+            if directory._holds_campaign() and controller_is_alive(path):
+                raise _in_use(path)
             directory._refuse_taken()
             make_folder(path)
             with directory.controlled():
@@ -59,10 +66,16 @@ class CampaignDirectory:
             raise StorageError(f"cannot write the campaign directory {path}: {error.strerror}") from error
         return directory
 
+    def _holds_campaign(self) -> bool:
+        return self.request.exists() or self.journal.exists()
+
     def _refuse_taken(self) -> None:
-        if self.request.exists() or self.journal.exists():
-            raise InputError(f"{self.path} already holds a campaign; `labpilot resume {self.path}` goes on with it")
-        ours = {"controller.lock", self.request.name + ".partial"}
+        if self._holds_campaign():
+            raise InputError(
+                f"{self.path} already holds a campaign; `labpilot resume {self.path}` goes on with it, "
+                "and a new one needs another --out"
+            )
+        ours = {LOCK_NAME, self.request.name + ".partial"}
         found = self.path.iterdir() if self.path.exists() else []
         strangers = sorted(entry.name for entry in found if entry.name not in ours)
         if strangers:
@@ -74,11 +87,28 @@ class CampaignDirectory:
 
         Raises:
             InputError: It holds none.
+            NewerVersion: What was asked for was written by a later labpilot.
         """
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} is a file; name the campaign directory, the one given to --out")
         directory = cls(path)
         if not directory.request.exists():
             raise InputError(f"{path} is no campaign directory: there is no {directory.request.name} in it")
+        directory._refuse_newer_format()
         return directory
+
+    def _refuse_newer_format(self) -> None:
+        try:
+            request = json.loads(self.request.read_bytes())
+        except (OSError, ValueError):
+            return  # whoever needs what it says finds that it cannot be read; the journal alone may be enough
+        for name in ("campaign", "lab"):
+            version = newer_format(request[name]) if isinstance(request, dict) and name in request else None
+            if version is not None:
+                raise NewerVersion(
+                    f"{self.request}: its {name} was written for format {version}, but this labpilot reads format "
+                    f"{FORMAT}; update labpilot"
+                )
 
     def requested(self) -> Mapping[str, Any]:
         """Return what `create` wrote down.
@@ -99,13 +129,11 @@ class CampaignDirectory:
             InUse: Another process holds it.
             StorageError: The lock file cannot be written.
         """
-        lock = FileLock(self.path / "controller.lock", timeout=LOCK_PATIENCE_S)
+        lock = FileLock(self.path / LOCK_NAME, timeout=LOCK_PATIENCE_S)
         try:
             lock.acquire()
         except Timeout:
-            raise InUse(
-                f"{self.path} is controlled by another process; wait for it or stop it (`labpilot status {self.path}`)"
-            ) from None
+            raise _in_use(self.path) from None
         except OSError as error:
             raise StorageError(f"cannot lock {self.path}: {error.strerror}") from error
         try:
@@ -123,13 +151,43 @@ class CampaignDirectory:
         if not os.access(self.path, os.W_OK if migrate else os.R_OK):
             raise StorageError(f"{self.path} may not be {'written' if migrate else 'read'}; check its permissions")
         engine = open_engine(f"sqlite:///{self.journal}", fsync=fsync)
-        try:
+        with damage_told(self.journal):
             revision = refuse_newer(engine, self.path)
             if migrate and revision != _head():
                 _upgrade(engine)
-        except DatabaseError as error:
-            raise StorageError(f"{self.journal} cannot be used: {error.orig}") from error
         return engine
+
+
+@contextmanager
+def damage_told(journal: Path) -> Iterator[None]:
+    """Say of a database that cannot be used what a person can do about it.
+
+    Raises:
+        StorageError: It is damaged, or cannot be read or written.
+    """
+    try:
+        yield
+    except DatabaseError as error:
+        raise StorageError(f"{journal} cannot be used ({error.orig}): {_remedy(journal, error)}") from error
+    except json.JSONDecodeError as error:
+        raise StorageError(f"{journal} cannot be used (a row is no JSON): {_recovery(journal)}") from error
+
+
+def _remedy(journal: Path, error: DatabaseError) -> str:
+    # a full disk or a missing permission is operational; a file that is no database, or has holes, is not
+    is_outside = isinstance(error.orig, sqlite3.OperationalError)
+    return "check the free space and the permissions" if is_outside else _recovery(journal)
+
+
+def _recovery(journal: Path) -> str:
+    return f"restore the file from a copy, or save what is left with `sqlite3 {journal} .recover`"
+
+
+def _in_use(path: Path) -> InUse:
+    return InUse(
+        f"{path} is controlled by another process: wait for it or stop it (`labpilot status {path}` says what it "
+        "does), or start a new campaign with another --out"
+    )
 
 
 def refuse_newer(engine: Engine, path: Path) -> str | None:

@@ -10,8 +10,9 @@ from orchestrator import recipe
 from orchestrator.campaign import Campaign
 from orchestrator.casting import Casting
 from orchestrator.lab import Lab, Wafer
-from orchestrator.simulated import REPLAY, worlds_of
+from orchestrator.simulated import world_options
 from orchestrator.space import search_space
+from orchestrator.worlds import pool_of
 
 STAGE_MM_PER_S = 40.0
 MOVE_OVERHEAD_S = 0.1
@@ -38,7 +39,7 @@ class Summary:
     name: str
     parameters: tuple[str, ...]
     points: int | None
-    """Admissible points; None where an axis is continuous, or there are too many to count."""
+    """Admissible points, those of a pool included; None where an axis is continuous, or too many to count."""
     objectives: tuple[str, ...]
     planner: str
     charge: str
@@ -68,7 +69,7 @@ def summarise(campaign: Campaign, lab: Lab, casting: Casting) -> Summary:
     return Summary(
         name=campaign.name,
         parameters=tuple(parameter.name for parameter in campaign.parameters),
-        points=None if _is_pool(campaign, lab) else search_space(campaign).size(),
+        points=search_space(campaign, pool_of(world_options(campaign, lab))).size(),
         objectives=tuple(f"{item.direction} {item.name}" for item in campaign.objectives),
         planner=campaign.planner.policy,
         charge="measured" if isinstance(charge_s, str) else f"{charge_s:g} s",
@@ -84,10 +85,6 @@ def summarise(campaign: Campaign, lab: Lab, casting: Casting) -> Summary:
         campaign_s=_campaign_s(campaign, lab, used, trial_s, batches),
         budget_s=campaign.budget.duration_s,
     )
-
-
-def _is_pool(campaign: Campaign, lab: Lab) -> bool:
-    return campaign.replay is not None and campaign.replay.mode == "pool" and REPLAY in worlds_of(lab)
 
 
 def _campaign_s(campaign: Campaign, lab: Lab, used: set[str], trial_s: float | None, batches: int) -> float | None:

@@ -20,7 +20,7 @@ from orchestrator.analysis import Analysis
 from orchestrator.check import Ready
 from orchestrator.claims import ClaimBoard
 from orchestrator.compile import Compiler
-from orchestrator.directory import CampaignDirectory
+from orchestrator.directory import CampaignDirectory, damage_told
 from orchestrator.errors import InputError, LabRefused, StorageError
 from orchestrator.evidence import Evidence
 from orchestrator.history import Standing, read_standing
@@ -110,7 +110,7 @@ def resume(path: Path, *, is_armed: bool = False, on_progress: OnProgress | None
 def _execute(task: Ready, directory: CampaignDirectory, settings: Settings) -> Ending:
     engine = directory.database(fsync=settings.fsync, migrate=True)
     try:
-        with engine.connect() as connection:
+        with damage_told(directory.journal), engine.connect() as connection:
             standing = read_standing(connection)
         _refuse_finished(standing, directory)
         _refuse_changed(standing, directory)
@@ -186,6 +186,7 @@ class _Execution:
 
     async def run(self, journal: Journal) -> Ending:
         """Connect, recover, loop, and close, whatever happens."""
+        asyncio.get_running_loop().set_exception_handler(_report_but_interrupts)
         created = self.clock.utc()
         worlds = self._worlds()
         try:
@@ -329,6 +330,12 @@ async def _make_safe(journal: Journal, laboratory: Laboratory, why: str) -> list
         except StorageError as error:
             log.warning("not_journalled error=%s", error)
     return left
+
+
+def _report_but_interrupts(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    # asyncio would print the trace of a second Ctrl-C, which the person at the keyboard knows of
+    if not isinstance(context.get("exception"), KeyboardInterrupt):
+        loop.default_exception_handler(context)
 
 
 def _harmless(callback: Callable[P, None] | None) -> Callable[P, None] | None:

@@ -29,7 +29,6 @@ from orchestrator.fields import (
     StrictModel,
     Switch,
     Whole,
-    did_you_mean,
     mistake,
 )
 from orchestrator.mistakes import TAG, validated
@@ -45,10 +44,16 @@ def check_format(source: Source) -> None:
     Raises:
         NewerVersion: The file says so.
     """
-    version = source.data.get("labpilot")
-    if isinstance(version, int) and not isinstance(version, bool) and version > FORMAT:
+    version = newer_format(source.data)
+    if version is not None:
         message = f"written for format {version}, but this labpilot reads format {FORMAT}; update labpilot"
         raise NewerVersion(str(source.problem(("labpilot",), message)))
+
+
+def newer_format(data: object) -> int | None:
+    """Return the format that data says it was written for, if that is later than ours."""
+    version = data.get("labpilot") if isinstance(data, Mapping) else None
+    return version if isinstance(version, int) and not isinstance(version, bool) and version > FORMAT else None
 
 
 FormatVersion = Annotated[Whole, Field(ge=FORMAT, le=FORMAT, description="Version of this file's format, 1")]
@@ -210,25 +215,6 @@ class Lab(StrictModel):
         if isinstance(value, dict):
             return {name: {} if options is None else options for name, options in value.items()}
         return value
-
-    @model_validator(mode="after")
-    def _is_of_one_world(self) -> Lab:
-        simulated = [name for name, device in self.devices.items() if device.url.startswith("sim:")]
-        real = [name for name in self.devices if name not in simulated]
-        if simulated and real and not self.mixed:
-            raise mistake(
-                f"{', '.join(simulated)} would be simulated, {', '.join(real)} real; "
-                "write 'mixed: true' if that is what you want",
-                at="devices",
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _knows_its_stage(self) -> Lab:
-        if isinstance(self.samples, Wafer) and self.samples.stage not in self.devices:
-            stage = self.samples.stage
-            raise mistake(f"no device {stage!r}{did_you_mean(stage, self.devices)}", at=("samples", "stage"))
-        return self
 
     @classmethod
     def from_source(cls, source: Source) -> Lab:

@@ -15,6 +15,7 @@ from orchestrator.journal import Journal
 from orchestrator.knowledge import Answer, Knowledge
 from orchestrator.outcomes import StopRequested, StopSwitch
 from orchestrator.records import TrialRecord
+from orchestrator.report.words import duration
 from orchestrator.stopping import reason_to_stop
 from orchestrator.trials import TrialExecutor, Verdict
 from planner.errors import SearchSpaceExhausted
@@ -138,7 +139,7 @@ class CampaignLoop:
         if len(trials) >= budget.trials:
             return Ending(status="finished", reason=f"the budget of {budget.trials} trials is spent")
         if budget.duration_s is not None and self.clock.now_s() >= budget.duration_s:
-            return Ending(status="finished", reason=f"the budget of {budget.duration_s / 3600:g} h is spent")
+            return Ending(status="finished", reason=f"the budget of {duration(budget.duration_s)} is spent")
         if len(self.history.faults) >= FAULTS_IN_A_ROW:
             reasons = "; ".join(self.history.faults[-FAULTS_IN_A_ROW:])
             return Ending(status="faulted", reason=f"{FAULTS_IN_A_ROW} trials in a row were lost: {reasons}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
@@ -28,7 +29,9 @@ def validated(model: type[M], source: Source, around: Surroundings | None = None
     try:
         found = model.model_validate(source.data, context=around or Surroundings())
     except ValidationError as error:
-        raise InvalidSource([*source.mistakes, *explained(error, model, source)]) from None
+        found = explained(error, model, source)
+        behind = _behind_unknown_keys(error, model, source, around)
+        raise InvalidSource([*source.mistakes, *_in_order([*found, *(p for p in behind if p not in found)])]) from None
     if source.mistakes:
         raise InvalidSource(list(source.mistakes))
     return found
@@ -38,7 +41,45 @@ def explained(error: ValidationError, model: type[BaseModel], source: Source) ->
     """Return every mistake of a validation, in the order of the file."""
     errors = error.errors(include_url=False)
     found = [_explain(details, model, source) for details in _causes(errors)]
-    return sorted(found, key=lambda problem: (problem.place.line or 0, problem.place.column or 0))
+    return _in_order(found)
+
+
+def _in_order(problems: list[Problem]) -> list[Problem]:
+    return sorted(problems, key=lambda problem: (problem.place.line or 0, problem.place.column or 0))
+
+
+def _behind_unknown_keys(
+    error: ValidationError, model: type[BaseModel], source: Source, around: Surroundings | None
+) -> list[Problem]:
+    """Return the mistakes that show once unknown keys are read as what was meant, or left out.
+
+    A model with an unknown key is not checked as a whole: crossed bounds would be told only after the key is mended.
+    """
+    unknown = [details["loc"] for details in error.errors(include_url=False) if details["type"] == "extra_forbidden"]
+    if not unknown:
+        return []
+    data = deepcopy(source.data)
+    for location in unknown:
+        *path, key = _path(location, source.data, keeps_last=True)
+        _mend(_at(data, path), key, _known_keys(model, location[:-1]))
+    try:
+        model.model_validate(data, context=around or Surroundings())
+    except ValidationError as behind:
+        return explained(behind, model, source)
+    return []
+
+
+def _at(data: Any, path: Sequence[str | int]) -> Any:
+    for part in path:
+        data = data[part]
+    return data
+
+
+def _mend(mapping: dict[Any, Any], key: str | int, known: list[str]) -> None:
+    value = mapping.pop(key)
+    meant = get_close_matches(str(key), [name for name in known if name not in mapping], n=1)
+    if meant:
+        mapping[meant[0]] = value
 
 
 def _causes(errors: list[ErrorDetails]) -> list[ErrorDetails]:

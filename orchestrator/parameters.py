@@ -20,6 +20,7 @@ from orchestrator.fields import (
     read_quantity,
 )
 from orchestrator.mistakes import TAG
+from orchestrator.units import Measure
 from orchestrator.yaml_source import kind_of
 
 MOST_LEVELS = 10_000_000
@@ -55,11 +56,13 @@ class Continuous(StrictModel):
                 raise mistake("missing key: a bound is needed where no levels are given", at=key)
         low, high = self.bounds
         if low > high:
-            raise mistake(f"{low:g} {self.unit} is above high, {high:g} {self.unit}; exchange them", at="low")
+            raise mistake(
+                f"{Measure(low, self.unit)} is above high, {Measure(high, self.unit)}; exchange them", at="low"
+            )
         if low == high and self.levels is None:
-            raise mistake(f"low and high are both {low:g} {self.unit}: nothing to vary", at="high")
+            raise mistake(f"low and high are both {Measure(low, self.unit)}: nothing to vary", at="high")
         if self.scale == "log" and low <= 0:
-            raise mistake(f"a log scale needs low above 0, got {low:g} {self.unit}", at="low")
+            raise mistake(f"a log scale needs low above 0, got {Measure(low, self.unit)}", at="low")
         self._check_step(high - low)
         return self
 
@@ -70,7 +73,7 @@ class Continuous(StrictModel):
             raise mistake("needs at least two levels, each once", at="levels")
         for index, level in enumerate(self.levels):
             if (self.low is not None and level < self.low) or (self.high is not None and level > self.high):
-                raise mistake(f"{level:g} {self.unit} lies outside low and high", at=("levels", index))
+                raise mistake(f"{Measure(level, self.unit)} lies outside low and high", at=("levels", index))
 
     def _check_step(self, extent: float) -> None:
         if self.step is None:
@@ -78,7 +81,7 @@ class Continuous(StrictModel):
         if self.scale == "log":
             raise mistake("a log scale takes count or levels, not step", at="step", of_key=True)
         if not 0 < self.step <= extent:
-            raise mistake(f"must be above 0 and at most high - low = {extent:g} {self.unit}", at="step")
+            raise mistake(f"must be above 0 and at most high - low = {Measure(extent, self.unit)}", at="step")
         if extent / self.step > MOST_LEVELS:
             raise mistake(f"gives {extent / self.step:.0f} levels; leave it out", at="step")
 
@@ -170,7 +173,7 @@ def _outside(value: object, parameter: Continuous | Integer) -> str | None:
     slack = 1e-9 * max(high - low, abs(high))
     if low - slack <= value <= high + slack:
         return None
-    return f"{value:g} {parameter.unit} lies outside {low:g} to {high:g} {parameter.unit}"
+    return f"{Measure(value, parameter.unit)} lies outside {low:g} to {Measure(high, parameter.unit)}"
 
 
 _KINDS = {"continuous": Continuous, "integer": Integer, "categorical": Categorical}

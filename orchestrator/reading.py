@@ -16,12 +16,11 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import JSON, Connection, Engine, Table, create_engine, event, func
-from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import NullPool
 from sqlmodel import Session, SQLModel, col, select
 
-from orchestrator.directory import CampaignDirectory, refuse_newer
-from orchestrator.errors import InputError, StorageError
+from orchestrator.directory import CampaignDirectory, damage_told, refuse_newer
+from orchestrator.errors import InputError
 from orchestrator.journal import damaged_rows
 from orchestrator.store import (
     AskRow,
@@ -187,16 +186,11 @@ def open_reading(path: Path) -> Iterator[Reading]:
     directory = CampaignDirectory.open(path)
     if not directory.journal.exists():
         raise _not_begun(path)
-    try:
+    with damage_told(directory.journal):
         engine = _read_only_engine(directory.journal)
         refuse_newer(engine, path)
         with engine.connect() as connection:
             yield Reading(path, connection)
-    except DatabaseError as error:
-        raise StorageError(
-            f"{directory.journal} cannot be read ({error.orig}): restore the file from a copy, or "
-            f"save what is left with `sqlite3 {directory.journal} .recover`"
-        ) from error
 
 
 def read_snapshot(path: Path) -> Snapshot:

@@ -21,6 +21,7 @@ from orchestrator.knowledge import Knowledge, knowledge_of
 from orchestrator.records import TrialRecord
 from orchestrator.store import MeasurementRow
 from orchestrator.worlds import SCORERS, load, pool_of
+from planner.errors import NotEnoughData
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +48,21 @@ class ScoredRun:
     _told: Sequence[Sequence[int]]
     _cache: dict[int, Knowledge] = field(default_factory=dict)
 
-    def predict(self, n_trials: int, points: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
-        """Return the planner's mean and standard deviation (``n`` each) of the first objective after n_trials."""
+    def predict(self, n_trials: int, points: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the planner's mean and standard deviation (``n`` each) of the first objective after n_trials.
+
+        None where nothing had been told of it by then: a stop can come between a measurement and its telling.
+        """
         if n_trials not in self._cache:
             knowledge = knowledge_of(self._ready.campaign, pool=pool_of(self._ready.worlds))
             first = list(self._records[:n_trials])
             told = [[number for number in telling if number <= n_trials] for telling in self._told]
             knowledge.restore(first, self._findings, told=[telling for telling in told if telling])
             self._cache = {n_trials: knowledge}
-        return self._cache[n_trials].predict(points)
+        try:
+            return self._cache[n_trials].predict(points)
+        except NotEnoughData:
+            return None
 
 
 def metrics(

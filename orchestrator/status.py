@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import lock_descriptor, unlock_descriptor
-
+from orchestrator.controllers import controller_is_alive
 from orchestrator.reading import JournalFacts, Reading, open_reading
 from orchestrator.store import CampaignRow, IncidentRow, MeasurementRow, ObservationRow, StepRow, TrialRow
 
-LOCK_NAME = "controller.lock"
 LATEST_INCIDENTS = 5
 
 Lab = Literal["simulated", "replayed", "real", "partly simulated"]
@@ -201,39 +198,6 @@ def best_trial(trials: Sequence[TrialRow], config: Mapping[str, Any]) -> Best | 
             parameters=best.parameters,
         )
     return None
-
-
-def controller_is_alive(path: Path) -> bool:
-    """Say whether a process holds the campaign directory; never makes, writes or keeps the lock."""
-    lock = path / LOCK_NAME
-    held = _held_by_the_kernels_list(lock)
-    return _held_by_trying(lock) if held is None else held
-
-
-def _held_by_the_kernels_list(lock: Path) -> bool | None:
-    """Look in /proc/locks, which touches nothing; None where there is none, or it may not show all processes."""
-    try:
-        place = lock.stat()
-        text = Path("/proc/locks").read_text(encoding="ascii")
-    except OSError:
-        return None
-    wanted = f"{os.major(place.st_dev):02x}:{os.minor(place.st_dev):02x}:{place.st_ino}"
-    return True if any(wanted in line.split() for line in text.splitlines()) else None
-
-
-def _held_by_trying(lock: Path) -> bool:
-    """Try the lock for as long as it takes to let go again."""
-    try:
-        descriptor = os.open(lock, os.O_RDWR if os.access(lock, os.W_OK) else os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        if not lock_descriptor(descriptor, blocking=False):
-            return True
-        unlock_descriptor(descriptor)
-        return False
-    finally:
-        os.close(descriptor)
 
 
 def _step_status(step: StepRow) -> StepStatus:

@@ -8,6 +8,7 @@ so that a file's author sees them all at once.
 from __future__ import annotations
 
 import errno
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -118,6 +119,15 @@ class Source:
                 return self.values[path[:length]]
         return Place(self.shown)
 
+    def holds(self, path: Path_) -> bool:
+        """Say whether there is a value at a path of keys."""
+        here: Any = self.data
+        for part in path:
+            if not isinstance(here, dict) or part not in here:
+                return False
+            here = here[part]
+        return True
+
     def problem(self, path: Path_, message: str, *, of_key: bool = False) -> Problem:
         """Return a mistake at a path."""
         return Problem(self.place(path, of_key=of_key), dotted(path), message)
@@ -178,10 +188,18 @@ def kind_of(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
-        return f"the number {value}" if abs(value) < 1e15 else "a large number"
+        return _kind_of_number(value)
     if isinstance(value, str):
         return f"text {value if len(value) <= 40 else value[:40] + '...'!r}"
     return "a mapping" if isinstance(value, dict) else "a list"
+
+
+def _kind_of_number(value: float) -> str:
+    if math.isnan(value):
+        return "no number (.nan)"
+    if math.isinf(value):
+        return "an infinite number (.inf)"
+    return f"the number {value}" if abs(value) < 1e15 else "a large number"
 
 
 def _text(shown: str) -> str:

@@ -11,6 +11,9 @@ from planner.objective import Objective
 from planner.proposal import Observation, Proposal, Value
 from planner.space import SearchSpace
 
+LARGEST = 1e280
+"""Beyond it the arithmetic of a surrogate would overflow."""
+
 
 @dataclass
 class Ledger:
@@ -56,7 +59,8 @@ class Ledger:
         """Take observations; all or, where one is refused, none.
 
         Raises:
-            BadObservation: A target is unknown, a value is not finite, or a parameter is missing.
+            BadObservation: One is no observation; a target is unknown, a value is not finite or too large, a parameter
+                is missing, or a proposal was told before.
             UnknownProposal: A proposal id was never given out.
         """
         for number, observation in enumerate(observations):
@@ -68,6 +72,10 @@ class Ledger:
         self.observations = (*self.observations, *observations)
 
     def _check(self, observation: Observation, where: str) -> None:
+        if not isinstance(observation, Observation):
+            raise BadObservation(
+                f"{where} is of type {type(observation).__name__}; give Observation(parameters=..., values=...)"
+            )
         try:
             self.space.rows([observation.parameters])
         except SpaceError as error:
@@ -81,6 +89,11 @@ class Ledger:
                 f"{where}: proposal {observation.proposal_id!r} was never given out; leave proposal_id out for a "
                 "point that the planner did not propose"
             )
+        if observation.proposal_id in self.finished:
+            raise BadObservation(
+                f"{where}: proposal {observation.proposal_id!r} was told before; tell all observations of a proposal "
+                "in one call, and a replicate without proposal_id"
+            )
         self._check_values(observation, where)
 
     def _check_values(self, observation: Observation, where: str) -> None:
@@ -92,6 +105,8 @@ class Ledger:
                 raise BadObservation(
                     f"{where}: {name!r} is {value!r}; tell failure= with the reason where there is no value"
                 )
+            if abs(value) > LARGEST:
+                raise BadObservation(f"{where}: {name!r} is {value!r}, beyond {LARGEST:g}; tell it in a larger unit")
         below = [name for name, sd in observation.noise.items() if sd < 0]
         if below:
             raise BadObservation(f"{where}: the noise of {below[0]!r} is a standard deviation and cannot be negative")

@@ -45,7 +45,7 @@ class Continuous:
         if self.scale not in get_args(Scale):
             raise SpaceError(f"parameter {self.name!r}: scale is linear or log, not {self.scale!r}")
         if self.scale == "log" and self.low <= 0:
-            raise SpaceError(f"parameter {self.name!r}: a log scale needs low > 0, not {self.low:g} {self.unit}")
+            raise SpaceError(f"parameter {self.name!r}: a log scale needs low > 0, not {self.low:g}{_tail(self.unit)}")
         if sum(item is not None for item in (self.step, self.levels, self.count)) > 1:
             raise SpaceError(f"parameter {self.name!r}: give one of step, levels and count")
         self._check_step()
@@ -60,7 +60,7 @@ class Continuous:
         if self.scale == "log":
             raise SpaceError(f"parameter {self.name!r}: a log scale takes levels or count, not step")
         if not _is_number(self.step) or self.step <= 0:
-            raise SpaceError(f"parameter {self.name!r}: step must be a positive number of {self.unit}")
+            raise SpaceError(f"parameter {self.name!r}: step must be a positive number{_of(self.unit)}")
         if (self.high - self.low) / self.step > 1e7:
             raise SpaceError(f"parameter {self.name!r}: a step of {self.step:g} gives over 1e7 levels; leave it out")
 
@@ -80,7 +80,8 @@ class Continuous:
         outside = [level for level in levels if not self.low <= level <= self.high]
         if outside:
             raise SpaceError(
-                f"parameter {self.name!r}: level {outside[0]:g} lies outside {self.low:g} to {self.high:g} {self.unit}"
+                f"parameter {self.name!r}: level {outside[0]:g} lies outside {self.low:g} to {self.high:g}"
+                f"{_tail(self.unit)}"
             )
         if len(set(levels)) < len(levels):
             raise SpaceError(f"parameter {self.name!r}: a level is given twice")
@@ -115,7 +116,7 @@ class Continuous:
             SpaceError: The value is no finite number.
         """
         if not _is_number(value):
-            raise SpaceError(f"parameter {self.name!r}: {value!r} is no finite number (unit {self.unit})")
+            raise SpaceError(f"parameter {self.name!r}: {value!r} is no finite number{_of(self.unit)}")
         return float(value)
 
     def value(self, number: float) -> float:
@@ -170,7 +171,7 @@ class Integer:
             SpaceError: The value is no finite number.
         """
         if not _is_number(value):
-            raise SpaceError(f"parameter {self.name!r}: {value!r} is no whole number (unit {self.unit})")
+            raise SpaceError(f"parameter {self.name!r}: {value!r} is no whole number{_of(self.unit)}")
         return float(value)
 
     def value(self, number: float) -> int:
@@ -245,17 +246,18 @@ def nearest_level(grid: np.ndarray, numbers: np.ndarray) -> np.ndarray:
 
 def _numeric_violation(parameter: Continuous | Integer, value: Any) -> str | None:
     if not _is_number(value):
-        return f"parameter {parameter.name!r}: {value!r} is no finite number (unit {parameter.unit})"
+        return f"parameter {parameter.name!r}: {value!r} is no finite number{_of(parameter.unit)}"
     slack = GRID_TOLERANCE * max(parameter.high - parameter.low, abs(parameter.high), 1e-300)
     low, high = parameter.low, parameter.high
     if not low - slack <= value <= high + slack:
-        return f"parameter {parameter.name!r}: {value:g} lies outside {low:g} to {high:g} {parameter.unit}"
+        return f"parameter {parameter.name!r}: {value:g} lies outside {low:g} to {high:g}{_tail(parameter.unit)}"
     grid = parameter.grid
     if grid is not None:
         level = grid[nearest_level(grid, np.array(float(value)))]
         if abs(level - value) > slack:
             return (
-                f"parameter {parameter.name!r}: {value:g} {parameter.unit} is no level of its grid; next is {level:g}"
+                f"parameter {parameter.name!r}: {value:g}{_tail(parameter.unit)} is no level of its grid; next is "
+                f"{level:g}"
             )
     return None
 
@@ -265,11 +267,22 @@ def _check_name(name: Any) -> None:
         raise SpaceError(f"a parameter needs a name, not {name!r}")
 
 
+def _tail(unit: str) -> str:
+    """Return what follows a number: its unit; nothing where it has none."""
+    return "" if unit == "1" else f" {unit}"
+
+
+def _of(unit: str) -> str:
+    return "" if unit == "1" else f" of {unit}"
+
+
 def _check_bounds(name: str, low: Any, high: Any, unit: str) -> None:
     if not _is_number(low) or not _is_number(high):
         raise SpaceError(f"parameter {name!r}: bounds must be finite numbers, not {low!r} and {high!r}")
     if low > high:
-        raise SpaceError(f"parameter {name!r}: low {low:g} {unit} is above high {high:g} {unit}; exchange them")
+        raise SpaceError(
+            f"parameter {name!r}: low {low:g}{_tail(unit)} is above high {high:g}{_tail(unit)}; exchange them"
+        )
 
 
 def _is_number(value: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from planner.objective import Objective
 from planner.policies.base import PlannerData, Policy, policy_class
 from planner.proposal import Observation, Posterior, Proposal, Value
 from planner.space import SearchSpace
+from planner.threads import one_thread
 
 _N_MAP_POINTS = 256
 
@@ -30,8 +31,8 @@ class Planner:
 
     The state follows from the constructor's arguments and the ordered list of asks, tells and discards; nothing else
     is remembered. A planner that is built anew and given back its proposals (`adopt`), discards and observations in
-    their old order proposes the same points as the one that was lost. The k-th ask draws from a generator keyed by
-    (seed, k).
+    their old order proposes the same points, and predicts the same digits, as the one that was lost: linear algebra
+    runs on one thread, however many the process has. The k-th ask draws from a generator keyed by (seed, k).
 
     Args:
         space: What is admissible.
@@ -80,7 +81,8 @@ class Planner:
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise ValueError(f"ask for a whole number of points from 1 up, not {n!r}")
         rng = np.random.default_rng([self.seed, self._n_asks])
-        suggestions = self._policy.propose(self._data(), n, rng)
+        with one_thread():
+            suggestions = self._policy.propose(self._data(), n, rng)
         if not suggestions:
             raise self._exhausted()
         proposals = [
@@ -111,12 +113,18 @@ class Planner:
 
         Points outside the space are learnt from too (a stripe is measured at temperatures between the levels), and
         counted in `diagnostics`. The pending proposal with the same id, or with the same point where no id is given,
-        is finished by this.
+        is finished by this: all observations of one proposal are told in one call. A replicate that comes later is
+        told without an id.
 
         Raises:
-            BadObservation: A target or parameter is unknown, or a value is not finite.
+            BadObservation: It is no list of observations; a target or parameter is unknown, a value is not finite or
+                beyond 1e280, or a proposal was told before.
             UnknownProposal: A proposal id was never given out.
         """
+        if isinstance(observations, Observation):
+            raise BadObservation("tell takes a list of observations; put this one into brackets")
+        if not isinstance(observations, Iterable) or isinstance(observations, str | Mapping):
+            raise BadObservation(f"tell takes a list of observations, not {type(observations).__name__}")
         self._ledger.tell(list(observations))
 
     def discard(self, proposal_id: str) -> None:
@@ -157,7 +165,8 @@ class Planner:
         data = self._data()
         found = {}
         for objective in self.objectives:
-            mean, sd = self._policy.predict(data, objective.name, points)
+            with one_thread():
+                mean, sd = self._policy.predict(data, objective.name, points)
             found[objective.name] = Posterior(mean=mean, sd=sd)
         return found
 

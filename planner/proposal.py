@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from planner.errors import BadObservation
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -46,7 +48,12 @@ class Observation:
     """What came back: values of targets at a point of the search space, or a failure.
 
     noise holds the standard deviation of a value, in its unit, where it is known. One trial may give many observations
-    (a stripe is measured at many temperatures), each with parameters of its own and the same proposal_id.
+    (a stripe is measured at many temperatures), each with parameters of its own and the same proposal_id: parameters
+    say where was measured, which need not be where it was proposed. They are told together; what comes later, a
+    replicate say, has no proposal_id.
+
+    Raises:
+        BadObservation: It has neither values nor a failure, or both, or they are no mappings by name.
     """
 
     parameters: Mapping[str, Value]
@@ -57,5 +64,14 @@ class Observation:
     proposal_id: str | None = None
 
     def __post_init__(self) -> None:
+        for name in ("parameters", "values", "noise", "context"):
+            given = getattr(self, name)
+            if not isinstance(given, Mapping):
+                raise BadObservation(f"{name} is {given!r}; give a mapping by name, such as {name}={{'a': 0.1}}")
         if self.failure is None and not self.values:
-            raise ValueError("an observation needs values, or failure= with the reason")
+            raise BadObservation("an observation needs values, or failure= with the reason")
+        if self.failure is not None and self.values:
+            raise BadObservation(
+                f"an observation has values or a failure, not both: leave out failure={self.failure!r} if the values "
+                "hold, or the values if they do not"
+            )

@@ -40,8 +40,12 @@ class SearchSpace:
         candidates: Points of a pool; nothing else can be proposed. Those outside the bounds or the constraints are
             left out and counted in `left_out`. Their values need not lie on a parameter's grid.
 
+    Constraints that no point satisfies are no error here, where a space may be looked at: `is_empty` says which
+    contradict, and a `Planner` refuses such a space.
+
     Raises:
-        SpaceError: Something contradicts itself; the message says what.
+        SpaceError: A parameter, a constraint or a candidate makes no sense; the message says which.
+        EmptySearchSpace: Candidates were given, and none of them is admissible.
     """
 
     def __init__(
@@ -119,6 +123,15 @@ class SearchSpace:
     def optional(self) -> np.ndarray:
         """Columns of ingredients that a mixture may do without."""
         return optional_columns(self.region)
+
+    @cached_property
+    def starts_sparse(self) -> bool:
+        """Whether a design should leave most ingredients out of each recipe.
+
+        So where something else fills what they leave (a solvent, below a bound). Where the parts must add up to a
+        whole, recipes of few ingredients are its corners, and a design of them leaves the inside empty.
+        """
+        return len(self.optional) > 0 and not np.any(self.region.E[:, self.optional])
 
     @cached_property
     def neighbourhood(self) -> Neighbourhood:

@@ -12,6 +12,9 @@ import numpy as np
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(20)
 
+_LEAST_SIZE = 1e-280
+"""Data below it count as zeros: dividing by their spread would overflow."""
+
 
 @dataclass(frozen=True, slots=True)
 class TargetScale:
@@ -23,12 +26,13 @@ class TargetScale:
 
     @classmethod
     def of(cls, y: np.ndarray, knee: float | None) -> TargetScale:
-        """Standardise the data on a scale."""
+        """Standardise the data on a scale; constant data have the spread of their size, and zeros that of 1."""
         bent = y if knee is None else np.arcsinh(y / knee)
-        spread = float(np.std(bent))
-        return cls(
-            knee, float(np.mean(bent)), spread if spread > 1e-12 * max(1.0, float(np.max(np.abs(bent)))) else 1.0
-        )
+        size = float(np.max(np.abs(bent)))
+        size = size if size > _LEAST_SIZE else 1.0
+        relative = bent / size  # squares of huge data would overflow, and of tiny ones vanish
+        spread = float(np.std(relative))
+        return cls(knee, size * float(np.mean(relative)), size * (spread if spread > 1e-12 else 1.0))
 
     def forward(self, y: np.ndarray) -> np.ndarray:
         """Return y on this scale."""
@@ -42,7 +46,7 @@ class TargetScale:
 
     def slope(self, y: np.ndarray) -> np.ndarray:
         """Return dz/dy."""
-        steepness = np.ones_like(y) if self.knee is None else 1.0 / np.sqrt(y * y + self.knee * self.knee)
+        steepness = np.ones_like(y) if self.knee is None else 1.0 / np.hypot(y, self.knee)
         return steepness / self.spread
 
     @property
@@ -57,7 +61,8 @@ class TargetScale:
         values = self.inverse(mean[:, None] + sd[:, None] * _NODES)
         weights = _WEIGHTS / _WEIGHTS.sum()
         centre = values @ weights
-        return centre, np.sqrt(np.maximum((values - centre[:, None]) ** 2 @ weights, 0.0))
+        off = (values - centre[:, None]) / self.knee  # squares of huge values would overflow
+        return centre, self.knee * np.sqrt(np.maximum(off**2 @ weights, 0.0))
 
 
 def knees_to_try(y: np.ndarray) -> list[float | None]:
@@ -70,5 +75,6 @@ def knees_to_try(y: np.ndarray) -> list[float | None]:
 
 
 def _skewness(y: np.ndarray) -> float:
-    centred = y - y.mean()
-    return float(np.mean(centred**3) / max(np.mean(centred**2), 1e-300) ** 1.5)
+    size = max(float(np.max(np.abs(y))), _LEAST_SIZE)
+    centred = y / size - (y / size).mean()
+    return float(np.mean(centred**3) / max(np.mean(centred**2), 1e-24) ** 1.5)

@@ -71,18 +71,19 @@ def listed_rows(space: SearchSpace, most: int) -> np.ndarray | None:
 def spread_rows(
     space: SearchSpace, n: int, known: np.ndarray, taken: Collection[bytes], rng: np.random.Generator
 ) -> np.ndarray:
-    """Return up to n untried rows far from each other and from known rows (`m x p`); sparse ones in a mixture.
+    """Return up to n untried rows far from each other and from known rows (`m x p`); sparse ones where they may be.
 
     Each is the farthest of a dozen draws (Mitchell, Computer Graphics 25, 157 (1991)), which needs no memory of the
     draws before and so survives a restart.
     """
-    is_mixture = len(space.optional) > 0
     chosen, taken = np.array(known).reshape(-1, space.region.width), set(taken)
     start = len(chosen)
+
+    def draw(count: int) -> np.ndarray:
+        return space.sample_rows(count, rng, sparse=space.starts_sparse)
+
     for _ in range(n):
-        rows = untried_rows(
-            space, _SPREAD_CANDIDATES, taken, lambda count: space.sample_rows(count, rng, sparse=is_mixture), rng
-        )
+        rows = untried_rows(space, _SPREAD_CANDIDATES, taken, draw, rng)
         if not len(rows):
             break
         row = rows[[_farthest(space.encode_rows(rows), space.encode_rows(chosen))]]

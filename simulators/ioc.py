@@ -60,7 +60,11 @@ class IocPort:
         command = [sys.executable, "-m", "simulators.ioc"]
         pipe = asyncio.subprocess.PIPE
         self.process = await asyncio.create_subprocess_exec(
-            *command, stdin=pipe, stdout=pipe, env={**os.environ, **_environment(host, self.port)}
+            *command,
+            stdin=pipe,
+            stdout=pipe,
+            env={**os.environ, **_environment(host, self.port)},
+            start_new_session=True,  # Ctrl-C is for the parent, which then ends its IOC
         )
         records = {name: dataclasses.asdict(record) for name, record in instrument.records.items()}
         self._say({"prefix": instrument.prefix, "records": records, **self._shown()})

@@ -77,12 +77,12 @@ def _lines(summary: Summary) -> Iterator[str]:
     for number, step in enumerate(summary.steps, 1):
         claims = ", ".join(step.devices) or "nothing"
         yield f"  {number}. {step.kind:<14} {claims:<28} {_duration(step.duration_s)}"
-    yield f"duration   {_duration(summary.trial_s)} a trial, {_duration(summary.campaign_s)} in all{_budget(summary)}"
+    yield f"duration   {_durations(summary)}{_budget(summary)}"
     yield "no mistakes"
 
 
 def _points(summary: Summary) -> str:
-    return "a continuum or a pool of points" if summary.points is None else f"{summary.points} points"
+    return "a continuum of points" if summary.points is None else f"{summary.points} points"
 
 
 def _charge(summary: Summary) -> str:
@@ -104,6 +104,12 @@ def _devices(summary: Summary) -> str:
     return f"{', '.join(named) or 'none'}; {'all simulated' if summary.is_simulated else 'real'}"
 
 
+def _durations(summary: Summary) -> str:
+    if summary.trial_s is None:
+        return "each trial lasts as long as its device says while it runs, which nothing here can foretell"
+    return f"{_duration(summary.trial_s)} a trial, {_duration(summary.campaign_s)} in all"
+
+
 def _budget(summary: Summary) -> str:
     if summary.budget_s is None:
         return "; no limit of time"
@@ -113,7 +119,7 @@ def _budget(summary: Summary) -> str:
 
 def _duration(seconds: float | None) -> str:
     if seconds is None:
-        return "as long as the device takes"
+        return "the device says how long"
     for unit, size in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
         if seconds >= 2 * size:
             return f"{seconds / size:.3g} {unit}"

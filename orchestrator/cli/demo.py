@@ -13,14 +13,14 @@ def command(
     out: Annotated[Path, typer.Option(help="The campaign directory to make.")] = Path("campaigns/demo"),
     seed: Annotated[int, typer.Option(min=0, help="The seed.")] = 0,
     trials: Annotated[int | None, typer.Option(min=1, help="Another number of stripes.")] = None,
-) -> None:
+) -> int:
     """Simulate a SARA campaign (laser annealing of a film, Sci. Adv. 7, eabg4930) and write its report."""
     from orchestrator.cli.simulating import simulate_all, told
     from orchestrator.report import write_report
 
     out = _free(out)
     with resources.as_file(resources.files("orchestrator.demo")) as files:
-        simulate_all(
+        series = simulate_all(
             files / "campaign.yaml",
             lab=None,
             overrides=told(seed=seed, trials=trials),
@@ -31,6 +31,7 @@ def command(
         )
     report = write_report(out)
     print(f"The report is {report.path.resolve()}: open it in a browser.")
+    return series.exit_code
 
 
 def _free(wanted: Path) -> Path:

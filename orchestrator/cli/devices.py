@@ -128,4 +128,5 @@ def _range(limits: dict[str, Any]) -> str:
     low = "-inf" if limits["low"] is None else f"{limits['low']:g}"
     high = "inf" if limits["high"] is None else f"{limits['high']:g}"
     within = f", within {limits['tolerance']:g}" if limits["tolerance"] else ""
-    return f"{low} to {high} {limits['unit']}{within}"
+    unit = "" if limits["unit"] == "1" else f" {limits['unit']}"
+    return f"{low} to {high}{unit}{within}"

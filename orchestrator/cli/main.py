@@ -120,6 +120,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always.
     """
+    # before anything loads numpy: matrices are small, and sums whose order varies with the number of threads would
+    # make a resumed campaign differ from one that was not interrupted
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     sys.exit(supervise(arguments))
 
 
@@ -170,7 +173,7 @@ def _os_error(error: OSError) -> int:
     if error.errno not in _STORAGE_ERRNOS:
         return _unexpected(error)
     where = f" {error.filename}" if error.filename else ""
-    return _tell(f"cannot write or read{where}: {error.strerror}; nothing recorded was lost", EXIT_STORAGE)
+    return _tell(f"cannot write or read{where}: {error.strerror}", EXIT_STORAGE)
 
 
 def _unexpected(error: Exception) -> int:

@@ -14,6 +14,7 @@ from rich.table import Table
 from orchestrator.campaign import Campaign
 from orchestrator.loop import Progress
 from orchestrator.plan import Act
+from orchestrator.report.words import duration
 from orchestrator.stopping import best_trial
 
 REFRESH_S = 0.1
@@ -85,8 +86,8 @@ class LiveProgress:
             uncertainty = progress.diagnostics.get("map_uncertainty")
             if uncertainty is not None:
                 rows["map uncertainty"] = f"{uncertainty:.4g}"
-            rows["laboratory time"] = f"{progress.now_s / 3600:.2f} h"
-        rows["real time"] = f"{time.perf_counter() - self._began:.1f} s"
+            rows["laboratory time"] = duration(progress.now_s)
+        rows["real time"] = duration(round(time.perf_counter() - self._began))
         return rows
 
     def _sample(self, progress: Progress) -> str:

@@ -18,14 +18,15 @@ def command(
 
     from rich.console import Console
 
+    from orchestrator.cli.results_file import STDOUT, refuse_unwritable, write_json
     from orchestrator.cli.running import say_how_it_ended
-    from orchestrator.cli.simulate import write_json
     from orchestrator.execution import resume
     from orchestrator.results import read_result
 
-    console = Console(quiet=json_file == Path("-"))
+    refuse_unwritable(json_file)
+    console = Console(quiet=json_file == STDOUT)
     began = time.perf_counter()
     ending = resume(directory, is_armed=real)
     if json_file is not None:
-        write_json(json_file, read_result(directory, wall_s=time.perf_counter() - began))
+        write_json(json_file, read_result(directory, wall_s=time.perf_counter() - began), kept_in=str(directory))
     return say_how_it_ended(console, ending, directory)

@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.policies import HELP as POLICY_HELP
+
 
 def command(
     campaign: Annotated[Path, typer.Argument(help="The campaign file.")],
     out: Annotated[Path, typer.Option(help="The campaign directory to make.")],
     lab: Annotated[Path | None, typer.Option(help="Another lab file than the campaign names.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Another seed.")] = None,
-    planner: Annotated[str | None, typer.Option(help="Another policy than the campaign names.")] = None,
+    planner: Annotated[str | None, typer.Option(help=POLICY_HELP)] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="key=value; may be repeated.")] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Another budget of trials.")] = None,
     real: Annotated[bool, typer.Option("--real-hardware", help="Allow devices that are not simulated.")] = False,

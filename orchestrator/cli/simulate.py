@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+
+from orchestrator.cli.policies import HELP as POLICY_HELP
 
 
 def command(
@@ -14,35 +15,31 @@ def command(
     lab: Annotated[Path | None, typer.Option(help="Another lab file than the campaign names.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Another seed; repeats count up from it.")] = None,
     repeat: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 1,
-    planner: Annotated[str | None, typer.Option(help="Another policy than the campaign names.")] = None,
+    planner: Annotated[str | None, typer.Option(help=POLICY_HELP)] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="key=value; may be repeated.")] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Another budget of trials.")] = None,
     out: Annotated[Path | None, typer.Option(help="Keep the campaign directory (one for each seed) here.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write results here; '-' for stdout.")] = None,
     fsync: Annotated[bool, typer.Option("--fsync", help="Survive a power cut as well, as `run` does; slower.")] = False,
-) -> None:
-    """Run a campaign in virtual time: the same drivers and the same bytes, against simulated instruments."""
+) -> int:
+    """Run a campaign in virtual time: the same drivers and the same bytes, against simulated instruments.
+
+    Ctrl-C stops after the current step, and ends a series; what there is until then is written.
+    """
+    from orchestrator.cli.results_file import STDOUT, refuse_unwritable, write_json
     from orchestrator.cli.simulating import simulate_all, told
 
-    results = simulate_all(
+    refuse_unwritable(json_file)
+    series = simulate_all(
         campaign,
         lab=lab,
         overrides=[*(overrides or []), *told(seed=seed, planner=planner, trials=trials)],
         repeat=repeat,
         out=out,
         fsync=fsync,
-        is_quiet=json_file == Path("-"),
+        is_quiet=json_file == STDOUT,
     )
-    if json_file is not None:
-        write_json(json_file, results if repeat > 1 else results[0])
-
-
-def write_json(file: Path, value: Any) -> None:
-    """Write a result, to stdout for '-'; a file is complete or absent."""
-    text = json.dumps(value, indent=1, allow_nan=False) + "\n"
-    if file == Path("-"):
-        print(text, end="")
-        return
-    partial = file.with_name(file.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(file)
+    if json_file is not None and series.results:
+        value = series.results if repeat > 1 else series.results[0]
+        write_json(json_file, value, kept_in="" if out is None else str(out))
+    return series.exit_code

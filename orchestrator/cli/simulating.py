@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from orchestrator.check import Ready, check_campaign
+from orchestrator.cli.main import EXIT_INTERRUPTED
 from orchestrator.cli.progress import LiveProgress
+from orchestrator.cli.running import EXIT_FAULTED
 from orchestrator.execution import Settings
+from orchestrator.report.words import duration, quantity
 from orchestrator.simulate import directories, simulate
 
 
@@ -19,6 +22,27 @@ def told(*, seed: int | None = None, planner: str | None = None, trials: int | N
     """Return options of the command line as overrides of the campaign file."""
     given = {"seed": seed, "planner.policy": planner, "budget.trials": trials}
     return [f"{key}={value}" for key, value in given.items() if value is not None]
+
+
+@dataclass(slots=True)
+class Series:
+    """What a series of seeds gave until it ended."""
+
+    results: list[dict[str, Any]] = field(default_factory=list)
+    """Of every campaign that ended, in order of the seeds; the last one may have been stopped."""
+    is_interrupted: bool = False
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the operator asked for an end in the ordinary way."""
+        return any(result["status"] == "stopped" for result in self.results)
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of docs/exit_codes.md."""
+        if self.is_interrupted:
+            return EXIT_INTERRUPTED
+        return EXIT_FAULTED if any(result["status"] == "faulted" for result in self.results) else 0
 
 
 def simulate_all(
@@ -30,27 +54,55 @@ def simulate_all(
     out: Path | None,
     fsync: bool,
     is_quiet: bool,
-) -> list[dict[str, Any]]:
-    """Simulate a campaign with one seed or several, and return the results.
+) -> Series:
+    """Simulate a campaign with one seed or several; a stop of one of them ends the series.
 
     Raises:
         InputError: Something is wrong with the files; lists every mistake.
+        KeyboardInterrupt: It was interrupted before any campaign had ended.
     """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # small matrices: threads only cost time
     console = Console(quiet=is_quiet)
     first = check_campaign(campaign, lab, overrides).require()
-    results = []
+    series = Series()
     with directories(out, repeat) as places:
         for index, place in enumerate(places):
-            ready = first if index == 0 else _with_seed(campaign, lab, overrides, first.campaign.seed + index)
-            with LiveProgress(console, ready.campaign) as progress:
-                settings = Settings(is_virtual=True, fsync=fsync, on_progress=progress.update, on_step=progress.step)
-                result = simulate(ready, place, settings)
-            results.append(result)
-            console.print(line(result, ready), highlight=False, soft_wrap=True)
-            if out is not None:
-                console.print(f"  kept in {place}; `labpilot report {place}` draws it", highlight=False, soft_wrap=True)
-    return results
+            try:
+                ready = first if index == 0 else _with_seed(campaign, lab, overrides, first.campaign.seed + index)
+                result = _simulate_one(console, ready, place, fsync=fsync)
+            except KeyboardInterrupt:
+                if not series.results:
+                    raise
+                series.is_interrupted = True
+                break
+            series.results.append(result)
+            _say(console, result, ready, None if out is None else place)
+            if series.is_stopped:
+                break
+    if len(series.results) < repeat:
+        _say_cut_short(console, len(series.results), repeat)
+    return series
+
+
+def _simulate_one(console: Console, ready: Ready, place: Path, *, fsync: bool) -> dict[str, Any]:
+    with LiveProgress(console, ready.campaign) as progress:
+        settings = Settings(is_virtual=True, fsync=fsync, on_progress=progress.update, on_step=progress.step)
+        return simulate(ready, place, settings)
+
+
+def _say(console: Console, result: dict[str, Any], ready: Ready, kept: Path | None) -> None:
+    console.print(line(result, ready), highlight=False, soft_wrap=True)
+    if kept is not None:
+        console.print(f"  kept in {kept}; {_next_step(result['status'], kept)}", highlight=False, soft_wrap=True)
+
+
+def _next_step(status: str, kept: Path) -> str:
+    if status == "finished":
+        return f"`labpilot report {kept}` draws it"
+    return f"`labpilot resume {kept}` goes on with it"
+
+
+def _say_cut_short(console: Console, done: int, wanted: int) -> None:
+    console.print(f"the series ended early, after {done} of {wanted} seeds", highlight=False, soft_wrap=True)
 
 
 def _with_seed(campaign: Path, lab: Path | None, overrides: Sequence[str], seed: int) -> Ready:
@@ -64,7 +116,7 @@ def line(result: dict[str, Any], ready: Ready) -> str:
     text = (
         f"{result['campaign']} with {result['planner']}, seed {result['seed']}: {result['status']} "
         f"({result['reason']}); {counts or 'no trial'}; "
-        f"{result['virtual_s'] / 3600:.1f} h of laboratory time in {result['wall_s']:.1f} s"
+        f"{duration(result['virtual_s'])} of laboratory time in {duration(round(result['wall_s'], 2))}"
     )
     return text + _best(result, ready) + _provenance(result)
 
@@ -74,7 +126,7 @@ def _best(result: dict[str, Any], ready: Ready) -> str:
     if result["best"] is None or objective.direction == "learn":
         return ""
     value = result["best"]["values"][objective.name]
-    return f"\n  best {objective.name} {value:.4g} {objective.unit} in trial {result['best']['number']}"
+    return f"\n  best {objective.name} {quantity(value, objective.unit)} in trial {result['best']['number']}"
 
 
 def _provenance(result: dict[str, Any]) -> str:

@@ -43,8 +43,9 @@ lab.part("map", () => {
     const slack = 0.03 * (high - low || 1);
     return [low - slack, high + slack];
   };
+  /* Equal margins, with room for two lines of legend and the widest numbers of a colour bar: maps side by side align. */
   const mapLayout = (theme) => lab.layout(theme, {
-    height: lab.isNarrow() ? 340 : 430, showlegend: !lab.isPrinting, margin: { l: 62, r: 8, t: 30, b: 46 },
+    height: lab.isNarrow() ? 340 : 430, showlegend: !lab.isPrinting, margin: { l: 62, r: 92, t: 56, b: 46 },
     xaxis: { ...lab.axisOf(parameters[0]), range: range(parameters[0]), showgrid: false },
     yaxis: { ...lab.axisOf(parameters[1]), range: range(parameters[1]), showgrid: false },
   });

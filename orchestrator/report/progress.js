@@ -97,7 +97,8 @@ lab.part("progress", () => {
     if (!showsLearning && !measured.length && !trials.some((trial) => trial.o !== "measured")) return "Nothing was measured yet.";
     const data = [...(showsLearning ? learning(theme) : optimisation(theme)), ...marks(theme, { yaxis: "y2" })];
     const hasMarks = trials.some((trial) => trial.o !== "measured");
-    const title = showsLearning ? lab.safe(diagnostic.replaceAll("_", " ")) : lab.axisTitle(objective);
+    const isInUnit = diagnostic === "map_uncertainty";
+    const title = showsLearning ? lab.axisTitle({ label: diagnostic.replaceAll("_", " "), unit: isInUnit ? objective.unit : "" }) : lab.axisTitle(objective);
     const layout = lab.layout(theme, {
       height: 390, margin: { l: 60, r: 14, t: 30, b: 46 },
       xaxis: { title: { text: xTitle(), standoff: 8 }, rangemode: "tozero", anchor: "y2" },
@@ -121,7 +122,8 @@ lab.part("progress", () => {
     if (paired.length < 2) return "There are no predictions to compare with.";
     const x = paired.map((trial) => trial.e[objective.name][0]);
     const y = paired.map(valueOf);
-    const all = [...x, ...y];
+    const half = paired.map((trial) => 1.645 * trial.e[objective.name][1]);
+    const all = [...x.map((value, i) => value - half[i]), ...x.map((value, i) => value + half[i]), ...y];
     const low = Math.min(...all), high = Math.max(...all);
     const slack = 0.06 * (high - low || 1);
     return {
@@ -129,14 +131,14 @@ lab.part("progress", () => {
         { type: "scatter", mode: "lines", x: [low, high], y: [low, high], line: { color: theme.control, width: 1, dash: "dot" }, hoverinfo: "skip" },
         {
           type: "scatter", mode: "markers", x, y, customdata: paired.map((trial) => trial.n), text: paired.map(sayTrial),
-          error_x: { type: "data", array: paired.map((trial) => 1.645 * trial.e[objective.name][1]), color: theme.control, thickness: 0.7, width: 0 },
-          marker: { color: paired.map((trial) => trial.n), colorscale: "Viridis", size: 7, line: { color: theme.card, width: 0.5 } },
+          error_x: { type: "data", array: half, color: theme.control, thickness: 0.7, width: 0 },
+          marker: { color: paired.map((trial) => trial.n), colorscale: "Viridis", size: 7, line: { color: theme.card, width: 0.5 }, colorbar: { title: { text: "trial", side: "right" }, thickness: 12, outlinewidth: 0, tickfont: { color: theme.soft } } },
           hovertemplate: "%{text}: predicted %{x:.3g}, measured %{y:.3g}<extra></extra>",
         },
       ],
       layout: lab.layout(theme, {
-        height: 390, showlegend: false, xaxis: { title: { text: "predicted, with 90% interval" }, range: [low - slack, high + slack] },
-        yaxis: { title: { text: "measured" }, range: [low - slack, high + slack] },
+        height: 390, showlegend: false, xaxis: { title: { text: `predicted ${lab.axisTitle(objective)}, with 90% interval` }, range: [low - slack, high + slack] },
+        yaxis: { title: { text: `measured ${lab.axisTitle(objective)}` }, range: [low - slack, high + slack] },
       }),
     };
   }, lab.chooseOnClick);

@@ -16,6 +16,9 @@ from orchestrator.store import TrialRow
 MOST_ROWS = 400
 """A table longer than this is cut, and says so."""
 
+MOST_ROLES = 6
+"""Kinds of measurement that the key figures count one by one."""
+
 _LAB_WORDS = {
     "simulated": ("simulated", "Simulated laboratory"),
     "replayed": ("simulated", "Replay of a measured table"),
@@ -111,17 +114,25 @@ def _result_card(snapshot: Snapshot) -> tuple[str, str, str] | None:
             value,
             f"trial {best.trial}{', a control' if is_control else ''}",
         )
+    return _uncertainty_card(snapshot)
+
+
+def _uncertainty_card(snapshot: Snapshot) -> tuple[str, str, str] | None:
+    """Return the map's uncertainty now and at its largest: the first is that of next to no data, and may be small."""
     found = [ask.diagnostics["map_uncertainty"] for ask in snapshot.asks if ask.diagnostics.get("map_uncertainty")]
     if not found:
         return None
-    return "Map uncertainty", number(found[-1], 3), f"before the last ask; {number(found[0], 3)} at first"
+    unit = escape(objective_facts(snapshot)[0]["unit"])
+    value = f"{number(found[-1], 3)} <small>{unit}</small>" if unit else number(found[-1], 3)
+    largest = "its largest so far" if found[-1] == max(found) else f"{number(max(found), 3)} at its largest"
+    return "Map uncertainty", value, f"mean standard deviation of the map over the search space; {largest}"
 
 
 def _measurement_card(snapshot: Snapshot) -> tuple[str, str, str] | None:
     if not snapshot.measurements:
         return None
     roles = [row.role if row.kind == "spectrum" else row.kind for row in snapshot.measurements]
-    most = sorted(set(roles), key=lambda role: (-roles.count(role), role))[:3]
+    most = sorted(set(roles), key=lambda role: (-roles.count(role), role))[:MOST_ROLES]
     note = ", ".join(f"{number(roles.count(role))} {escape(role)}" for role in most)
     return "Measurements", number(len(roles)), note
 

@@ -132,6 +132,13 @@ lab.part("trials", () => {
     return `rgb(${stops[i].map((value, k) => Math.round(value + rest * (stops[i + 1][k] - value))).join(",")})`;
   };
 
+  /* Names of curves of our own analyses, and what they say. */
+  const meanings = {
+    coefficient0: "mean reflectance (first Legendre coefficient)",
+    gradient: "change of the spectrum with temperature (gradient)",
+  };
+  const meaning = (name) => meanings[name] || words(name);
+
   /* What the analysis made of it. Lists of equal length belong together; one whose name ends in a unit says where, one
      that ends in _sd is the spread of its namesake. Lists `p_x` and `p_y` are dots for the curve `y` over `x`. */
   const isAxis = (name) => /_(mm|um|c|k|nm|s|deg|mv)$/.test(name);
@@ -168,7 +175,7 @@ lab.part("trials", () => {
         const pair = sets.flatMap((other) => other.axes.filter((name) => name.endsWith(`_${axis}`)).map((name) => [name, `${name.slice(0, -axis.length)}${line}`])).find(([, y]) => found[y]);
         if (pair) used.add(pair[1]);
         const dots = pair ? { x: found[pair[0]], y: found[pair[1]], name: "measured" } : isTold(line) ? { ...findings, name: "told to the planner" } : null;
-        built.push({ line, title: words(line), xTitle: axis ? words(axis) : "index", curve: { x: found[axis] || found[line].map((_, i) => i), y: found[line], sd: found[`${line}_sd`] || found[`${line}_std`] }, dots });
+        built.push({ line, title: meaning(line), xTitle: axis ? words(axis) : "index", curve: { x: found[axis] || found[line].map((_, i) => i), y: found[line], sd: found[`${line}_sd`] || found[`${line}_std`] }, dots });
       }
     }
     const kept = built.filter((panel) => !used.has(panel.line));

@@ -95,9 +95,9 @@ class Learner(ABC):
         if chance is None:
             return spread_rows(data.space, n, data.taken_rows(), taken, rng)
         # while little is known, draws are thinned by the chance of working rather than led by it
-        space, is_mixture = data.space, len(data.space.optional) > 0
+        space = data.space
         rows = untried_rows(
-            space, _THINNING * n, taken, lambda count: space.sample_rows(count, rng, sparse=is_mixture), rng
+            space, _THINNING * n, taken, lambda count: space.sample_rows(count, rng, sparse=space.starts_sparse), rng
         )
         kept = rng.random(len(rows)) <= np.exp(self._options.caution * chance(rows))
         return np.vstack([rows[kept], rows[~kept]])[:n]

@@ -17,9 +17,9 @@ weight is 1/s^4 there.)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import Any, Protocol
 
@@ -68,8 +68,11 @@ class ScoredRun(Protocol):
 
     trials: Sequence[Any]
 
-    def predict(self, n_trials: int, points: Sequence[Mapping[str, float]]) -> tuple[Any, Any]:
-        """Return the planner's mean and standard deviation (``n`` each) of g after the first trials."""
+    def predict(self, n_trials: int, points: Sequence[Mapping[str, float]]) -> tuple[Any, Any] | None:
+        """Return the planner's mean and standard deviation (``n`` each) of g after the first trials.
+
+        None where it had been told nothing by then.
+        """
         ...
 
 
@@ -114,18 +117,18 @@ class FilmScorer:
             ``stripes`` (numbers of stripes at which the map was scored), ``r2_map``, ``r2_map_plain_mean`` and
             ``coverage_90`` (one value per entry of ``stripes``; the first two by weight), ``boundary_error_c``,
             ``boundaries_found``, ``false_ridges`` (after the last stripe; None where there is no map) and
-            ``spectra_taken``.
+            ``spectra_taken``. What a stage without a map would give is None.
         """
         stages = scored_stages(run.trials, self._options.score_every)
         maps = [self._predicted(run, n_trials) for _, n_trials in stages]
-        ridges = self.ridges(maps[-1]) if maps else None
+        ridges = self.ridges(maps[-1]) if maps and maps[-1] is not None else None
         return {
             "stripes": [n_stripes for n_stripes, _ in stages],
-            "r2_map": {weight: [_plain(self.r2(one, weight)) for one in maps] for weight in WEIGHTS},
+            "r2_map": {weight: _each(maps, partial(self.r2, weight=weight)) for weight in WEIGHTS},
             "r2_map_plain_mean": {
-                weight: [_plain(self.r2(one, weight, about_plain_mean=True)) for one in maps] for weight in WEIGHTS[1:]
+                weight: _each(maps, partial(self.r2, weight=weight, about_plain_mean=True)) for weight in WEIGHTS[1:]
             },
-            "coverage_90": [_plain(self.coverage_90(one)) for one in maps],
+            "coverage_90": _each(maps, self.coverage_90),
             "boundary_error_c": _plain(ridges.error_c) if ridges else None,
             "boundaries_found": ridges.found if ridges else None,
             "false_ridges": ridges.false if ridges else None,
@@ -164,10 +167,13 @@ class FilmScorer:
     def _gradient(self, temperature_c: Array, dwell_us: Array) -> Array:
         return self._truth.gradient(temperature_c.ravel(), np.log10(dwell_us.ravel())).reshape(temperature_c.shape)
 
-    def _predicted(self, run: ScoredRun, n_trials: int) -> Map:
+    def _predicted(self, run: ScoredRun, n_trials: int) -> Map | None:
         temperature, dwell = self._names
         points = [{temperature: float(t), dwell: float(d)} for d in DWELL_US for t in GRID_C]
-        mean, sd = run.predict(n_trials, points)
+        predicted = run.predict(n_trials, points)
+        if predicted is None:
+            return None
+        mean, sd = predicted
         shape = (len(DWELL_US), len(GRID_C))
         return Map(mean=np.asarray(mean, dtype=float).reshape(shape), sd=np.asarray(sd, dtype=float).reshape(shape))
 
@@ -243,6 +249,10 @@ def _parameter_names(campaign: Mapping[str, Any]) -> tuple[str, str]:
             f"the campaign has no parameter {' and no '.join(sorted(map(repr, missing)))}"
         )
     return "peak_temperature", "dwell"
+
+
+def _each(maps: Sequence[Map | None], score: Callable[[Map], float]) -> list[float | None]:
+    return [None if one is None else _plain(score(one)) for one in maps]
 
 
 def _plain(value: float) -> float | None:

@@ -256,11 +256,6 @@ MISTAKES = [
         ],
     ),
     (
-        "controls that fill the batch",
-        SMALL + "batch: 2\ncontrols:\n  - {parameters: {temperature: 500, cycles: 1, solvent: water}, per_batch: 2}\n",
-        ["campaign.yaml:14:8: batch: a batch of 2 is filled by its 2 controls; nothing is left to propose"],
-    ),
-    (
         "stopping rules",
         SMALL + "stopping:\n"
         "  - {objective: gian, at_least: 3}\n"

@@ -209,9 +209,81 @@ def test_mistakes_of_both_files_and_between_them_come_together():
         "lab.devices.camera.capacity=0",
     )
     paths = [problem.split(": ")[1] for problem in found]
-    assert sorted(paths) == ["budget.trials", "devices.camera.capacity", "planner.policy"]
+    assert sorted(paths) == ["budget.trials", "devices.camera.capacity", "planner.policy"], (
+        "what reads the devices waits for them"
+    )
     found = _problems(SARA, "budget.trials=x", "recipe.2.photograph.device=stage", "planner.policy=sarra")
     assert len(found) == 3
+
+
+@pytest.mark.parametrize(
+    ("campaign", "overrides", "expected"),
+    [
+        (
+            SARA,
+            ["lab.devices.laser.url=serial:///dev/ttyUSB0"],
+            "devices: stage, spectrometer, camera would be simulated, laser real; write 'mixed: true' if",
+        ),
+        (SARA, ["lab.samples.stage=stgae"], "samples.stage: no device 'stgae'; did you mean 'stage'?"),
+        (PHOTO, ["batch=2"], "batch: a batch of 2 is filled by its 2 controls; nothing is left to propose"),
+    ],
+    ids=["simulated beside real", "stage", "controls that fill the batch"],
+)
+def test_sections_that_do_not_fit_each_other(campaign, overrides, expected):
+    found = _problems(campaign, *overrides)
+    assert any(expected in problem for problem in found), found
+
+
+@pytest.mark.parametrize(
+    ("changes", "lab_changes", "expected"),
+    [
+        (
+            [("policy: sara", "policy: sarra"), ("low: 400 degC", "low: 1400 degC")],
+            [],
+            ["1400 degC is above high", "no policy 'sarra'"],
+        ),
+        (
+            [("low: 400 degC", "low: 1400 degC\n    colour: red")],
+            [],
+            ["unknown key", "1400 degC is above high, 1300 degC"],
+        ),
+        (
+            [("low: 400 degC", "lwo: 1400 degC")],
+            [],
+            ["unknown key; did you mean 'low'?", "1400 degC is above high, 1300 degC"],
+        ),
+        (
+            [("policy: sara", "policy: sarra")],
+            [
+                ("driver: camera", "driver: camra"),
+                ("url: sim:film-station/laser", "url: sim:film-station"),
+                ("140 mm", "140 s"),
+                ("driver: xy-stage", "driver: xy-stage\n    capacity: 0"),
+            ],
+            ["no policy 'sarra'", "'camra'", "devices.laser.url", "'140 s' is a time", "must be at least 1, got 0"],
+        ),
+    ],
+    ids=["policy and bounds", "unknown key and bounds", "misspelt bound", "lab"],
+)
+def test_no_stage_hides_the_mistakes_of_the_next(tmp_path, changes, lab_changes, expected):
+    for name, pairs in (("campaign.yaml", changes), ("lab.yaml", lab_changes)):
+        text = (EXAMPLES / "sara" / name).read_text()
+        for old, new in pairs:
+            assert old in text, old
+            text = text.replace(old, new, 1)
+        (tmp_path / name).write_text(text)
+    found = _problems(tmp_path / "campaign.yaml")
+    assert [any(text in problem for problem in found) for text in expected] == [True] * len(expected), found
+    assert len(found) == len(expected), found
+
+
+def test_a_lab_that_cannot_be_read_hides_nothing_of_the_campaign(tmp_path):
+    text = (EXAMPLES / "sara/campaign.yaml").read_text().replace("policy: sara", "policy: sarra")
+    (tmp_path / "campaign.yaml").write_text(text)
+    found = _problems(tmp_path / "campaign.yaml")
+    assert any("no policy 'sarra'" in problem for problem in found)
+    assert any("lab.yaml" in problem for problem in found)
+    assert len(found) == 2
 
 
 def test_controls_are_checked_against_bounds_and_constraints():

@@ -226,14 +226,16 @@ def check_asked_a_person(path, expected):
     assert {trial[2] for trial in found.trials} <= {"measured", "lost"}
     assert {command_id for command_id, state in found.acts if state != "done"} == {f"{n:06d}.0" for n in lost}
     check_files_and_tables(path)
-    return len(lost)
 
 
 # --- the proof ---------------------------------------------------------------------------------------------------
 
 
 def kill_at_random(folder, task, kills, check):
-    """Kill a campaign at so many points (None: at each), each in a directory of its own, and twice in every fifth."""
+    """Kill a campaign at so many points (None: at each), each in a directory of its own, and twice in every fifth.
+
+    Returns how acts were settled after the kills.
+    """
     whole = in_child(partial(go_on, task, folder / "whole"))
     assert set(whole) == PHASES, "the campaign does not write what it should"
     expected = story(folder / "whole")
@@ -241,16 +243,22 @@ def kill_at_random(folder, task, kills, check):
     rng = np.random.default_rng(SEED)
     n_points = sum(whole.values())
     points = rng.choice(np.arange(1, n_points + 1), size=kills or n_points, replace=False)
-    n_lost = 0
+    settled = Counter()
     for count, point in enumerate(sorted(points.tolist())):
         path = folder / f"killed-{point}"
         assert in_child(partial(go_on, task, path), kill_at=point) is None
         if count % 5 == 0:  # in its recovery, or soon after it
             in_child(partial(go_on, task, path), kill_at=int(rng.integers(1, 12)))
         assert in_child(partial(go_on, task, path)) is not None
-        n_lost += check(path, expected) or 0
+        check(path, expected)
+        settled += how_settled(path)
         shutil.rmtree(path)
-    return n_lost
+    return settled
+
+
+def how_settled(path):
+    with closing(sqlite3.connect(f"file:{path / 'journal.sqlite'}?mode=ro", uri=True)) as db:
+        return Counter(row[0] for row in db.execute("SELECT settled_by FROM step WHERE settled_by <> ''"))
 
 
 quick = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # newer Pythons warn of threads; here are none
@@ -259,12 +267,14 @@ quick = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # newe
 @quick
 @pytest.mark.parametrize(("name", "kills"), [("film", 17), ("bench", 12), ("sara", 4)])
 def test_a_campaign_killed_at_random_ends_as_one_that_was_not(tmp_path, name, kills):
-    kill_at_random(tmp_path, TASKS[name](), kills, check_same)
+    settled = kill_at_random(tmp_path, TASKS[name](), kills, check_same)
+    assert settled.keys() == {"read back", "file"}
 
 
 @quick
 def test_what_nothing_can_settle_costs_its_trial_and_is_never_done_twice(tmp_path, kitchen):
-    assert kill_at_random(tmp_path, kitchen, 17, check_asked_a_person) > 0
+    settled = kill_at_random(tmp_path, kitchen, 17, check_asked_a_person)
+    assert settled.keys() == {"read back", "file", "operator"}
 
 
 @quick

@@ -43,13 +43,6 @@ MISTAKES = [
     ("capacity", ("url: sim:film-station/laser", "url: sim:film-station/laser\n    capacity: 0"), [
         "lab.yaml:8:15: devices.laser.capacity: must be at least 1, got 0",
     ]),
-    ("simulated beside real", ("sim:film-station/laser", "serial:///dev/ttyUSB0"), [
-        "lab.yaml:5:3: devices: stage, spectrometer, camera would be simulated, laser real; "
-        "write 'mixed: true' if that is what you want",
-    ]),
-    ("stage", ("stage: stage", "stage: stgae"), [
-        "lab.yaml:20:10: samples.stage: no device 'stgae'; did you mean 'stage'?",
-    ]),
     ("kind of samples", ("kind: wafer", "kind: waver"), [
         "lab.yaml:19:9: samples.kind: must be wafer or none, got text 'waver'",
     ]),

@@ -3,7 +3,7 @@ import json
 import pytest
 from filelock import FileLock, Timeout
 
-from orchestrator import status as status_module
+from orchestrator import controllers
 from orchestrator.cli.main import supervise
 from orchestrator.errors import InputError
 from orchestrator.status import best_trial, controller_is_alive, lab_kind, read_status
@@ -76,7 +76,7 @@ def test_looking_at_the_lock_makes_none_and_keeps_none(fabricate):
 
 
 def test_looking_at_the_lock_works_where_the_kernel_lists_none(fabricate, monkeypatch):
-    monkeypatch.setattr(status_module, "_held_by_the_kernels_list", lambda _lock: None)
+    monkeypatch.setattr(controllers, "_held_by_the_kernels_list", lambda _lock: None)
     path = fabricate().sara(1)
     lock = FileLock(path / "controller.lock", timeout=0)
     with lock:

@@ -225,3 +225,16 @@ def test_any_yaml_like_text_is_a_mapping_or_an_error(text):
         assert isinstance(parse_source(text, "f.yaml").data, dict)
     except InvalidSource as error:
         assert error.mistakes
+
+
+def test_a_source_knows_what_it_holds():
+    source = parse_source("a: {b: null}\nc: [1]", "x.yaml")
+    assert source.holds(("a", "b"))
+    assert not source.holds(("a", "b", "d"))
+    assert not source.holds(("c", 0))
+
+
+def test_numbers_that_are_none_are_named():
+    assert kind_of(float("nan")) == "no number (.nan)"
+    assert kind_of(float("-inf")) == "an infinite number (.inf)"
+    assert kind_of(1e300) == "a large number"

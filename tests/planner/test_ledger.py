@@ -41,7 +41,7 @@ def test_points_that_were_proposed_told_or_measured_are_taken(ledger: Ledger) ->
     ledger.tell([observation(x=0.15, proposal_id="0-0"), observation(x=0.9)])
     ledger.discard("0-2")
     assert ledger.taken() == keys((0.1, 1), (0.2, 1), (0.15, 1), (0.9, 1))
-    assert ledger.outside == ["parameter 'x': 0.15 1 is no level of its grid; next is 0.1"]
+    assert ledger.outside == ["parameter 'x': 0.15 is no level of its grid; next is 0.1"]
 
 
 def test_a_late_result_of_a_discarded_proposal_still_teaches(ledger: Ledger) -> None:
@@ -87,3 +87,33 @@ def test_refuses_unknown_proposals(ledger: Ledger) -> None:
     ledger.tell([observation(proposal_id="0-0")])
     with pytest.raises(UnknownProposal, match="has been told"):
         ledger.discard("0-0")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"noise": 0.1}, r"noise is 0\.1; give a mapping by name"),
+        ({"values": 3.0}, r"values is 3\.0; give a mapping by name"),
+        ({"failure": "cracked"}, "values or a failure, not both"),
+        ({"values": {}}, "needs values, or failure= with the reason"),
+    ],
+    ids=["noise", "values", "both", "neither"],
+)
+def test_an_observation_that_makes_no_sense_is_refused_where_it_is_made(given: dict, message: str) -> None:
+    with pytest.raises(BadObservation, match=message):
+        observation(**given)
+
+
+@pytest.mark.parametrize("value", [1.1e280, -1e300])
+def test_a_value_beyond_arithmetic_is_refused(ledger: Ledger, value: float) -> None:
+    with pytest.raises(BadObservation, match="tell it in a larger unit"):
+        ledger.tell([observation(values={"y": value})])
+
+
+def test_a_proposal_is_told_in_one_call(ledger: Ledger) -> None:
+    ledger.add([proposal("0-0")])
+    ledger.tell([observation(x=0.1, proposal_id="0-0"), observation(x=0.2, proposal_id="0-0")])
+    with pytest.raises(BadObservation, match=r"'0-0' was told before; .* a replicate without proposal_id"):
+        ledger.tell([observation(proposal_id="0-0")])
+    ledger.tell([observation()])
+    assert len(ledger.observations) == 3

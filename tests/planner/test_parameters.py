@@ -103,3 +103,10 @@ def test_nearest_level_is_nearest(levels: list[float], number: float) -> None:
     grid = np.array(sorted(levels))
     found = grid[nearest_level(grid, np.array([number]))[0]]
     assert abs(found - number) == np.min(np.abs(grid - number))
+
+
+def test_messages_leave_the_unit_of_plain_numbers_out() -> None:
+    with pytest.raises(SpaceError, match="low 5 is above high 1; exchange them"):
+        Continuous("x", 5, 1)
+    with pytest.raises(SpaceError, match="a log scale needs low > 0, not 0$"):
+        Continuous("x", 0, 1, scale="log")

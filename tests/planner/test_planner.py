@@ -265,3 +265,40 @@ def test_diagnostics_follow_the_map() -> None:
 def test_refuses_with_a_sentence(make: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (Observation(parameters={"x": 0.1}, values={"y": 1.0}), "put this one into brackets"),
+        ([{}], r"observation 0 is of type dict; give Observation\(parameters"),
+        ({"y": 1.0}, "takes a list of observations, not dict"),
+        (3.0, "takes a list of observations, not float"),
+    ],
+    ids=["one", "dicts", "dict", "number"],
+)
+def test_only_observations_are_told(given, message: str) -> None:
+    with pytest.raises(BadObservation, match=message):
+        Planner(mixed(), MAXIMIZE).tell(given)
+
+
+@pytest.mark.parametrize(
+    "values", [[5.0] * 9, [0.0] * 9, [1e280] * 9, [1.0] * 5 + [1e280] * 4], ids=["same", "zero", "huge", "mixed"]
+)
+def test_predictions_of_any_values_are_finite(values: list[float]) -> None:
+    planner = Planner(SearchSpace([Continuous("x", 0.0, 1.0)]), MAXIMIZE)
+    points = [{"x": float(x)} for x in np.linspace(0.0, 1.0, len(values))]
+    planner.tell([Observation(parameters=p, values={"y": v}) for p, v in zip(points, values, strict=True)])
+    found = planner.predict([{"x": 0.4}])["y"]
+    assert np.isfinite(found.mean).all()
+    assert np.isfinite(found.sd).all()
+
+
+def test_a_first_design_fills_a_simplex() -> None:
+    names = ("a", "b", "c", "d")
+    space = SearchSpace([Continuous(name, 0.0, 1.0) for name in names], ["a + b + c + d == 1"])
+    for seed in range(3):
+        points = [proposal.parameters for proposal in Planner(space, MAXIMIZE, seed=seed).ask(16)]
+        shares = np.array([[point[name] for name in names] for point in points], dtype=float)
+        assert (shares.max(axis=1) > 0.95).sum() <= 1, "corners"
+        assert (shares.min(axis=1) > 0.005).sum() >= 8, "inside"

@@ -5,7 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner import Categorical, Continuous, EmptySearchSpace, Integer, LinearConstraint, SearchSpace, SpaceError
+from planner import (
+    Categorical,
+    Continuous,
+    EmptySearchSpace,
+    Integer,
+    LinearConstraint,
+    Objective,
+    Planner,
+    SearchSpace,
+    SpaceError,
+)
 
 RELATIONS = ("<=", ">=", "==")
 
@@ -288,3 +298,10 @@ def test_equal_points_have_equal_keys_whatever_rounding_did() -> None:
     keys = space.keys(rows)
     assert keys[0] == keys[1]
     assert len(set(keys)) == 3
+
+
+def test_a_space_without_a_point_can_be_looked_at_and_is_refused_by_a_planner() -> None:
+    space = SearchSpace([Continuous("a", 0, 1), Continuous("b", 0, 1)], ["a + b >= 3"])
+    assert "a + b >= 3" in str(space.is_empty())
+    with pytest.raises(EmptySearchSpace, match="cannot hold"):
+        Planner(space, [Objective("y", "maximize")])

@@ -33,9 +33,21 @@ def test_moments_are_those_of_samples(knee: float | None) -> None:
     assert sd == pytest.approx(y.std(axis=0), rel=0.02)
 
 
-def test_constant_data_have_a_scale() -> None:
-    scale = TargetScale.of(np.array([3.0, 3.0]), None)
-    assert scale.forward(np.array([3.0, 4.0])).tolist() == [0.0, 1.0]
+@pytest.mark.parametrize(("value", "spread"), [(3.0, 3.0), (-1e-15, 1e-15), (1e280, 1e280), (0.0, 1.0)])
+def test_constant_data_have_a_scale_of_their_size(value: float, spread: float) -> None:
+    scale = TargetScale.of(np.array([value, value]), None)
+    assert scale.forward(np.array([value, value + spread])).tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("size", [1e-270, 1e-15, 1e280])
+@pytest.mark.parametrize("knee", [None, 0.1])
+def test_the_unit_of_the_data_changes_nothing(size: float, knee: float | None) -> None:
+    y = np.array([0.0, 0.2, 0.3, 1.0])
+    plain = TargetScale.of(y, knee)
+    scale = TargetScale.of(y * size, None if knee is None else knee * size)
+    assert scale.forward(y * size) == pytest.approx(plain.forward(y))
+    for there, here in zip(scale.moments(np.zeros(2), np.ones(2)), plain.moments(np.zeros(2), np.ones(2)), strict=True):
+        assert there / size == pytest.approx(here)
 
 
 def test_bends_only_skewed_data_of_one_sign() -> None:

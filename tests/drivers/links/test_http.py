@@ -158,7 +158,7 @@ UNTRUSTED = {
     "no length": (no_length, "without a length"),
     "nothing": (lambda handler: None, "the connection was lost"),
     "not HTTP": (lambda handler: handler.wfile.write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), "no HTTP response"),
-    "more than one": (lambda handler: (reply(handler, {}), reply(handler, {})), "more than one reply"),
+    "more than one": (lambda handler: handler.wfile.write(2 * HttpReply().wrap(b"200\n{}")), "more than one reply"),
     "not JSON": (lambda handler: reply(handler, b"OK"), "is no JSON"),
     "half JSON": (lambda handler: reply(handler, b'{"door": "op'), "is no JSON"),
     "no UTF-8": (lambda handler: reply(handler, b'{"door": "\xff"}'), "is no JSON"),

@@ -202,7 +202,8 @@ def test_a_late_reply_dies_with_its_connection():
     with_server(serve, use)
 
 
-def test_a_late_reply_that_a_terminal_server_hands_to_the_newest_connection():
+@pytest.mark.parametrize("is_reopened", [False, True], ids=["same", "reopened"])
+def test_a_late_reply_that_a_terminal_server_hands_to_the_newest_connection(is_reopened):
     newest = []
 
     async def serve(server, n, reader, writer):
@@ -210,14 +211,17 @@ def test_a_late_reply_that_a_terminal_server_hands_to_the_newest_connection():
         async for line in server.lines(reader):
             if line == b"slow":
                 asyncio.get_running_loop().call_later(0.2, lambda: newest[-1].write(b"<slow>\n"))
-            else:
-                writer.write(b"<" + line + b">\n")
+            elif line == b"next":
+                asyncio.get_running_loop().call_later(0.2, writer.write, b"<next>\n")
 
     async def use(server):
         link = server.link()
         await link.open()
         with pytest.raises(Unreadable):
             await ask(link, "slow", timeout_s=0.1, late_max_s=0.4)
+        if is_reopened:
+            await link.close()
+            await link.open()
         assert await ask(link, "next") == b"<next>"
         discarded = [one.data for one in link.tap if one.direction is Direction.DISCARDED]
         assert discarded == [b"<slow>\n"]

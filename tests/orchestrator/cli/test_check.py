@@ -26,7 +26,9 @@ def test_a_sound_campaign_is_summarised(capsys):
         "planner    logei; an ask costs 30 s of lab time",
         "trials     128 in 8 batches, 16 of them controls",
         "devices    robot (bench); all simulated",
-        "  1. perform        robot                        as long as the device takes",
+        "  1. perform        robot                        the device says how long",
+        "duration   each trial lasts as long as its device says while it runs, which nothing here can foretell "
+        "(at most 8 d)",
         "no mistakes",
     ):
         assert line in said.out.splitlines()
@@ -78,3 +80,19 @@ def test_json_of_mistakes(capsys):
 def test_the_summary_follows_the_campaign(options, line, capsys):
     assert supervise(["check", PHOTO, *options]) == 0
     assert line in capsys.readouterr().out
+
+
+def test_the_points_of_a_pool_are_counted(tmp_path, capsys):
+    (tmp_path / "table.csv").write_text("x,y\n" + "".join(f"{i / 10},{i}\n" for i in range(7)))
+    (tmp_path / "lab.yaml").write_text(
+        "labpilot: 1\nname: table\ndevices: {robot: {driver: bench, url: 'sim:replay/robot'}}\n"
+    )
+    (tmp_path / "campaign.yaml").write_text(
+        "labpilot: 1\nname: again\nlab: lab.yaml\n"
+        "parameters: [{name: x, kind: continuous, low: 0, high: 1}]\n"
+        "objectives: [{name: y, direction: maximize}]\n"
+        "recipe: [{perform: {}}]\nanalysis: {kind: reading}\nplanner: {policy: random}\nbudget: {trials: 3}\n"
+        "replay: {table: table.csv}\n"
+    )
+    assert supervise(["check", str(tmp_path / "campaign.yaml")]) == 0
+    assert "space      7 points over x" in capsys.readouterr().out

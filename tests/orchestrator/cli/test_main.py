@@ -178,3 +178,16 @@ def cli_docs():
     from pathlib import Path
 
     return Path(cli.__file__).parents[2] / "docs"
+
+
+def test_every_command_computes_on_one_thread_unless_told_otherwise():
+    code = (
+        "import os\n"
+        "from orchestrator.cli.main import main\n"
+        "try: main(['--version'])\n"
+        "except SystemExit: print(os.environ['OMP_NUM_THREADS'])\n"
+    )
+    given = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    for more, threads in (({}, "1"), ({"OMP_NUM_THREADS": "3"}, "3")):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**given, **more})
+        assert done.stdout.splitlines()[-1] == threads

@@ -233,3 +233,10 @@ def test_weights_apply_where_they_are_known(scorer: FilmScorer, monkeypatch: pyt
     at = at_points(predicted.mean)
     assert scorer.r2(predicted, "1/s^2") == pytest.approx(r_squared(scorer._target, at, sd))
     assert scorer.r2(predicted, "1/s^4") == pytest.approx(r_squared(scorer._target, at, sd**2))
+
+
+def test_a_stage_of_which_the_planner_was_told_nothing_has_no_score(scorer: FilmScorer, monkeypatch):
+    monkeypatch.setattr(Run, "predict", lambda *_: None)
+    scores = scorer.score(Run(answer=lambda t, d, n: t))
+    assert scores["r2_map"]["none"] == scores["coverage_90"] == [None] * len(scores["stripes"])
+    assert scores["boundaries_found"] is None

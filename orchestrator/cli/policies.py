@@ -1,0 +1,7 @@
+"""The names of the planner's policies for help texts: looking them up would load numpy before the help is shown."""
+
+from __future__ import annotations
+
+POLICIES = ("auto", "logei", "integrated_variance", "uncertainty", "random", "sobol", "grid", "sara")
+
+HELP = f"Another policy than the campaign names: {', '.join(POLICIES)}."
