@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-long lint format schema clean
+.PHONY: demo test test-long fuzz lint format schema clean
 
 demo: $(READY)
 	$(BIN)/labpilot demo
@@ -21,6 +21,10 @@ test: $(READY)
 # the long forms of the kill, fuzz and soak tests
 test-long: $(READY)
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m "slow or not slow"
+
+# random commands under storms of faults, on every instrument in the box
+fuzz: $(READY)
+	$(BIN)/python -m simulators.conformance.fuzz --exchanges 100000
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -43,4 +47,6 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	# pydantic-numpy, which ophyd-async asks for, forbids the ruamel.yaml that reads our files, and works with it all the same
+	$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt ophyd-async pydantic-numpy
 	touch $@

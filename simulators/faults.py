@@ -181,7 +181,9 @@ class FaultyWire:
             case Fault.SLOW:
                 self._trickle(reply, BYTE_S)
             case Fault.LATE | Fault.TOO_LATE:
-                asyncio.get_running_loop().call_later(strike.late_s, self._say, reply)
+                # to whoever asked: over HTTP the next question comes on another connection
+                if self.send is not None:
+                    asyncio.get_running_loop().call_later(strike.late_s, self.send, reply)
             case Fault.DUPLICATE:
                 self._say(reply)
                 self._say(reply)

@@ -31,6 +31,8 @@ class Link(Protocol):
     tap: Tap | None
     greeting: Framing | None
     """How a device that speaks first says hello on a new TCP connection; a driver whose device does sets it."""
+    n_acts_sent: int
+    """How many requests that act have left so far: whoever compares it knows whether a command did anything yet."""
 
     @property
     def name(self) -> str:
@@ -120,6 +122,7 @@ class BaseLink(ABC):
         self.name = name
         self.tap = tap
         self.greeting: Framing | None = None
+        self.n_acts_sent = 0
         self._clock = clock
         self._turns = Turns()
         self._is_open = False
@@ -212,6 +215,7 @@ class BaseLink(ABC):
 
     async def _send_ahead(self, asked: Request) -> None:
         self._quiet_at_s = max(self._quiet_at_s, self._clock.now_s() + asked.late_max_s)
+        self._count(asked.effect)
         await self._send_unanswered(asked.data)
 
     def _require_open(self) -> None:
@@ -251,7 +255,7 @@ class BaseLink(ABC):
             task.exception()  # seen: the caller may have been cancelled and will not look
 
     async def _transact_and_release(self, asked: Request) -> bytes:
-        quiet_at_s, times_distrusted = self._quiet_at_s, self._times_distrusted
+        quiet_at_s, times_distrusted, n_acts_sent = self._quiet_at_s, self._times_distrusted, self.n_acts_sent
         try:
             self._require_open()
             self._about_to_send(asked)
@@ -261,6 +265,7 @@ class BaseLink(ABC):
             return reply
         except NotConnected:
             self._quiet_at_s = quiet_at_s  # nothing was sent
+            self.n_acts_sent = n_acts_sent
             raise
         except ReplyLost as lost:
             raise self._failed(asked, lost) from lost
@@ -278,6 +283,11 @@ class BaseLink(ABC):
         # if this exchange never ends (its task is torn down with the loop), nothing later than this can come
         self._quiet_at_s = self._clock.now_s() + asked.timeout_s + asked.late_max_s
         self._sent = asked.data
+        self._count(asked.effect)
+
+    def _count(self, effect: Effect) -> None:
+        if effect is not Effect.READ:
+            self.n_acts_sent += 1
 
     def _answered(self) -> None:
         self._is_in_step = True

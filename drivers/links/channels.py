@@ -55,6 +55,7 @@ class Channels(ABC):
     def __init__(self, prefix: str, *, name: str, clock: Clock, tap: Tap | None = None) -> None:
         self.name = name
         self.tap = tap
+        self.n_acts_sent = 0
         self._prefix = prefix
         self._clock = clock
         self._lock = asyncio.Lock()
@@ -107,6 +108,8 @@ class Channels(ABC):
             Ambiguous: Written, and not confirmed in time; it may land later.
         """
         self._record(Direction.SENT, f"{channel} {value!r}")
+        if effect is not Effect.READ:
+            self.n_acts_sent += 1
         try:
             await self._alone(self._put(self._prefix + channel, value, timeout_s))
         except WriteLost as error:

@@ -57,6 +57,7 @@ class MemoryLink(ArrivalLink):
         self._sent = request
         self._late_max_s = late_max_s
         self._listen()
+        self._count(effect)
         self._write(request)
         try:
             reply = self._whole_reply(framing)

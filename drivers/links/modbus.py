@@ -142,6 +142,11 @@ class ModbusBus:
         return self._link.is_open
 
     @property
+    def n_acts_sent(self) -> int:
+        """How many requests that act have left so far."""
+        return self._link.n_acts_sent
+
+    @property
     def tap(self) -> Tap | None:
         """What records the bytes."""
         return self._link.tap

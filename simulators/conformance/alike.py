@@ -32,6 +32,14 @@ def alike(one: Any, other: Any, *, tolerance: float = 0.0) -> bool:
     return bool(one == other)
 
 
+def between(value: Any, one: Any, other: Any) -> bool:
+    """Say whether a number lies between two others: a reading that grows with time, taken in between."""
+    numbers = (value, one, other)
+    if any(isinstance(item, bool) or not isinstance(item, int | float) for item in numbers):
+        return False
+    return min(one, other) <= value <= max(one, other)
+
+
 def _arrays(one: np.ndarray, other: np.ndarray) -> bool:
     if one.shape != other.shape:
         return False

@@ -78,11 +78,11 @@ class SpyChannels(MemoryChannels):
 class Bench:
     """A driver on its instrument, ready to be connected. Use it inside `run`."""
 
-    def __init__(self, subject: Subject, clock: VirtualClock, *, seed: int = SEED) -> None:
+    def __init__(self, subject: Subject, clock: VirtualClock, *, noise: int = SEED) -> None:
         self.subject = subject
         self.clock = clock
         self.state = WorldFile(":memory:")
-        self.world = subject.world(state=self.state, clock=clock, seed=seed, options=subject.options)
+        self.world = subject.world(state=self.state, clock=clock, seed=SEED, options=subject.options)
         instrument = self.world.instruments[subject.instrument]
         self.exchanges: list[Exchange] = []
         self.tap = Tap(clock, keep=100_000)
@@ -92,11 +92,11 @@ class Bench:
         if instrument.wire == "ca":
             from simulators.faulty_channels import FaultyChannels
 
-            self.wire = FaultyChannels(instrument, seed=seed)
+            self.wire = FaultyChannels(instrument, seed=noise)
             self.pipe = SpyChannels(self.wire, clock, name=name, tap=self.tap)
             link: Any = self.pipe
         else:
-            self.wire = FaultyWire(instrument, seed=seed)
+            self.wire = FaultyWire(instrument, seed=noise)
             self.pipe = SpyLink(self.wire, clock, name=name, tap=self.tap)
             link = bus_over(self.pipe, self.wire)
         self.pipe.noted = self.exchanges
@@ -155,13 +155,13 @@ def takes_tag(driver: type, command: str) -> bool:
     return "tag" in inspect.signature(getattr(driver, command)).parameters
 
 
-def run(subject: Subject, use: Callable[[Bench], Coroutine[Any, Any, Any]], *, seed: int = SEED) -> Any:
-    """Build a bench on a virtual loop of its own, use it, and take it apart."""
+def run(subject: Subject, use: Callable[[Bench], Coroutine[Any, Any, Any]], *, noise: int = SEED) -> Any:
+    """Build a bench on a virtual loop of its own, use it, and take it apart; `noise` seeds what damages bytes."""
     loop = VirtualLoop()
     clock = VirtualClock(loop)
 
     async def whole() -> Any:
-        bench = Bench(subject, clock, seed=seed)
+        bench = Bench(subject, clock, noise=noise)
         try:
             return await use(bench)
         finally:

@@ -78,7 +78,7 @@ class Fuzz:
             self.tally.faults += bench.wire.struck
 
         try:
-            run(subject, use, seed=int(rng.integers(1 << 30)))
+            run(subject, use, noise=int(rng.integers(1 << 30)))
         except DriverError as error:
             self._note(number, subject, "/".join(chosen), f"could not be made ready: {type(error).__name__}: {error}")
 

@@ -9,6 +9,10 @@ from simulators.conformance.results import CaseResult
 from simulators.conformance.trial import Clean, Trial
 from simulators.faults import Fault, Strike, does_not_apply
 
+RANDOM = frozenset({Fault.CUT, Fault.GARBLE})
+"""Faults that chance places within a reply."""
+NOISES = (5, 6, 7)
+"""Seeds of these; each is a case."""
 MOST_PLACES = 5
 """At so many exchanges of a command each fault strikes."""
 
@@ -26,7 +30,8 @@ def _cases_of(subject: Subject, command: str, clean: Clean, fault: Fault) -> Ite
         yield CaseResult(group="faults", wire=subject.instrument, command=command, fault=fault, why_not=why_not)
         return
     for at in _places(len(clean.exchanges)):
-        yield _case(subject, command, clean, fault, at)
+        for noise in NOISES if fault in RANDOM else NOISES[:1]:
+            yield _case(subject, command, clean, fault, at, noise)
 
 
 async def _applies(bench: Bench, fault: Fault) -> str:
@@ -40,11 +45,11 @@ def _places(n: int) -> list[int]:
     return sorted({0, 1, n // 2, n - 2, n - 1})
 
 
-def _case(subject: Subject, command: str, clean: Clean, fault: Fault, at: int) -> CaseResult:
+def _case(subject: Subject, command: str, clean: Clean, fault: Fault, at: int, noise: int) -> CaseResult:
     plan = [*([None] * at), strike(fault, clean.exchanges[at])]
     trial = Trial(subject=subject, command=command, clean=clean, plan=plan)
     try:
-        run(subject, trial.carry_out)
+        run(subject, trial.carry_out, noise=noise)
     except Exception as error:  # the kit reports whatever a driver or simulator does, and goes on
         trial.problems.append(f"the case ended with {type(error).__name__}: {error}")
     reached = trial.was_struck or bool(trial.problems)

@@ -103,6 +103,12 @@ class BenchInstrument(FramedInstrument):
             reply = {"ok": False, "error": str(refusal)}
         return json.dumps(reply).encode() + b"\n"
 
+    def answer_damaged(self) -> bytes | None:
+        """Say that what came is no line of text."""
+        return (
+            json.dumps({"ok": False, "error": "not a line of JSON: it holds bytes that are no text"}).encode() + b"\n"
+        )
+
     def _action(self, request: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
         do = request.get("do")
         if not isinstance(do, str) or do not in self._actions:

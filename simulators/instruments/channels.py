@@ -127,9 +127,6 @@ class ChannelInstrument(ABC):
         """Let somebody switch the readings to another unit; only where `has_units`."""
         raise NotImplementedError(f"{type(self).__name__} has no units to change")
 
-    def restore_unit(self) -> None:
-        """Let that somebody switch back, where it is not as it should be."""
-
     def front_panel(self) -> None:
         """Let somebody change a setting by other means; only where `has_front_panel`."""
         raise NotImplementedError(f"{type(self).__name__} has no front panel")

@@ -5,18 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
-from drivers.clock import Clock, RealClock, VirtualClock, VirtualLoop, run_virtual
-from drivers.links.base import BaseLink
+from drivers.clock import VirtualClock, VirtualLoop, run_virtual
 from drivers.links.memory import MemoryLink
-from drivers.links.serial import SerialLink
-from drivers.links.tap import Tap
-from drivers.links.url import SerialAddress
 from simulators.film_station import FilmStation
-from simulators.ports import PtyPort
 from simulators.world import WorldFile
 
 Answer = Callable[[bytes], list[tuple[float, bytes]]]
@@ -47,48 +42,6 @@ class Device:
     def _say(self, piece: bytes) -> None:
         if self.send is not None:
             self.send(piece)
-
-
-class Using(Protocol):
-    """Runs a coroutine function with an open link to a device, and its clock."""
-
-    def __call__(self, device: Any, use: Callable[[BaseLink, Clock], Awaitable[None]]) -> None: ...
-
-
-def in_memory(device: Any, use: Callable[[BaseLink, Clock], Awaitable[None]]) -> None:
-    """Use a device over the in-memory link, in virtual time."""
-    loop = VirtualLoop()
-    clock = VirtualClock(loop)
-
-    async def main() -> None:
-        link = MemoryLink(device, clock, name="sim:test/device", tap=Tap(clock))
-        await link.open()
-        await use(link, clock)
-        await link.close()
-
-    run_virtual(main(), loop=loop)
-
-
-def on_pty(device: Any, use: Callable[[BaseLink, Clock], Awaitable[None]]) -> None:
-    """Use a device over pyserial on a real pseudo-terminal, in wall time."""
-    clock = RealClock()
-
-    async def main() -> None:
-        port = PtyPort(device, asyncio.get_running_loop())
-        link = SerialLink(SerialAddress(path=port.path), clock, tap=Tap(clock))
-        try:
-            await link.open()
-            await use(link, clock)
-        finally:
-            await link.close()
-            port.close()
-
-    asyncio.run(main())
-
-
-@pytest.fixture(params=[in_memory, on_pty], ids=["memory", "pty"])
-def using(request: pytest.FixtureRequest) -> Using:
-    return request.param
 
 
 @dataclass

@@ -211,6 +211,11 @@ def check_same(path, expected):
     check_files_and_tables(path)
 
 
+def took(trial):
+    *_, started_s, finished_s = trial
+    return pytest.approx(finished_s - started_s)
+
+
 def check_asked_a_person(path, expected):
     """Hold a campaign whose acts nothing can settle against an unkilled one: what is in doubt is lost, never repeated.
 
@@ -221,8 +226,8 @@ def check_asked_a_person(path, expected):
     assert [trial[:2] for trial in found.trials] == [trial[:2] for trial in expected.trials]
     lost = {trial[0] for trial in found.trials if trial[2] == "lost"}
     assert all("ask a person" in trial[3] for trial in found.trials if trial[0] in lost)
-    measured = [(trial[0], trial[4]) for trial in found.trials if trial[0] not in lost]
-    assert measured == [(trial[0], trial[4]) for trial in expected.trials if trial[0] not in lost]
+    measured = [(trial[0], trial[4], took(trial)) for trial in found.trials if trial[0] not in lost]
+    assert measured == [(trial[0], trial[4], took(trial)) for trial in expected.trials if trial[0] not in lost]
     assert {trial[2] for trial in found.trials} <= {"measured", "lost"}
     assert {command_id for command_id, state in found.acts if state != "done"} == {f"{n:06d}.0" for n in lost}
     check_files_and_tables(path)
@@ -265,16 +270,21 @@ quick = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # newe
 
 
 @quick
-@pytest.mark.parametrize(("name", "kills"), [("film", 17), ("bench", 12), ("sara", 4)])
-def test_a_campaign_killed_at_random_ends_as_one_that_was_not(tmp_path, name, kills):
+@pytest.mark.parametrize(
+    ("name", "kills", "how"),
+    # where trials run side by side, the intent of one's reading is committed with the acts of others
+    [("film", 17, {"read back"}), ("bench", 12, {"read back", "file"}), ("sara", 4, {"read back"})],
+    ids=["film", "bench", "sara"],
+)
+def test_a_campaign_killed_at_random_ends_as_one_that_was_not(tmp_path, name, kills, how):
     settled = kill_at_random(tmp_path, TASKS[name](), kills, check_same)
-    assert settled.keys() == {"read back", "file"}
+    assert settled.keys() == how
 
 
 @quick
 def test_what_nothing_can_settle_costs_its_trial_and_is_never_done_twice(tmp_path, kitchen):
     settled = kill_at_random(tmp_path, kitchen, 17, check_asked_a_person)
-    assert settled.keys() == {"read back", "file", "operator"}
+    assert settled.keys() == {"read back", "operator"}
 
 
 @quick

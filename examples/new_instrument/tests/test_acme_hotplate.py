@@ -1,9 +1,9 @@
 """The driver against its simulator."""
 
-from simulators.conformance import check_driver
-
 from acme_hotplate.driver import AcmeHotplate
 from acme_hotplate.simulator import AcmeHotplateWorld
+
+from simulators.conformance import check_driver
 
 
 def test_it_conforms():

@@ -108,7 +108,7 @@ def test_a_restored_laser_fires_what_was_charged(desk, laser, fired):
 def test_the_same_setting_is_written_once(desk, laser):
     writes = []
     update = desk.state.update
-    desk.state.update = lambda items: (writes.append(items), update(items))
+    desk.state.update = lambda items: (writes.append(items) if "laser" in items else None, update(items))
     for _ in range(3):
         ask(desk, laser, "SET,900.0,1000.0")
         ask(desk, laser, "SHUTTER,OPEN")
