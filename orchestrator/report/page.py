@@ -173,7 +173,11 @@ def _trials(snapshot: Snapshot) -> str:
     if not snapshot.trials:
         return "<p>No trial was accepted yet.</p>"
     caption = "Ticks show where spectra were taken; between them the map shows the nearest one."
-    dots = "Bands and bars hold 90%. Dots are what was measured, or what the planner was told."
+    dots = (
+        "Bands and bars hold 90%. Dots are what was measured, or what the planner was told. Of a stripe: the mean "
+        "reflectance is its spectra's first Legendre coefficient, the gradient how fast all coefficients change with "
+        "temperature."
+    )
     roles = '<span class="no-print"><span id="trial-role"></span> <span id="trial-view"></span></span>'
     picture = (
         '<figure class="panel" id="trial-picture" hidden><h3>What the camera saw</h3><img class="picture" alt="the '

@@ -134,8 +134,8 @@ lab.part("trials", () => {
 
   /* Names of curves of our own analyses, and what they say. */
   const meanings = {
-    coefficient0: "mean reflectance (first Legendre coefficient)",
-    gradient: "change of the spectrum with temperature (gradient)",
+    coefficient0: "mean reflectance",
+    gradient: "gradient of the spectrum",
   };
   const meaning = (name) => meanings[name] || words(name);
 

@@ -110,7 +110,7 @@ class Trial:
     def _judge_outcome(self, bench: Bench, error: DriverError | None) -> None:
         is_read = self._spec.effect is Effect.READ
         landed = self._has_landed(bench)
-        is_done = landed and bool(self.clean.acts) and Fault.FRONT_PANEL not in self.before
+        is_done = landed and bool(self.clean.acts) and not self.before & BREAKING
         match error:
             case None if not landed:
                 self.problems.append("reported success, but the device did not do it")
@@ -126,8 +126,8 @@ class Trial:
             self.problems.append("Rejected says that nothing was done, but the device did it")
 
     def _has_landed(self, bench: Bench) -> bool:
-        if Fault.FRONT_PANEL in self.before:
-            return True  # somebody may have done by hand what was asked for
+        if self.before & BREAKING:
+            return True  # somebody's hand, or a restart, may have done before what was asked for
         acts, _ = bench.acts(self._n_acts)
         return all(acts[act] >= 1 for act in self.clean.acts)
 
@@ -198,6 +198,9 @@ class Trial:
                 truth = "did it" if landed else "did not do it"
                 self.problems.append(f"{self._spec.verify} says {verdict}, but the device {truth}")
             return verdict
+        if self._faults & BREAKING:
+            self.settled = "person"
+            return False
         self.problems.append(f"the read-back {self._spec.verify} gave no answer in {ATTEMPTS} attempts")
         return False
 

@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import closing
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -592,7 +593,7 @@ def test_in_wall_time_the_same_files_run_over_serial_ports_and_survive_a_kill(tm
     code += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job ignores it
     code += "ending = resume(Path(sys.argv[1])); sys.exit(0 if ending.status == 'stopped' else 1)"
     child = subprocess.Popen([sys.executable, "-c", code, str(path)], start_new_session=True)
-    assert _wait_for(lambda: _count(path, "step_done") >= 4, child)
+    assert _wait_for(lambda: _count(path, "step_done") >= 4 and _is_moving(path), child)
     os.killpg(child.pid, signal.SIGINT)
     assert child.wait(60) == 0
 
@@ -601,6 +602,11 @@ def test_in_wall_time_the_same_files_run_over_serial_ports_and_survive_a_kill(tm
     assert [kind for kind, *_ in events].count("controller_started") == 3
     assert [body for kind, *_, body in events if kind == "incident" and body["kind"] != "recovery"] == []
     assert [at_s for *_, at_s, _ in events] == sorted(at_s for *_, at_s, _ in events)
+    with closing(sqlite3.connect(path / "journal.sqlite")) as db:
+        created = datetime.fromisoformat(db.execute("SELECT created_utc FROM campaign").fetchone()[0])
+        times = db.execute("SELECT utc, mono_s FROM journal").fetchall()
+    off_s = [(datetime.fromisoformat(utc) - created).total_seconds() - at_s for utc, at_s in times]
+    assert max(off_s, key=abs) == pytest.approx(0.0, abs=0.2)
     result = read_result(path, wall_s=0.0, score=False)
     assert len(result["trials"]) == 1
     with sqlite3.connect(path / "world/film-station.sqlite") as db:
@@ -614,6 +620,12 @@ def _count(path, kind):
             return db.execute("SELECT count(*) FROM journal WHERE kind = ?", (kind,)).fetchone()[0]
     except sqlite3.OperationalError:
         return 0
+
+
+def _is_moving(path):
+    with closing(sqlite3.connect(f"file:{path / 'journal.sqlite'}?mode=ro", uri=True)) as db:
+        kind, body = db.execute("SELECT kind, body FROM journal ORDER BY seq DESC LIMIT 1").fetchone()
+    return kind == "step_intended" and json.loads(body)["command"] == "move"
 
 
 def _wait_for(condition, child, patience_s=120.0):
