@@ -33,7 +33,7 @@ _PLACEHOLDERS: Mapping[str, Any] = {
     "analysis": {"kind": "?"},
     "planner": {"policy": "?"},
     "budget": {"trials": 1},
-    "devices": {"?": {"driver": "?", "url": "sim:?/?"}},
+    "devices": {"?": {"driver": "?", "url": "sim:-/-"}},
 }
 """What stands in for a required section that is wrong, so that the others can still be checked."""
 

@@ -255,17 +255,19 @@ class BaseLink(ABC):
             task.exception()  # seen: the caller may have been cancelled and will not look
 
     async def _transact_and_release(self, asked: Request) -> bytes:
-        quiet_at_s, times_distrusted, n_acts_sent = self._quiet_at_s, self._times_distrusted, self.n_acts_sent
+        quiet_at_s, times_distrusted = self._quiet_at_s, self._times_distrusted
+        is_counted = False
         try:
             self._require_open()
             self._about_to_send(asked)
+            is_counted = True
             reply = await self._transact(asked)
             self._require_trust(times_distrusted, reply)
             self._answered()
             return reply
         except NotConnected:
             self._quiet_at_s = quiet_at_s  # nothing was sent
-            self.n_acts_sent = n_acts_sent
+            self._count(asked.effect, -1 if is_counted else 0)
             raise
         except ReplyLost as lost:
             raise self._failed(asked, lost) from lost
@@ -285,9 +287,9 @@ class BaseLink(ABC):
         self._sent = asked.data
         self._count(asked.effect)
 
-    def _count(self, effect: Effect) -> None:
+    def _count(self, effect: Effect, n: int = 1) -> None:
         if effect is not Effect.READ:
-            self.n_acts_sent += 1
+            self.n_acts_sent += n
 
     def _answered(self) -> None:
         self._is_in_step = True

@@ -38,7 +38,7 @@ COMMANDS: Mapping[str, str] = {
     "report": "Write a campaign's report as one HTML file.",
     "export": "Write a campaign's tables as CSV or Parquet.",
     "devices": "List or describe the installed drivers.",
-    "driver": "Write a new driver, or check one against its simulator or device.",
+    "driver": "Write a new driver, or check one under faults.",
     "simulator": "Serve a simulated instrument on real ports.",
 }
 """Every command and its line in `labpilot --help`."""
@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, str] = {
 EXIT_UNEXPECTED = 1
 EXIT_USAGE = 2
 EXIT_REFUSED = 3
+EXIT_IN_USE = 4
 EXIT_STORAGE = 6
 EXIT_INTERRUPTED = 130
 _FOREIGN_CODES = (
@@ -53,6 +54,8 @@ _FOREIGN_CODES = (
     ("drivers.registry", "DriverNotFound", EXIT_USAGE),
     ("drivers.links.url", "BadURL", EXIT_USAGE),
     ("planner.errors", "PlannerError", EXIT_USAGE),
+    ("sqlite3", "Error", EXIT_STORAGE),
+    ("simulators.world", "WorldBusy", EXIT_IN_USE),
 )
 """Errors of the rooms below that a user can cause, where a command lets one through; never imported for this."""
 _STORAGE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})

@@ -98,7 +98,15 @@ class Fuzz:
         if clean is None:
             return
         plan = _storm(clean, faults, rng)
-        trial = Trial(subject=subject, command=command, clean=clean, plan=plan, tag=tag, before=self._struck)
+        trial = Trial(
+            subject=subject,
+            command=command,
+            clean=clean,
+            plan=plan,
+            tag=tag,
+            before=self._struck,
+            is_in_session=True,
+        )
         await trial.carry_out(bench)
         self._struck |= frozenset(item.fault for item in plan if item is not None)
         self.tally.commands += 1

@@ -33,7 +33,7 @@ class Oven:
 def test_installed_drivers_are_listed_with_capabilities(capsys):
     assert supervise(["devices", "list"]) == 0
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert lines["xy-stage"] == "Device, Stoppable, Movable"
+    assert lines["xy-stage"] == "Device, Stoppable, Movable, Homeable"
     assert {"bench", "camera", "laser-annealer", "reflectance-spectrometer"} <= lines.keys()
 
 
@@ -59,7 +59,10 @@ def test_a_description_as_json(capsys):
     assert supervise(["devices", "describe", "laser-annealer", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     anneal = next(item for item in found["commands"] if item["name"] == "anneal")
-    assert anneal["arguments"]["peak_temperature_c"] == {"unit": "Cel", "low": 200.0, "high": 1400.0}
+    limits = {"unit": "Cel", "low": 200.0, "high": 1400.0, "tolerance": 0.0}
+    assert anneal["arguments"]["peak_temperature_c"] == limits
+    assert anneal["example"] == {"peak_temperature_c": 300.0, "dwell_us": 1000.0}
+    assert found["manifest"]["simulator"] == "film-station/laser"
     assert anneal["effect"] == "verifiable"
 
 

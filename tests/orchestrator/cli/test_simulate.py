@@ -165,7 +165,7 @@ def test_a_stop_before_anything_was_told_ends_with_a_result(tmp_path, monkeypatc
         self.stop.is_set = any(trial.outcome == "measured" for trial in self.history.trials)
 
     monkeypatch.setattr(CampaignLoop, "_show", stop_when_measured)
-    sara = [str(EXAMPLES / "sara/campaign.yaml"), "--trials", "2", "--planner", "random", "--no-fsync"]
+    sara = [str(EXAMPLES / "sara/campaign.yaml"), "--trials", "2", "--planner", "random"]
     kept = ["--json", str(tmp_path / "r.json"), "--out", str(tmp_path / "c")]
     assert supervise(["simulate", *sara, *kept]) == 0
     result = json.loads((tmp_path / "r.json").read_text())
