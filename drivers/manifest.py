@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, fields
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +24,15 @@ class Manifest:
     """The parts of the protocol that no public document confirms; with any, opening real hardware warns."""
     simulator: str = ""
     """The world that simulates it, as in ``sim:NAME``; empty where there is none."""
+
+
+def warn_unverified(driver: type, url: str) -> None:
+    """Warn that a driver whose protocol is not confirmed opens real hardware."""
+    manifest = getattr(driver, "manifest", None)
+    if manifest is None:
+        log.warning("unverified_driver driver=%s url=%s: it has no manifest", driver.__name__, url)
+    elif manifest.unverified:
+        log.warning("unverified_driver driver=%s url=%s: %s", driver.__name__, url, manifest.unverified)
 
 
 def missing_facts(manifest: Manifest | None) -> list[str]:

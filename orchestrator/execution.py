@@ -16,6 +16,8 @@ from typing import Any, ParamSpec
 
 from drivers.clock import Clock, RealClock, VirtualClock, VirtualLoop, run_virtual
 from drivers.links.opening import open_link
+from drivers.links.tap import Tap
+from drivers.manifest import warn_unverified
 from orchestrator.analysis import Analysis
 from orchestrator.check import Ready
 from orchestrator.claims import ClaimBoard
@@ -183,6 +185,7 @@ class _Execution:
     clock: Clock
     charge: Callable[[float], float]
     stop: StopSwitch = field(default_factory=StopSwitch)
+    _taps: list[Tap] = field(default_factory=list)
 
     async def run(self, journal: Journal) -> Ending:
         """Connect, recover, loop, and close, whatever happens."""
@@ -198,6 +201,8 @@ class _Execution:
             finally:
                 await laboratory.close()
         finally:
+            for tap in self._taps:
+                tap.close()
             worlds.close()
             journal.close()
 
@@ -227,11 +232,23 @@ class _Execution:
         stations = {}
         for name, device in self.task.lab.devices.items():
             driver = self.task.casting.players[name].driver
-            link = open_link(device.url, self.clock, worlds)
+            if not device.url.startswith("sim:"):
+                warn_unverified(driver, device.url)
+            link = open_link(device.url, self.clock, worlds, tap=self._tap(name))
             stations[name] = station(
                 name, driver(link, self.clock, name=name), url=device.url, capacity=device.capacity
             )
         return Laboratory(stations=stations, clock=self.clock, limits=self.task.limits)
+
+    def _tap(self, device: str) -> Tap | None:
+        """Return what keeps every byte of a device: a file in the campaign directory, in virtual time only a ring."""
+        if self.settings.is_virtual:
+            return None
+        folder = self.directory.path / "wire"
+        folder.mkdir(exist_ok=True)
+        tap = Tap(self.clock, path=folder / f"{device}.jsonl")
+        self._taps.append(tap)
+        return tap
 
     def _begin(self, journal: Journal, laboratory: Laboratory, created: datetime) -> None:
         campaign = self.task.campaign

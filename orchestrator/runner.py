@@ -60,7 +60,7 @@ class Runner:
         past = self.past.pop(command_id, None)
         context = self._context(trial, act, command_id, was_intended=past is not None)
         if past is not None and past.state == "done":
-            self._set_points.note(trial, act, context.spec)
+            self._set_points.note(trial, act, context.spec, is_doubted=True)
             return self._expected(context, self._recalled(past))
         if past is not None and past.state in ("rejected", "failed"):
             raise TrialLost(past.error, device=act.device)
@@ -71,10 +71,16 @@ class Runner:
         if past is not None:
             settled = await self._settle(context, known=True)
             if settled is not None:
-                self._set_points.note(trial, act, context.spec)
+                self._set_points.note(trial, act, context.spec, is_doubted=True)
                 return self._expected(context, settled)
         await self._hold_again(trial, but_for=act.device if context.was_intended else "")
-        return self._expected(context, await self._carry_out(context))
+        done = await self._carry_out(context)
+        self._set_points.note(trial, act, context.spec, is_doubted=False)
+        return self._expected(context, done)
+
+    def forget(self, trial: int) -> None:
+        """Forget what devices were set to for a trial that has ended."""
+        self._set_points.forget(trial)
 
     async def wait(self, trial: int, node: Wait) -> None:
         """Let time pass; after a restart, only what is left of it.
@@ -156,6 +162,7 @@ class Runner:
             except DeviceFault as error:
                 self._close(context, "step_failed", error)
                 raise TrialLost(str(error), device=context.act.device) from error
+            await self._hold_again(context.trial)
         self._close(context, "step_failed", trouble)
         raise TrialLost(f"gave up after {len(RETRY_AFTER_S) + 1} attempts: {trouble}", device=context.act.device)
 
@@ -185,6 +192,7 @@ class Runner:
             return
         try:
             await self.laboratory.reconnect(context.act.device)
+            self._set_points.doubt(context.act.device)
         except DeviceFault:
             raise
         except DriverError as error:

@@ -1,8 +1,9 @@
-"""Set-points: what acts from before a restart left a device in, and the rest of an open trial relies on.
+"""Set-points: what acts left a device in, and the rest of an open trial relies on.
 
-A device may have lost its power together with the controller, so what was done need not hold any more. Only states are
-looked at: an act that carries a tag is an event (a shot, an order), which stays done, and one without arguments (a
-tare) says nothing that must still hold when others have gone on.
+A device may lose its power while nobody looks: together with the controller, or when its connection drops. What was
+set need not hold any more then, and is looked at before anything new relies on it. Only states are looked at: an act
+that carries a tag is an event (a shot, an order), which stays done, and one without arguments (a tare) says nothing that
+must still hold when others have gone on.
 """
 
 from __future__ import annotations
@@ -16,22 +17,41 @@ from orchestrator.plan import Act
 
 @dataclass(slots=True)
 class SetPoints:
-    """The last set-point of each device, by trial."""
+    """The last set-point of each device, by trial, and which of them are in doubt."""
 
     _acts: dict[int, dict[str, Act]] = field(default_factory=dict)
+    _doubted: set[tuple[int, str]] = field(default_factory=set)
 
-    def note(self, trial: int, act: Act, spec: CommandSpec) -> None:
-        """Take note of an act that was done before the restart."""
+    def note(self, trial: int, act: Act, spec: CommandSpec, *, is_doubted: bool) -> None:
+        """Take note of an act that was done.
+
+        is_doubted: it was done before something that the device may not have survived.
+        """
         if spec.effect is Effect.READ:
             return
         held = self._acts.setdefault(trial, {})
         held.pop(act.device, None)
+        self._doubted.discard((trial, act.device))
         if spec.effect is Effect.VERIFIABLE and act.arguments and not act.is_tagged and "tag" not in act.arguments:
             held[act.device] = act
+            if is_doubted:
+                self._doubted.add((trial, act.device))
+
+    def doubt(self, device: str) -> None:
+        """Doubt what a device was set to: its connection was lost, and it may have restarted."""
+        self._doubted |= {(trial, device) for trial, held in self._acts.items() if device in held}
 
     def take(self, trial: int, *, but_for: str = "") -> Sequence[Act]:
-        """Return a trial's set-points, in the order in which they were set, and forget them.
+        """Return a trial's doubted set-points, in the order in which they were set, and doubt them no more.
 
         but_for: a device that has been told something else since.
         """
-        return [act for device, act in self._acts.pop(trial, {}).items() if device != but_for]
+        held = self._acts.get(trial, {})
+        found = [act for device, act in held.items() if (trial, device) in self._doubted and device != but_for]
+        self._doubted = {(number, device) for number, device in self._doubted if number != trial}
+        return found
+
+    def forget(self, trial: int) -> None:
+        """Forget a trial that has ended."""
+        self._acts.pop(trial, None)
+        self._doubted = {(number, device) for number, device in self._doubted if number != trial}

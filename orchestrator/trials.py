@@ -80,6 +80,8 @@ class TrialExecutor:
         except Exception as error:  # the supervisor of trials: a defect costs the trial that met it, and no other
             log.exception("trial_broke trial=%d", trial.number)
             return self._lost(trial, TrialLost(f"it met a defect: {type(error).__name__}: {error}"), started_s)
+        finally:
+            self.runner.forget(trial.number)
 
     def _start(self, trial: TrialRecord) -> float:
         if trial.started_s is None and self.runner.stop.is_set:

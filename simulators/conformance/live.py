@@ -17,6 +17,7 @@ from drivers.clock import RealClock
 from drivers.command import CommandSpec, Effect, command_specs
 from drivers.errors import DriverError, OutOfLimits
 from drivers.links.opening import open_link
+from drivers.manifest import warn_unverified
 from simulators.conformance.bench import takes_tag
 from simulators.conformance.results import CaseResult, Report
 
@@ -99,6 +100,7 @@ class _Session:
         """Connect, give the commands, close."""
         self._specs = command_specs(self.driver)
         clock = RealClock()
+        warn_unverified(self.driver, self.url)
         device = self.driver(open_link(self.url, clock), clock, name="device")
         yield await self._tried("connect", device.connect())
         try:

@@ -256,7 +256,7 @@ def test_sections_that_do_not_fit_each_other(campaign, overrides, expected):
             [("policy: sara", "policy: sarra")],
             [
                 ("driver: camera", "driver: camra"),
-                ("url: sim:film-station/laser", "url: sim:film-station"),
+                ("url: sim:film-station/laser", "url: sim:film-station/"),
                 ("140 mm", "140 s"),
                 ("driver: xy-stage", "driver: xy-stage\n    capacity: 0"),
             ],

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from drivers.clock import RealClock
+from drivers.links.tap import read_tap
 from orchestrator.check import check_campaign
 from orchestrator.directory import CampaignDirectory
 from orchestrator.errors import InputError, InUse, LabRefused, StorageError
@@ -609,6 +610,9 @@ def test_in_wall_time_the_same_files_run_over_serial_ports_and_survive_a_kill(tm
     assert max(off_s, key=abs) == pytest.approx(0.0, abs=0.2)
     result = read_result(path, wall_s=0.0, score=False)
     assert len(result["trials"]) == 1
+    bytes_by_device = {file.stem: list(read_tap(file)) for file in (path / "wire").iterdir()}
+    assert sorted(bytes_by_device) == ["camera", "laser", "spectrometer", "stage"]
+    assert any(b"FIRE" in passed.data for passed in bytes_by_device["laser"])
     with sqlite3.connect(path / "world/film-station.sqlite") as db:
         shots = db.execute("SELECT count(*) FROM state WHERE key LIKE 'shot/%'").fetchone()
     assert shots == (1,)

@@ -249,6 +249,19 @@ def test_a_lost_port_is_opened_again(bench):
     assert one.oven.connects == 2
 
 
+def test_what_a_device_forgot_while_its_port_was_lost_is_set_again(bench):
+    one = bench(None, NotConnected("gone"))
+    one.oven.verdicts = [False]
+    one.run(SET, READ)
+    assert one.oven.done == [("set", 900.0), ("set", 900.0), ("temperature",)]
+
+
+def test_what_a_device_kept_while_its_port_was_lost_is_not_set_again(bench):
+    one = bench(None, NotConnected("gone"))
+    one.run(SET, READ)
+    assert one.oven.done == [("set", 900.0), ("temperature",)]
+
+
 def test_another_device_at_the_port_is_not_taken_for_the_first(bench):
     one = bench(NotConnected("gone"))
     one.port_later = "S2"
