@@ -42,11 +42,12 @@ schema: $(READY)
 clean:
 	rm -rf $(VENV) build *.egg-info
 
+# pydantic-numpy, which ophyd-async asks for, forbids the ruamel.yaml that reads our files and works with it all the same:
+# hence the last line
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
-	# pydantic-numpy, which ophyd-async asks for, forbids the ruamel.yaml that reads our files, and works with it all the same
 	$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt ophyd-async pydantic-numpy
 	touch $@

@@ -2,8 +2,8 @@
 
 A device may lose its power while nobody looks: together with the controller, or when its connection drops. What was
 set need not hold any more then, and is looked at before anything new relies on it. Only states are looked at: an act
-that carries a tag is an event (a shot, an order), which stays done, and one without arguments (a tare) says nothing that
-must still hold when others have gone on.
+that carries a tag is an event (a shot, an order), which stays done, and one without arguments (a tare) says nothing
+that must still hold when others have gone on.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from drivers.capabilities import Identity
 from drivers.clock import Clock
 from drivers.command import Effect, Quantity, command
 from drivers.errors import DeviceFault, OutOfLimits
-from drivers.instruments.on_channels import Scanned, check_unit, read_number, read_text, read_whole, write_next
+from drivers.instruments.on_channels import FIND_S, Scanned, check_unit, read_number, read_text, read_whole, write_next
 from drivers.links.channels import Channels
 from drivers.manifest import Manifest
 
@@ -73,7 +73,7 @@ class CryostatDriver:
     @command(Effect.READ, timeout_s=10.0)
     async def identify(self) -> Identity:
         """Read model, serial number and firmware."""
-        words = (await read_text(self._link, "ID")).split(",")
+        words = (await read_text(self._link, "ID", timeout_s=FIND_S)).split(",")
         if len(words) != 3:
             raise self._link.distrust(f"{words} is no identity of a Lake Shore controller", effect=Effect.READ)
         return Identity(maker="LSCI", model=words[0], serial=words[1], firmware=words[2])

@@ -14,7 +14,7 @@ from drivers.capabilities import AxisPosition, Identity
 from drivers.clock import Clock
 from drivers.command import Effect, Quantity, command
 from drivers.errors import DeviceFault, OutOfLimits, Rejected
-from drivers.instruments.on_channels import check_unit, read_number, read_text, read_whole
+from drivers.instruments.on_channels import FIND_S, check_unit, read_number, read_text, read_whole
 from drivers.instruments.waiting import wait_until_done
 from drivers.links.base import untrusted
 from drivers.links.channels import Channels
@@ -89,11 +89,11 @@ class EpicsMotorDriver:
         """Close the channels; safe to call twice."""
         await self._link.close()
 
-    @command(Effect.READ, timeout_s=10.0)
+    @command(Effect.READ, timeout_s=15.0)
     async def identify(self) -> Identity:
         """Read the device support, the description, the record's name and the version of the record."""
         return Identity(
-            maker=await read_text(self._link, "DTYP"),
+            maker=await read_text(self._link, "DTYP", timeout_s=FIND_S),
             model=await read_text(self._link, "DESC"),
             serial=await read_text(self._link, "NAME"),
             firmware=f"{await read_number(self._link, 'VERS'):g}",

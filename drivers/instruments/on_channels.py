@@ -12,6 +12,8 @@ from drivers.links.base import untrusted
 from drivers.links.channels import REPLY_S, Channels, ChannelValue
 
 POLL_S = 0.25
+FIND_S = 6.0
+"""A server is searched for at growing intervals: the first channel of a device may take that long on a busy host."""
 
 
 async def read_value(link: Channels, channel: str, effect: Effect, *, timeout_s: float = REPLY_S) -> ChannelValue:
@@ -46,9 +48,9 @@ async def read_whole(link: Channels, channel: str, effect: Effect = Effect.READ)
     return int(number)
 
 
-async def read_text(link: Channels, channel: str, effect: Effect = Effect.READ) -> str:
+async def read_text(link: Channels, channel: str, effect: Effect = Effect.READ, *, timeout_s: float = REPLY_S) -> str:
     """Read a text; errors as in `read_value`."""
-    value = (await read_value(link, channel, effect)).value
+    value = (await read_value(link, channel, effect, timeout_s=timeout_s)).value
     if not isinstance(value, str):
         raise link.distrust(f"{channel} = {value!r} is no text", effect=effect)
     return value.strip()
