@@ -236,7 +236,11 @@ class _Execution:
                 warn_unverified(driver, device.url)
             link = open_link(device.url, self.clock, worlds, tap=self._tap(name))
             stations[name] = station(
-                name, driver(link, self.clock, name=name), url=device.url, capacity=device.capacity
+                name,
+                driver(link, self.clock, name=name),
+                url=device.url,
+                capacity=device.capacity,
+                serial=device.serial,
             )
         return Laboratory(stations=stations, clock=self.clock, limits=self.task.limits)
 

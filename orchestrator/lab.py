@@ -115,6 +115,7 @@ class Device(StrictModel):
     driver: str = Field(min_length=1, description="An installed driver, or ./file.py:Class")
     url: str = Field(min_length=1, description="Where it is, such as sim:film-station/stage or serial:///dev/ttyUSB0")
     capacity: Whole = Field(default=1, ge=1, le=10_000, description="How many trials it can serve at once")
+    serial: str | None = Field(default=None, min_length=1, description="Its serial number; another one is refused")
 
 
 def _device_name(name: str) -> str:

@@ -36,6 +36,8 @@ class Station:
     specs: Mapping[str, CommandSpec]
     url: str
     capacity: int = 1
+    serial: str | None = None
+    """The serial number that the lab file names."""
 
 
 @dataclass(slots=True)
@@ -62,6 +64,8 @@ class Laboratory:
             elif isinstance(answer, BaseException):
                 await self.close()
                 raise answer
+            elif (expected := self.stations[name].serial) is not None and answer.serial != expected:
+                problems.append(f"  {name} ({self.stations[name].url}): {_another(answer.serial, expected)}")
             else:
                 self.identities[name] = answer
         if problems:
@@ -85,11 +89,7 @@ class Laboratory:
         found = await self._connect(device)
         before = self.identities.get(device)
         if before is not None and found.serial != before.serial:
-            raise DeviceFault(
-                f"serial number {found.serial} answers where {before.serial} was; plug that in, then resume",
-                needs_operator=True,
-                device=device,
-            )
+            raise DeviceFault(_another(found.serial, before.serial), needs_operator=True, device=device)
 
     async def close(self) -> None:
         """Close every device; one that cannot be is left to the end of the process."""
@@ -124,6 +124,12 @@ class Laboratory:
         return [name for name, item in self.stations.items() if callable(getattr(item.driver, "stop", None))]
 
 
-def station(name: str, driver: Any, *, url: str, capacity: int) -> Station:
+def _another(found: str, expected: str) -> str:
+    return f"serial number {found} answers where {expected} was; plug that in, then resume"
+
+
+def station(name: str, driver: Any, *, url: str, capacity: int, serial: str | None = None) -> Station:
     """Describe one device by its driver object."""
-    return Station(name=name, driver=driver, specs=command_specs(type(driver)), url=url, capacity=capacity)
+    return Station(
+        name=name, driver=driver, specs=command_specs(type(driver)), url=url, capacity=capacity, serial=serial
+    )

@@ -90,3 +90,16 @@ def test_another_device_at_the_same_port_is_a_fault():
             await laboratory.reconnect("one")
 
     run(use, one=device)
+
+
+def test_another_device_than_the_lab_file_names_is_refused():
+    device = Device()
+    loop = VirtualLoop()
+
+    async def main():
+        one = station("oven", device, url="sim:x/oven", capacity=1, serial="another")
+        with pytest.raises(LabRefused, match="answers where another was; plug that in"):
+            await Laboratory({"oven": one}, VirtualClock(loop)).connect()
+
+    run_virtual(main(), loop=loop)
+    assert device.closed == 1
