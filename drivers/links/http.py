@@ -17,10 +17,10 @@ from typing import Any
 import h11
 
 from drivers.command import Effect
-from drivers.errors import DeviceFault, DriverError, Rejected
+from drivers.errors import DeviceFault, Rejected
 from drivers.links.base import LATE_MAX_S, Link
+from drivers.links.bus import Bus
 from drivers.links.framing import LONGEST, BadFrame
-from drivers.links.tap import Tap
 
 REPLY_S = 2.0
 
@@ -81,7 +81,7 @@ def _require_length(response: h11.Response) -> None:
         raise BadFrame("a response without a length could be cut without anybody seeing it")
 
 
-class HttpBus:
+class HttpBus(Bus):
     """A device with an HTTP and JSON interface.
 
     Args:
@@ -91,45 +91,9 @@ class HttpBus:
     """
 
     def __init__(self, link: Link, *, host: str, base: str = "") -> None:
-        self._link = link
+        super().__init__(link)
         self._host = host
         self._base = base
-
-    @property
-    def name(self) -> str:
-        """The address, as messages show it."""
-        return self._link.name
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the device may be asked."""
-        return self._link.is_open
-
-    @property
-    def n_acts_sent(self) -> int:
-        """How many requests that act have left so far."""
-        return self._link.n_acts_sent
-
-    @property
-    def tap(self) -> Tap | None:
-        """What records the bytes."""
-        return self._link.tap
-
-    @tap.setter
-    def tap(self, tap: Tap | None) -> None:
-        self._link.tap = tap
-
-    async def open(self) -> None:
-        """See that somebody listens; see `Link.open`."""
-        await self._link.open()
-
-    async def close(self) -> None:
-        """Ask no more; see `Link.close`."""
-        await self._link.close()
-
-    def distrust(self, why: str, *, effect: Effect) -> DriverError:
-        """Note that the last reply cannot be trusted; see `Link.distrust`."""
-        return self._link.distrust(why, effect=effect)
 
     async def get(self, path: str, *, timeout_s: float = REPLY_S, effect: Effect = Effect.READ) -> dict[str, Any]:
         """Read a JSON object.

@@ -26,8 +26,8 @@ from pymodbus.pdu.register_message import (
 from drivers.command import Effect
 from drivers.errors import DeviceFault, DriverError, NotSent, Rejected
 from drivers.links.base import LATE_MAX_S, Link
+from drivers.links.bus import Bus
 from drivers.links.framing import BadFrame, Framing
-from drivers.links.tap import Tap
 
 REPLY_S = 1.0
 LONGEST_PDU = 253
@@ -115,7 +115,7 @@ def rtu_pause_s(baud: int) -> float:
     return max(3.5 * 11 / baud, 0.00175)
 
 
-class ModbusBus:
+class ModbusBus(Bus):
     """One unit on a Modbus line or port.
 
     Args:
@@ -125,47 +125,11 @@ class ModbusBus:
     """
 
     def __init__(self, link: Link, *, unit: int, is_tcp: bool) -> None:
-        self._link = link
+        super().__init__(link)
         self._unit = unit
         self._is_tcp = is_tcp
         self._framing: Framing = MbapFrame() if is_tcp else RtuFrame()
         self._transaction = 0
-
-    @property
-    def name(self) -> str:
-        """The address, as messages show it."""
-        return self._link.name
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the port is held."""
-        return self._link.is_open
-
-    @property
-    def n_acts_sent(self) -> int:
-        """How many requests that act have left so far."""
-        return self._link.n_acts_sent
-
-    @property
-    def tap(self) -> Tap | None:
-        """What records the bytes."""
-        return self._link.tap
-
-    @tap.setter
-    def tap(self, tap: Tap | None) -> None:
-        self._link.tap = tap
-
-    async def open(self) -> None:
-        """Take the port; see `Link.open`."""
-        await self._link.open()
-
-    async def close(self) -> None:
-        """Give the port back; see `Link.close`."""
-        await self._link.close()
-
-    def distrust(self, why: str, *, effect: Effect) -> DriverError:
-        """Note that the last reply cannot be trusted; see `Link.distrust`."""
-        return self._link.distrust(why, effect=effect)
 
     async def read_holding(
         self, address: int, count: int = 1, *, timeout_s: float = REPLY_S, effect: Effect = Effect.READ

@@ -10,6 +10,7 @@ import textwrap
 import threading
 import time
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -118,6 +119,17 @@ def test_values_go_and_come_and_two_servers_do_not_mix():
         time.sleep(0.01)
 
 
+def freeze(pid):
+    """Stop a process, and return when all of it stands still."""
+    os.kill(pid, signal.SIGSTOP)
+    while any(_state(task) != "T" for task in Path(f"/proc/{pid}/task").iterdir()):
+        os.sched_yield()
+
+
+def _state(task):
+    return (task / "stat").read_text().rpartition(")")[2].split()[0]
+
+
 def test_nothing_stalls_the_event_loop():
     async def session(port):
         link = channels(port)
@@ -126,7 +138,7 @@ def test_nothing_stalls_the_event_loop():
         await link.put("VELO", 10.0, effect=Effect.VERIFIABLE)
         with pytest.raises(NotConnected):
             await link.get("NOPE", timeout_s=0.3)
-        os.kill(port.process.pid, signal.SIGSTOP)
+        freeze(port.process.pid)
         with pytest.raises(Unreadable):
             await link.get("RBV", timeout_s=0.3)
         with pytest.raises(Ambiguous):
@@ -186,7 +198,7 @@ def test_a_hung_server_never_gives_its_old_value():
         link = channels(port)
         await link.open()
         assert [(await link.get(name)).value for name in ("RBV", "VAL")] == [0.0, 0.0]
-        os.kill(port.process.pid, signal.SIGSTOP)
+        freeze(port.process.pid)
         try:
             began_s = time.monotonic()
             await fails(link.get("RBV", timeout_s=0.5), Unreadable, "no answer for SIM:M1:RBV within 0.5 s", 0.7)
@@ -297,7 +309,7 @@ def test_a_process_that_never_closes_its_links_ends_at_once(state):
         process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
         said = await process.stdout.readline()
         if state == "hung":
-            os.kill(port.process.pid, signal.SIGSTOP)
+            freeze(port.process.pid)
         began_s = time.monotonic()
         assert await process.wait() == 3
         assert time.monotonic() - began_s < 4.0
