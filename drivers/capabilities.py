@@ -101,9 +101,9 @@ class BenchResult:
 class Segment:
     """One part of a heating profile: a ramp to a target, then a hold."""
 
-    target_c: float
-    rate_k_per_min: float
-    hold_s: float
+    target_c: Celsius
+    rate_k_per_min: KelvinPerMinute
+    hold_s: Seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, is_dataclass
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
@@ -86,6 +86,8 @@ class CommandSpec:
     """Arguments of a harmless call."""
     after: tuple[str, ...] = ()
     """Commands to give before, each with its example, so that the device is ready for this one."""
+    inner: Mapping[str, Quantity] = field(default_factory=dict)
+    """Quantities inside arguments that are lists of records (the segments of a profile), by field."""
 
     def check_limits(self, arguments: Mapping[str, Any], *, site: Mapping[str, Quantity], device: str) -> None:
         """Refuse values outside the driver's limits intersected with the site's; never clamp.
@@ -95,14 +97,29 @@ class CommandSpec:
             Rejected: A value is no number, or the site states its limit in another unit.
         """
         for name, quantity in self.arguments.items():
-            if arguments.get(name) is None:
-                continue
-            limit = site.get(name)
-            if limit is not None and limit.unit != quantity.unit:
-                units = f"in {limit.unit}, the driver's in {quantity.unit}"
-                raise Rejected(f"the site's limit of {name} is {units}", device=device, command=self.name)
-            within = quantity if limit is None else quantity.narrowed(limit.low, limit.high)
-            _refuse_outside(name, arguments[name], within, device=device, command=self.name)
+            if arguments.get(name) is not None:
+                within = self._within(name, quantity, site, device)
+                _refuse_outside(name, arguments[name], within, device=device, command=self.name)
+        for name, quantity in self.inner.items():
+            within = self._within(name, quantity, site, device)
+            for value in _inner_values(arguments, name):
+                _refuse_outside(name, value, within, device=device, command=self.name)
+
+    def _within(self, name: str, quantity: Quantity, site: Mapping[str, Quantity], device: str) -> Quantity:
+        limit = site.get(name)
+        if limit is not None and limit.unit != quantity.unit:
+            units = f"in {limit.unit}, the driver's in {quantity.unit}"
+            raise Rejected(f"the site's limit of {name} is {units}", device=device, command=self.name)
+        return quantity if limit is None else quantity.narrowed(limit.low, limit.high)
+
+
+def _inner_values(arguments: Mapping[str, Any], name: str) -> Iterator[Any]:
+    """Iterate over a field of the records among the arguments."""
+    for argument in arguments.values():
+        for record in argument if isinstance(argument, list | tuple) else ():
+            value = record.get(name) if isinstance(record, Mapping) else getattr(record, name, None)
+            if value is not None:
+                yield value
 
 
 def _refuse_outside(name: str, value: Any, quantity: Quantity, *, device: str, command: str) -> None:
@@ -253,19 +270,42 @@ def command_specs(driver: type) -> dict[str, CommandSpec]:
             returns=returns,
             example=mark.example,
             after=mark.after,
+            inner=_inner_quantities(function),
         )
     return specs
 
 
 def _quantities(function: Callable[..., Any]) -> tuple[dict[str, Quantity], Quantity | None]:
     """Return the quantities among a function's arguments, and that of its value."""
-    found: dict[str, Quantity] = {}
-    for name, hint in get_type_hints(function, include_extras=True).items():
-        candidates = [hint, *get_args(hint)] if get_origin(hint) is not Annotated else [hint]
-        for candidate in candidates:
-            if get_origin(candidate) is Annotated:
-                for extra in get_args(candidate)[1:]:
-                    if isinstance(extra, Quantity):
-                        found[name] = extra
+    hints = get_type_hints(function, include_extras=True)
+    found = {name: quantity for name, hint in hints.items() if (quantity := _quantity_of(hint)) is not None}
     returned = found.pop("return", None)
     return found, returned
+
+
+def _inner_quantities(function: Callable[..., Any]) -> dict[str, Quantity]:
+    """Return the quantities of the records that a function takes lists of."""
+    found: dict[str, Quantity] = {}
+    for name, hint in get_type_hints(function, include_extras=True).items():
+        for record in _records(hint) if name != "return" else ():
+            fields = get_type_hints(record, include_extras=True)
+            found |= {key: quantity for key, of in fields.items() if (quantity := _quantity_of(of)) is not None}
+    return found
+
+
+def _records(hint: Any) -> Iterator[type]:
+    """Iterate over the dataclasses in a hint, however deep."""
+    if isinstance(hint, type) and is_dataclass(hint):
+        yield hint
+    for part in get_args(hint):
+        yield from _records(part)
+
+
+def _quantity_of(hint: Any) -> Quantity | None:
+    candidates = [hint, *get_args(hint)] if get_origin(hint) is not Annotated else [hint]
+    for candidate in candidates:
+        if get_origin(candidate) is Annotated:
+            for extra in get_args(candidate)[1:]:
+                if isinstance(extra, Quantity):
+                    return extra
+    return None

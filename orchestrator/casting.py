@@ -122,12 +122,12 @@ class Casting:
         if name not in specs:
             raise CastingError(f"device {device!r} has no command {name!r}{did_you_mean(name, specs)}")
         found: dict[str, Quantity] = {}
+        known = {**specs[name].inner, **specs[name].arguments}
         for argument, limit in limits.items():
-            full = driver_argument(argument, specs[name].arguments)
+            full = driver_argument(argument, known)
             if full is None:
-                known = specs[name].arguments
                 raise CastingError(f"{command} limits no {argument!r}{did_you_mean(argument, known)}", (argument,))
-            found[full] = _limited(argument, limit, specs[name].arguments[full])
+            found[full] = _limited(argument, limit, known[full])
         return found
 
     def _named(self, device: str) -> str:

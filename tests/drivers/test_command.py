@@ -142,3 +142,19 @@ def test_quantities_print_their_limits():
 def test_every_error_of_a_driver_is_one_tree():
     assert issubclass(OutOfLimits, Rejected) and issubclass(Rejected, DriverError)
     assert str(DriverError("why", device="a", command="b", wire="> 'x'")) == "a.b: why [wire: > 'x']"
+
+
+def test_a_sites_limits_reach_the_segments_of_a_profile():
+    from drivers.capabilities import Segment
+    from drivers.instruments.furnace import FurnaceDriver
+
+    spec = command_specs(FurnaceDriver)["run_profile"]
+    assert spec.inner["target_c"].unit == "Cel"
+    site = {"target_c": Quantity("Cel", None, 1100.0)}
+    cool, hot = (Segment(target_c=target, rate_k_per_min=5.0, hold_s=60.0) for target in (1100.0, 1100.5))
+    spec.check_limits({"segments": [cool, cool], "tag": "a"}, site=site, device="furnace")
+    with pytest.raises(OutOfLimits, match=r"target_c = 1100.5 is outside \[-inf, 1100\] Cel; nothing was sent"):
+        spec.check_limits({"segments": [cool, hot], "tag": "a"}, site=site, device="furnace")
+    as_data = [{"target_c": 1200.0, "rate_k_per_min": 5.0, "hold_s": 60.0}]
+    with pytest.raises(OutOfLimits):
+        spec.check_limits({"segments": as_data, "tag": "a"}, site=site, device="furnace")
