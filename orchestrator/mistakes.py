@@ -16,6 +16,9 @@ from orchestrator.yaml_source import InvalidSource, Path_, Problem, Source, kind
 
 M = TypeVar("M", bound=BaseModel)
 
+Written = Mapping[Path_, str | int]
+"""How a key stands in the file, by the path at which it is meant to stand."""
+
 TAG = "\0"
 """Begins the tag of a union's member: no YAML file can hold a key that begins so."""
 
@@ -37,10 +40,15 @@ def validated(model: type[M], source: Source, around: Surroundings | None = None
     return found
 
 
-def explained(error: ValidationError, model: type[BaseModel], source: Source) -> list[Problem]:
-    """Return every mistake of a validation, in the order of the file."""
+def explained(
+    error: ValidationError, model: type[BaseModel], source: Source, *, written: Written | None = None
+) -> list[Problem]:
+    """Return every mistake of a validation, in the order of the file.
+
+    written: how keys that were read as others stand in the file.
+    """
     errors = error.errors(include_url=False)
-    found = [_explain(details, model, source) for details in _causes(errors)]
+    found = [_explain(details, model, source, written or {}) for details in _causes(errors)]
     return _in_order(found)
 
 
@@ -59,13 +67,16 @@ def _behind_unknown_keys(
     if not unknown:
         return []
     data = deepcopy(source.data)
+    written: dict[Path_, str | int] = {}
     for location in unknown:
         *path, key = _path(location, source.data, keeps_last=True)
-        _mend(_at(data, path), key, _known_keys(model, location[:-1]))
+        meant = _mend(_at(data, path), key, _known_keys(model, location[:-1]))
+        if meant is not None:
+            written[(*path, meant)] = key
     try:
         model.model_validate(data, context=around or Surroundings())
     except ValidationError as behind:
-        return explained(behind, model, source)
+        return explained(behind, model, source, written=written)
     return []
 
 
@@ -75,11 +86,14 @@ def _at(data: Any, path: Sequence[str | int]) -> Any:
     return data
 
 
-def _mend(mapping: dict[Any, Any], key: str | int, known: list[str]) -> None:
+def _mend(mapping: dict[Any, Any], key: str | int, known: list[str]) -> str | None:
+    """Read an unknown key as the nearest known one, and return that; without one near, leave it out."""
     value = mapping.pop(key)
     meant = get_close_matches(str(key), [name for name in known if name not in mapping], n=1)
-    if meant:
-        mapping[meant[0]] = value
+    if not meant:
+        return None
+    mapping[meant[0]] = value
+    return meant[0]
 
 
 def _causes(errors: list[ErrorDetails]) -> list[ErrorDetails]:
@@ -101,26 +115,29 @@ def _is_inside(inner: tuple[str | int, ...], outer: tuple[str | int, ...]) -> bo
     return len(inner) > len(outer) and inner[: len(outer)] == outer
 
 
-def _explain(details: ErrorDetails, model: type[BaseModel], source: Source) -> Problem:
+def _explain(details: ErrorDetails, model: type[BaseModel], source: Source, written: Written) -> Problem:
     context: Mapping[str, Any] = details.get("ctx", {})
     inner = context.get("at", ())
-    path = _path((*details["loc"], *inner), source.data, keeps_last=details["type"] == "missing" or bool(inner))
+    keeps_last = details["type"] == "missing" or bool(inner)
+    path = _path((*details["loc"], *inner), source.data, keeps_last=keeps_last, written=written)
     if details["type"] == "extra_forbidden":
         known = _known_keys(model, details["loc"][:-1])
-        return source.problem(path, f"unknown key{did_you_mean(path[-1], known)}", of_key=True)
+        return source.problem(path, f"unknown key{did_you_mean(str(details['loc'][-1]), known)}", of_key=True)
     if details["type"] == "missing":
         return source.problem(path, _missing(model, details["loc"]))
     of_key = bool(context.get("of_key")) or details["loc"][-1:] == ("[key]",)
     return source.problem(path, _words(details, context), of_key=of_key)
 
 
-def _path(location: tuple[str | int, ...], data: Any, *, keeps_last: bool) -> Path_:
+def _path(location: tuple[str | int, ...], data: Any, *, keeps_last: bool, written: Written | None = None) -> Path_:
     """Leave out what pydantic adds to a location: tags of unions, and names of validators."""
     kept: list[str | int] = []
+    names = written or {}
     here = data
     for index, part in enumerate(location):
         if isinstance(part, str) and part.startswith(TAG):
             continue
+        part = names.get((*kept, part), part)
         if _holds(here, part):
             here = here[part]
             kept.append(part)

@@ -253,6 +253,18 @@ def test_sections_that_do_not_fit_each_other(campaign, overrides, expected):
             ["unknown key; did you mean 'low'?", "1400 degC is above high, 1300 degC"],
         ),
         (
+            [("\nparameters:", "\nparametersx:"), ("name: peak_temperature", "namex: peak_temperature")],
+            [],
+            [
+                "parametersx: unknown key; did you mean 'parameters'?",
+                "parametersx.0.namex: unknown key; did you mean 'name'?",
+                "parameters: missing key: the axes of the search space",
+                "parametersx.0.name: missing key",
+                "no parameter 'peak_temperature'",
+                "no parameter 'dwell'",
+            ],
+        ),
+        (
             [("policy: sara", "policy: sarra")],
             [
                 ("driver: camera", "driver: camra"),
@@ -263,7 +275,7 @@ def test_sections_that_do_not_fit_each_other(campaign, overrides, expected):
             ["no policy 'sarra'", "'camra'", "devices.laser.url", "'140 s' is a time", "must be at least 1, got 0"],
         ),
     ],
-    ids=["policy and bounds", "unknown key and bounds", "misspelt bound", "lab"],
+    ids=["policy and bounds", "unknown key and bounds", "misspelt bound", "misspelt section", "lab"],
 )
 def test_no_stage_hides_the_mistakes_of_the_next(tmp_path, changes, lab_changes, expected):
     for name, pairs in (("campaign.yaml", changes), ("lab.yaml", lab_changes)):

@@ -128,11 +128,11 @@ def test_what_changes_by_itself_and_by_hand_is_shown():
     async def use(port):
         link = open_link(port.url, RealClock())
         await link.open()
-        assert (await link.get("VAL")).value == 0.0
+        assert (await link.get("VAL", timeout_s=10.0)).value == 0.0
         motor.front_panel()
         motor.change_unit()
         await asyncio.sleep(0.5)
-        seen = [(await link.get(name)).value for name in ("VAL", "EGU")]
+        seen = [(await link.get(name, timeout_s=10.0)).value for name in ("VAL", "EGU")]
         await link.close()
         return seen
 

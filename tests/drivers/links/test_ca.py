@@ -81,17 +81,17 @@ def test_values_go_and_come_and_two_servers_do_not_mix():
         try:
             await link.open()
             await second.open()
-            value = await link.get("HLM")
+            value = await link.get("HLM", timeout_s=10.0)
             assert (value.value, value.severity) == (75.0, 0)
             assert abs(value.stamp_s - time.time()) < 2.0
-            assert (await link.get("EGU")).value == "mm"
-            assert repr((await link.get("DMOV")).value) == "1"
+            assert (await link.get("EGU", timeout_s=10.0)).value == "mm"
+            assert repr((await link.get("DMOV", timeout_s=10.0)).value) == "1"
             assert (await second.get("KRDG0.EGU")).value == "K"
             await second.put("SETP_S1", 1000.0, effect=Effect.VERIFIABLE)
             assert (await second.get("SETP_S1")).value == 325.0
             await link.put("VAL", 2.5, effect=Effect.VERIFIABLE)
             # what was written is processed by now: the record moves
-            assert (await link.get("DMOV")).value == 0
+            assert (await link.get("DMOV", timeout_s=10.0)).value == 0
             await fails(second.get("VAL", timeout_s=0.5), NotConnected, "no server answers for SIM:LS336:VAL", 1.0)
             await fails(
                 second.put("ID", "x" * 40, effect=Effect.VERIFIABLE), Rejected, "longer than 39 characters", 0.5
@@ -99,7 +99,7 @@ def test_values_go_and_come_and_two_servers_do_not_mix():
             took_s = []
             for _ in range(100):
                 began_s = time.perf_counter()
-                await link.get("RBV")
+                await link.get("RBV", timeout_s=10.0)
                 took_s.append(time.perf_counter() - began_s)
             assert sorted(took_s)[50] < 0.02
         finally:
@@ -109,7 +109,7 @@ def test_values_go_and_come_and_two_servers_do_not_mix():
             await one.close()
             await other.close()
         with pytest.raises(NotConnected, match="not open"):
-            await link.get("RBV")
+            await link.get("RBV", timeout_s=10.0)
 
     asyncio.run(main())
     # the contexts' threads end with the last link that used them
@@ -134,7 +134,7 @@ def test_nothing_stalls_the_event_loop():
     async def session(port):
         link = channels(port)
         await link.open()
-        await link.get("RBV")
+        await link.get("RBV", timeout_s=10.0)
         await link.put("VELO", 10.0, effect=Effect.VERIFIABLE)
         with pytest.raises(NotConnected):
             await link.get("NOPE", timeout_s=0.3)
@@ -230,7 +230,7 @@ def test_a_server_that_dies_and_comes_back_is_found_again_and_has_forgotten():
         await link.open()
         await link.put("RAMP_S1", 6.0, effect=Effect.VERIFIABLE)
         await link.put("SETP_S1", 40.0, effect=Effect.VERIFIABLE)
-        assert (await link.get("SETP_S1")).value == 40.0
+        assert (await link.get("SETP_S1", timeout_s=10.0)).value == 40.0
         port.process.kill()
         await port.process.wait()
         await asyncio.sleep(0.1)
