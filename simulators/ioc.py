@@ -21,6 +21,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import secrets
 import socket
 import sys
 from collections.abc import Mapping
@@ -32,6 +33,8 @@ from simulators.instruments.channels import ChannelInstrument
 SCAN_S = 0.1
 READY_S = 30.0
 LOOPBACK = "127.0.0.1"
+FIRST_PORT, N_PORTS = 20_000, 10_000
+"""Where free ports are looked for."""
 
 
 class IocPort:
@@ -144,15 +147,16 @@ def _environment(host: str, port: int) -> dict[str, str]:
 
 
 def _free_port(host: str) -> int:
-    """Return a port that is free for both TCP and UDP, which channel access needs."""
-    for _ in range(50):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind((host, 0))
-            port = tcp.getsockname()[1]
-            try:
-                udp.bind((host, port))
-            except OSError:
-                continue
+    """Return a port that is free for both TCP and UDP, which channel access needs.
+
+    It lies below those that systems give to clients (IANA: 49152 and up, Linux: 32768 and up): until the IOC has it,
+    no client of anybody can be given it.
+    """
+    for _ in range(100):
+        port = FIRST_PORT + secrets.randbelow(N_PORTS)
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp, contextlib.suppress(OSError):
+            tcp.bind((host, port))
+            udp.bind((host, port))
             return port
     raise OSError(f"no port of {host} is free for both TCP and UDP")
 
