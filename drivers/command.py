@@ -193,21 +193,21 @@ class _Declared:
 
 
 def _checked(function: Callable[..., Any], effect: Effect) -> Callable[..., Any]:
-    hints: tuple[dict[str, Quantity], Quantity | None] | None = None
+    hints: tuple[dict[str, Quantity], Quantity | None, bool] | None = None
     name = function.__name__
 
     @functools.wraps(function)
     async def checked(self: Any, **arguments: Any) -> Any:
         nonlocal hints
         if hints is None:  # not when declared: the hints may name what the module defines later
-            hints = _quantities(function)
-        limits, plausible = hints
+            hints = (*_quantities(function), _may_return_none(function))
+        limits, plausible, may_be_none = hints
         try:
             for argument, quantity in limits.items():
                 if arguments.get(argument) is not None:
                     _refuse_outside(argument, arguments[argument], quantity, device=self.name, command=name)
             value = await function(self, **arguments)
-            if plausible is not None and value is not None:
+            if plausible is not None and not (value is None and may_be_none):
                 _refuse_implausible(value, plausible, effect)
             return value
         except DriverError as error:
@@ -281,6 +281,10 @@ def _quantities(function: Callable[..., Any]) -> tuple[dict[str, Quantity], Quan
     found = {name: quantity for name, hint in hints.items() if (quantity := _quantity_of(hint)) is not None}
     returned = found.pop("return", None)
     return found, returned
+
+
+def _may_return_none(function: Callable[..., Any]) -> bool:
+    return type(None) in get_args(get_type_hints(function).get("return"))
 
 
 def _inner_quantities(function: Callable[..., Any]) -> dict[str, Quantity]:

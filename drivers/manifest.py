@@ -35,6 +35,16 @@ def warn_unverified(driver: type, url: str) -> None:
         log.warning("unverified_driver driver=%s url=%s: %s", driver.__name__, url, manifest.unverified)
 
 
+def unfit_link(driver: type, url: str) -> str:
+    """Say why a driver cannot use a link of a URL's kind; nothing where it can, or where its manifest does not say."""
+    manifest = getattr(driver, "manifest", None)
+    scheme = url.partition(":")[0]
+    spoken = "serial" if scheme == "rfc2217" else scheme
+    if manifest is None or scheme == "sim" or spoken in manifest.wires:
+        return ""
+    return f"{url!r} gives {scheme}, but {driver.__name__} speaks {', '.join(manifest.wires)}"
+
+
 def missing_facts(manifest: Manifest | None) -> list[str]:
     """Name what a manifest leaves out."""
     if manifest is None:

@@ -44,6 +44,7 @@ def driver_class(name: str, *, base: Path = Path()) -> type:
         close = difflib.get_close_matches(name, installed, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"installed are {', '.join(sorted(installed))}."
         raise DriverNotFound(f"no driver is called {name!r}; {hint} A file of your own is written ./file.py:Class.")
+    _refuse_rivals(name)
     try:
         return _checked(installed[name].load(), name)
     except (ImportError, AttributeError) as error:
@@ -60,6 +61,13 @@ def class_at(name: str, *, base: Path = Path()) -> type:
     if not isinstance(found, type):
         raise DriverNotFound(f"{name!r} names {found!r}, which is no class")
     return found
+
+
+def _refuse_rivals(name: str) -> None:
+    rivals = {entry.value: entry for entry in entry_points(group=GROUP, name=name)}
+    if len(rivals) > 1:
+        given = " and ".join(f"{value} ({entry.dist.name if entry.dist else '?'})" for value, entry in rivals.items())
+        raise DriverNotFound(f"driver {name!r} is offered twice, by {given}; uninstall one, or give it another name")
 
 
 def _installed() -> dict[str, EntryPoint]:

@@ -18,6 +18,8 @@ class Analysis:
     version: str
     options: Mapping[str, Any]
     function: Any
+    targets: tuple[str, ...] = ()
+    """The campaign's objectives, which it must yield."""
 
     @classmethod
     def of(cls, campaign: Campaign) -> Analysis:
@@ -26,13 +28,29 @@ class Analysis:
 
         found = ANALYSES[campaign.analysis.kind]
         return cls(
-            name=campaign.analysis.kind, version=found.version, options=campaign.analysis.options, function=found
+            name=campaign.analysis.kind,
+            version=found.version,
+            options=campaign.analysis.options,
+            function=found,
+            targets=tuple(objective.name for objective in campaign.objectives),
         )
 
     @property
     def label(self) -> str:
         """Name and version, for provenance."""
         return f"{self.name} {self.version}"
+
+    def missing(self, result: Any) -> str:
+        """Say which objective a result says nothing of, and what it has instead; nothing where all are there."""
+        given = {name for finding in result.findings for name in finding.values}
+        lacking = [target for target in self.targets if target not in given]
+        if not lacking:
+            return ""
+        told = ", ".join(sorted(given)) or "nothing"
+        return (
+            f"the analysis {self.label} gives no value of {lacking[0]!r}; it gives {told}. Name the objective so, or "
+            "rename the value in the campaign's analysis (values)"
+        )
 
     def of_trial(self, measurements: Sequence[MeasurementFile], parameters: Mapping[str, Any]) -> Any:
         """Return the `surrogate.AnalysisResult` of one trial."""

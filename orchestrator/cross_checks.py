@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from drivers.manifest import unfit_link
 from orchestrator import ranges, simulated
 from orchestrator.campaign import Campaign
 from orchestrator.casting import CastingError
@@ -74,6 +75,13 @@ def _casts(subject: Subject) -> Iterator[Problem]:
             path = ("recipe", index, step.kind)
             inner = error.inner or (("device",) if step.device else ())
             yield subject.campaign_source.problem((*path, *inner), str(error))
+
+
+def _links(subject: Subject) -> Iterator[Problem]:
+    for name, device in subject.lab.devices.items():
+        unfit = unfit_link(subject.casting.players[name].driver, device.url)
+        if unfit:
+            yield subject.lab_source.problem(("devices", name, "url"), unfit)
 
 
 def _limits(subject: Subject) -> Iterator[Problem]:
@@ -242,6 +250,7 @@ CHECKS: tuple[Check, ...] = (
     _check(simulated.worlds, "lab.devices", "lab.simulation", "replay", "parameters", "objectives"),
     _check(simulated.replay_and_world, "lab.devices", "replay"),
     _check(_casts, "recipe", "lab.samples", *_LAB),
+    _check(_links, *_LAB),
     _check(_limits, "limits", "lab.limits", *_LAB),
     _check(_sites, "recipe", "budget", "lab.samples"),
     _check(ranges.parameters_within_limits, "recipe", "parameters", "limits", "lab.limits", "lab.samples", *_LAB),

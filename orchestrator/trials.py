@@ -116,6 +116,8 @@ class TrialExecutor:
             result = self.analysis.of_trial(measurements, trial.parameters)
             if result.cannot_tell is not None:
                 return self._failed(trial, str(result.cannot_tell), started_s)
+            if missing := self.analysis.missing(result):
+                return self._lost(trial, TrialLost(f"{missing}; measurements are kept"), started_s)
             body = {**_found(result), "analysis": self.analysis.label}
             self.journal.append("analysed", body, trial=trial.number)
         except StorageError:

@@ -30,6 +30,8 @@ class Fault(StrEnum):
     """The reply breaks off."""
     GARBLE = "garble"
     """Bytes of the reply are replaced by others."""
+    MISREAD = "misread"
+    """One digit of the reply becomes another."""
     BAD_CHECKSUM = "bad checksum"
     """The last bytes before the end of the reply are damaged."""
     ECHO = "echo"
@@ -174,6 +176,8 @@ class FaultyWire:
                 self._say(reply[: self._chosen(len(reply), 1)[0]])
             case Fault.GARBLE:
                 self._say(self._garbled(reply, self._chosen(len(reply), 3)))
+            case Fault.MISREAD:
+                self._say(self._misread(reply))
             case Fault.BAD_CHECKSUM:
                 self._say(self._garbled(reply, [max(0, len(reply) - 3)]))
             case Fault.SPLIT:
@@ -206,6 +210,14 @@ class FaultyWire:
             damaged[place] ^= rng.integers(1, 256, dtype=np.uint8)
         return damaged.tobytes()
 
+    def _misread(self, reply: bytes) -> bytes:
+        digits = [place for place, byte in enumerate(reply) if byte in b"0123456789"]
+        if not digits:
+            return self._garbled(reply, self._chosen(len(reply), 1))
+        place = digits[self._chosen(len(digits), 1)[0]]
+        other = (reply[place] - ord("0") + 1 + self._chosen(9, 1)[0]) % 10 + ord("0")
+        return reply[:place] + bytes([other]) + reply[place + 1 :]
+
     def _dropped(self) -> None:
         if self.hang_up is not None:
             self.hang_up()
@@ -227,4 +239,6 @@ def does_not_apply(fault: Fault, instrument: Any) -> str:
         return why
     if instrument.wire == "modbus+tcp" and fault in (Fault.GARBLE, Fault.BAD_CHECKSUM):
         return "TCP's own checksum keeps damaged bytes out, and the protocol has none besides"
+    if instrument.wire in ("tcp", "modbus+tcp", "http") and fault is Fault.MISREAD:
+        return "TCP's own checksum keeps misread digits out"
     return "an HTTP connection does not echo" if instrument.wire == "http" and fault is Fault.ECHO else ""

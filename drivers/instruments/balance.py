@@ -10,6 +10,7 @@ A weight is ten characters, right-aligned, then a space and the unit. A unit oth
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from drivers.capabilities import Identity
@@ -27,6 +28,11 @@ STABLE_S = 12.0
 
 ZERO_G = 0.002
 """What may drift and settle between a tare and its read-back."""
+
+AGREE_G = 0.001
+"""How far two stable weights in a row may be apart."""
+SETTLING_G = 0.5
+"""How far two weights in a row may be apart while the pan settles."""
 
 Weight = Annotated[float, Quantity("g", -500.0, 50_000.0, tolerance=0.001)]
 
@@ -83,10 +89,7 @@ class BalanceDriver:
             Rejected: It did not become stable in time, or the balance is doing something else.
             DeviceFault: Overload or underload.
         """
-        status, rest = await self._ask("S", Effect.READ, timeout_s=STABLE_S, late_max_s=STABLE_S)
-        if status != "S":
-            raise self._no_weight("S", status)
-        return self._grams(rest)
+        return await self._agreed(self._stable, AGREE_G)
 
     @command(Effect.READ)
     async def weigh_now(self) -> Weight:
@@ -96,15 +99,14 @@ class BalanceDriver:
             Rejected: The balance is doing something else.
             DeviceFault: Overload or underload.
         """
-        status, rest = await self._ask("SI", Effect.READ, head="S")
-        if status not in ("S", "D"):
-            raise self._no_weight("SI", status)
-        return self._grams(rest)
+        (was_stable, before), (is_stable, weight) = await self._as_it_is(), await self._as_it_is()
+        self._require_agreement(before, weight, AGREE_G if was_stable and is_stable else SETTLING_G)
+        return weight
 
     @command(Effect.READ)
     async def read_tare(self) -> Weight:
         """Read what is subtracted as tare, in grams."""
-        return self._grams(await self._accepted("TA", Effect.READ))
+        return await self._agreed(self._tare, 0.0)
 
     @command(Effect.VERIFIABLE, verify="is_tared", timeout_s=STABLE_S, late_max_s=STABLE_S)
     async def tare(self) -> None:
@@ -152,6 +154,31 @@ class BalanceDriver:
     async def reset(self) -> None:
         """Cancel whatever the balance waits for, and clear the tare; the zero point stays."""
         await self._text("@", effect=Effect.IDEMPOTENT)
+
+    async def _stable(self) -> float:
+        status, rest = await self._ask("S", Effect.READ, timeout_s=STABLE_S, late_max_s=STABLE_S)
+        if status != "S":
+            raise self._no_weight("S", status)
+        return self._grams(rest)
+
+    async def _as_it_is(self) -> tuple[bool, float]:
+        status, rest = await self._ask("SI", Effect.READ, head="S")
+        if status not in ("S", "D"):
+            raise self._no_weight("SI", status)
+        return status == "S", self._grams(rest)
+
+    async def _tare(self) -> float:
+        return self._grams(await self._accepted("TA", Effect.READ))
+
+    async def _agreed(self, read: Callable[[], Awaitable[float]], within_g: float) -> float:
+        """Weigh twice: MT-SICS has no checksum, and a garbled digit looks like a digit."""
+        first, second = await read(), await read()
+        self._require_agreement(first, second, within_g)
+        return second
+
+    def _require_agreement(self, first: float, second: float, within_g: float) -> None:
+        if abs(first - second) > within_g:
+            raise self._link.distrust(f"{first:g} g and then {second:g} g cannot both be right", effect=Effect.READ)
 
     async def _text(self, request: str, *, effect: Effect = Effect.READ) -> str:
         rest = await self._accepted(request, effect, head="I4" if request == "@" else request)

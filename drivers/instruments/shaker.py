@@ -20,7 +20,7 @@ from drivers.errors import DeviceFault, DriverError, Rejected
 from drivers.instruments.namur import LATE_MAX_S, NamurPort
 from drivers.instruments.shaker_mark import OVER, PLANNED, RUNNING, RunMark
 from drivers.instruments.waiting import wait_until_done
-from drivers.instruments.wire import checked_tag
+from drivers.instruments.wire import agreed, checked_tag
 from drivers.links.base import Link, untrusted
 from drivers.manifest import Manifest
 
@@ -158,6 +158,9 @@ class ShakerDriver:
     @command(Effect.READ)
     async def is_on(self) -> bool:
         """Read whether the motor is switched on, from here or at the shaker."""
+        return await agreed(self._is_on, lambda why: self._link.distrust(why, effect=Effect.READ))
+
+    async def _is_on(self) -> bool:
         status = await self._port.status(effect=Effect.READ)
         if status != "S0":
             return status == SHAKING

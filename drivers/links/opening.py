@@ -67,7 +67,7 @@ def open_link(url: str, clock: Clock, worlds: Worlds | None = None, *, tap: Tap 
     address = parse_url(url)
     if isinstance(address, SimAddress):
         if worlds is None:
-            raise BadURL(f"{url!r}: nobody here runs simulated worlds")
+            raise BadURL(f"{url!r}: nobody here runs simulated worlds; serve one with `labpilot simulator serve`")
         link = worlds.resolve(address.world, address.instrument)
     elif clock.is_virtual:
         raise BadURL(f"{url!r}: a real port cannot be reached in virtual time; simulate with a sim: address")

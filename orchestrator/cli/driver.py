@@ -44,6 +44,7 @@ def check_driver(
     if allow_actuation and url is None:
         raise InputError("--allow-actuation is for a device at --url; a simulator is always acted upon")
     driver = driver_class(name, base=Path())
+    _refuse_only(driver, only or [], url, allow_actuation=allow_actuation)
     if url is not None:
         report = kit("live")(driver, url, name=name, allow_actuation=allow_actuation, only=only or ())
     else:
@@ -73,6 +74,20 @@ def new_driver(
     print(f"{folder} holds a driver, its simulator, tests and a page. Next:")
     print(f"  pip install -e {folder}")
     print(f"  labpilot driver check {name}")
+
+
+def _refuse_only(driver: type, only: list[str], url: str | None, *, allow_actuation: bool) -> None:
+    """Refuse to check nothing."""
+    from drivers.command import Effect, command_specs
+
+    if only and url is None:
+        raise InputError("--only is for a device at --url; a simulator is tried whole")
+    specs = command_specs(driver)
+    for name in only:
+        if name not in specs:
+            raise InputError(f"--only {name!r}: the driver has no such command; it has {', '.join(specs)}")
+        if specs[name].effect is not Effect.READ and not allow_actuation:
+            raise InputError(f"--only {name!r}: it acts; add --allow-actuation if the device may move and heat now")
 
 
 def kit(name: str) -> Callable[..., Any]:

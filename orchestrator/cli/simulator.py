@@ -51,3 +51,5 @@ def serve_simulator(
         return kit("serve")(name, host=host, port=port, state=state, seed=seed, options=told)
     except (LookupError, ValueError) as error:
         raise InputError(str(error)) from error
+    except OSError as error:
+        raise InputError(f"{name} cannot be served: {error.strerror or error}; try another --port or --host") from error

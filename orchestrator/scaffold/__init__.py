@@ -6,12 +6,15 @@ is spoken to (one for each kind of wire). Both parts meet in `_read`, `_write` a
 
 from __future__ import annotations
 
+import keyword
 import re
+import sys
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from string import Template
 
+from drivers.registry import driver_names
 from orchestrator.errors import InputError
 from orchestrator.fields import did_you_mean
 
@@ -20,6 +23,8 @@ LINKS = {"serial": "text", "tcp": "text", "modbus+rtu": "modbus", "modbus+tcp": 
 
 CAPABILITIES = ("Heater", "Movable", "Switchable", "Balance")
 """The capabilities that there are templates for; others are written by hand, after one of these."""
+
+_OURS = frozenset({"labpilot", "orchestrator", "planner", "surrogate", "drivers", "simulators"})
 
 _PARTS = re.compile(r"^# --- (\w+)\n", re.MULTILINE)
 
@@ -63,6 +68,11 @@ def write_package(name: str, *, link: str, capability: str, out: Path) -> Path:
 def _names(name: str) -> Names:
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise InputError(f"{name!r} is no driver's name: lower-case words with hyphens between, as in acme-heater")
+    module = name.replace("-", "_")
+    if keyword.iskeyword(module) or module in sys.stdlib_module_names or module in _OURS:
+        raise InputError(f"{name!r} is the name of another Python module; put the maker in front, as in acme-{name}")
+    if name in driver_names():
+        raise InputError(f"a driver {name!r} is installed already; put the maker in front, as in acme-{name}")
     return Names(plain=name, module=name.replace("-", "_"), title="".join(map(str.capitalize, name.split("-"))))
 
 

@@ -17,7 +17,8 @@ from drivers.clock import RealClock
 from drivers.command import CommandSpec, Effect, command_specs
 from drivers.errors import DriverError, OutOfLimits
 from drivers.links.opening import open_link
-from drivers.manifest import warn_unverified
+from drivers.links.url import BadURL
+from drivers.manifest import unfit_link, warn_unverified
 from simulators.conformance.bench import takes_tag
 from simulators.conformance.results import CaseResult, Report
 
@@ -43,6 +44,8 @@ def check_live(
     Raises:
         BadURL: The URL cannot be opened.
     """
+    if unfit := unfit_link(driver, url):
+        raise BadURL(unfit)
     results = asyncio.run(_checked(driver, url, allow_actuation=allow_actuation, only=only))
     effects = {command: str(spec.effect) for command, spec in command_specs(driver).items()}
     return Report(driver=name or driver.__name__, results=tuple(results), effects=effects)

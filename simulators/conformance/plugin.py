@@ -35,10 +35,14 @@ def _items(session: pytest.Session, name: str, world: str | None) -> Iterator[py
     from drivers.registry import class_at, driver_class
     from simulators.conformance.suite import subjects_of
 
-    driver = driver_class(name, base=Path())
-    simulator = None if world is None else class_at(world, base=Path())
+    try:
+        driver = driver_class(name, base=Path())
+        simulator = None if world is None else class_at(world, base=Path())
+        subjects = subjects_of(driver, simulator)
+    except LookupError as error:
+        raise pytest.UsageError(f"--labpilot-driver: {error}") from error
     yield ConformanceItem.from_parent(session, name=f"{name}::declaration", driver=driver)
-    for subject in subjects_of(driver, simulator):
+    for subject in subjects:
         for command in subject.specs:
             label = f"{name}::{subject.instrument}::{command}"
             yield ConformanceItem.from_parent(session, name=label, driver=driver, subject=subject, command=command)

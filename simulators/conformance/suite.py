@@ -87,7 +87,10 @@ class _Standstill:
 
 
 def _instruments(factory: Callable[..., Any]) -> dict[str, str]:
-    world = factory(state=WorldFile(":memory:"), clock=_Standstill(), seed=0, options={})
+    try:
+        world = factory(state=WorldFile(":memory:"), clock=_Standstill(), seed=0, options={})
+    except TypeError as error:
+        raise NoSimulator(f"{factory.__name__} is no world: {error}; see simulators/solo.py") from error
     try:
         return {name: instrument.wire for name, instrument in world.instruments.items()}
     finally:

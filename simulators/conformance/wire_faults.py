@@ -9,7 +9,7 @@ from simulators.conformance.results import CaseResult
 from simulators.conformance.trial import Clean, Trial
 from simulators.faults import Fault, Strike, does_not_apply
 
-RANDOM = frozenset({Fault.CUT, Fault.GARBLE})
+RANDOM = frozenset({Fault.CUT, Fault.GARBLE, Fault.MISREAD})
 """Faults that chance places within a reply."""
 NOISES = (5, 6, 7)
 """Seeds of these; each is a case."""

@@ -167,6 +167,7 @@ CROSS = [
     ("lab.simulation.film-statio={}", "simulation.film-statio: no device of this lab is in the world 'film-statio'; "),
     ("lab.devices.laser.url=sim:film-station/", "devices.laser.url: 'sim:film-station/': write sim:WORLD/INSTRUMENT"),
     ("lab.devices.laser.driver=laser", "devices.laser.driver: no driver is called 'laser'"),
+    ("lab.devices.laser.url=tcp://127.0.0.1:1", "gives tcp, but LaserAnnealerDriver speaks serial"),
     ("lab.devices.laser.driver=camera", "limits.laser.anneal: device 'laser' has no command 'anneal'"),
     (
         "lab.samples.references.mirror=[-200 mm, 0 mm]",

@@ -111,7 +111,7 @@ def test_frames_are_those_of_the_manual(device_kind):
         assert await balance.read_tare() == 10.0
 
     device = scripted(device_kind, replies, use)
-    assert device.asked == [b"S\r", b"SI\r", b"TA\r"]
+    assert device.asked == [b"S\r", b"S\r", b"SI\r", b"SI\r", b"TA\r", b"TA\r"]
 
 
 def test_the_simulator_says_the_same_bytes(bench):
@@ -123,8 +123,9 @@ def test_the_simulator_says_the_same_bytes(bench):
         await balance.reset()
 
     bench.run(main)
-    assert bench.said(Direction.SENT)[6:] == [b"S\r\n", b"T\r\n", b"@\r\n"]
-    weight, tare, reset = bench.said(Direction.RECEIVED)[6:]
+    assert bench.said(Direction.SENT)[6:] == [b"S\r\n", b"S\r\n", b"T\r\n", b"@\r\n"]
+    weight, again, tare, reset = bench.said(Direction.RECEIVED)[6:]
+    assert again.startswith(b"S S   100.00")
     assert weight.startswith(b"S S   100.00") and weight.endswith(b" g\r\n") and len(weight) == 18
     assert tare.startswith(b"T S   100.00") and len(tare) == 18
     assert reset == b'I4 A "B123456789"\r\n'

@@ -312,7 +312,7 @@ def test_a_restart_closes_the_valve_and_is_seen():
     bench.run(main)
 
 
-@pytest.mark.parametrize("fault", list(Fault), ids=lambda fault: fault.value)
+@pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.MISREAD], ids=str)
 @pytest.mark.parametrize("name", ["read_flow", "is_on", "set_flow", "switch_on", "stop"])
 def test_settled_by_effect_it_ends_up_as_asked(name, fault):
     bench = Bench()

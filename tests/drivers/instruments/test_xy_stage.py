@@ -44,9 +44,9 @@ def test_a_move_takes_few_exchanges(lab, stage):
         await stage.connect()
         stage._number = 0
         await stage.move(x_mm=40.0, y_mm=30.0)
-        assert stage._number == 3
-        await stage.move(x_mm=40.0, y_mm=30.0)
         assert stage._number == 4
+        await stage.move(x_mm=40.0, y_mm=30.0)
+        assert stage._number == 6
 
     lab.run(main)
 
