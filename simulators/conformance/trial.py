@@ -250,7 +250,7 @@ class Trial:
             self.problems.append("it ended well, but the device did not do it")
 
     async def _judge_value(self, bench: Bench) -> None:
-        if Fault.FRONT_PANEL in self.before:
+        if Fault.FRONT_PANEL in (self._faults if self.is_in_session else self.before):
             return  # what somebody changed by hand may still be changing
         tolerance = self._spec.returns.tolerance if self._spec.returns is not None else 0.0
         if alike(self._value, self.clean.value, tolerance=tolerance):

@@ -57,6 +57,10 @@ def test_what_is_written_is_tidy(tmp_path, link):
         ("acme", "seriel", "Heater", "did you mean 'serial'"),
         ("acme", "serial", "Heatr", "did you mean 'Heater'"),
         ("acme", "serial", "Diffractometer", "no template"),
+        ("furnace", "serial", "Heater", "installed already"),
+        ("json", "serial", "Heater", "another Python module"),
+        ("class", "serial", "Heater", "another Python module"),
+        ("drivers", "serial", "Heater", "another Python module"),
     ],
 )
 def test_what_cannot_be_written_is_refused(tmp_path, name, link, capability, match):
