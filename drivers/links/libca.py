@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.resources import files
 from queue import SimpleQueue
 from typing import Any
 
@@ -297,9 +298,15 @@ def _environment(servers: tuple[str, ...]) -> Iterator[None]:
 
 @functools.cache
 def _library() -> Any:
-    from epics import ca  # heavy, and only its way of finding the library is wanted
+    from epics import ca  # heavy, and only its library is wanted
 
-    library = ctypes.CDLL(ca.find_libca())
+    # the copy that pyepics brings, also where another client (aioca, and so ophyd-async) brought one: theirs keeps
+    # sockets for as long as the process lives
+    packaged = files("epics.clibs") / str(ca.clib_search_path("ca"))
+    path = ca.find_libca() if "PYEPICS_LIBCA" in os.environ or not packaged.is_file() else str(packaged)
+    # their copy is loaded for everybody; without this, calls that the library makes to itself end in theirs, where a
+    # thread has another context than here
+    library = ctypes.CDLL(path, mode=ctypes.DEFAULT_MODE | getattr(os, "RTLD_DEEPBIND", 0))
     pointer, text, number, long = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_long
     library.ca_current_context.restype = pointer
     library.ca_attach_context.argtypes = [pointer]

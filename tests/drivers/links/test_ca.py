@@ -323,3 +323,36 @@ def test_opening_a_link_imports_nothing_heavy():
     code = "import sys, drivers.links.opening, drivers.links.ca; print('epics' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+BESIDE = """
+import asyncio, importlib, sys
+from drivers.clock import RealClock
+from drivers.links.opening import open_link
+
+async def main():
+    for _ in range(2):
+        link = open_link(sys.argv[1], RealClock())
+        await link.open()
+        print((await link.get("EGU", timeout_s=5.0)).value)
+        await link.close()
+        importlib.import_module("aioca")
+
+if sys.argv[2] == "first":
+    importlib.import_module("aioca")
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(find_spec("aioca") is None, reason="needs aioca")
+@pytest.mark.parametrize("order", ["first", "second"])
+def test_a_client_that_loads_a_library_of_its_own_does_no_harm(order):
+    async def main():
+        port = await IocPort.open(device(EpicsMotor))
+        command = [sys.executable, "-c", BESIDE, port.url, order]
+        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        said, _ = await process.communicate()
+        await port.close()
+        assert said == b"mm\nmm\n"
+
+    asyncio.run(main())
