@@ -1,0 +1,114 @@
+"""Read a measurement file by its content, and believe it only if all readers that know it agree."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from surrogate.formats.errors import Disagreement, NotUnderstood
+from surrogate.formats.readers import Reader, readers
+from surrogate.formats.record import Content, MeasurementFile, Scan
+
+LARGEST_BYTES = 1 << 29
+AGREEMENT = 1e-6
+"""Largest relative difference between two readers of one file."""
+
+
+def read_file(path: Path | str) -> MeasurementFile:
+    """Read a measurement file of any known format.
+
+    Raises:
+        NotUnderstood: No reader takes it, or it is broken; the message says why.
+        Disagreement: Two readers read it differently.
+        OSError: The file cannot be read at all.
+    """
+    path = Path(path)
+    if path.stat().st_size > LARGEST_BYTES:
+        raise NotUnderstood(f"{path.name} has {path.stat().st_size} bytes; files up to {LARGEST_BYTES} are read")
+    return read_bytes(path.read_bytes(), name=path.name)
+
+
+def read_bytes(data: bytes, *, name: str = "") -> MeasurementFile:
+    """Read the bytes of a measurement file; the name is for messages only.
+
+    Raises:
+        NotUnderstood: No reader takes it, or it is broken; the message says why.
+        Disagreement: Two readers read it differently.
+    """
+    if not data.strip(b"\x00 \r\n\t"):
+        raise NotUnderstood(f"{name or 'the file'} is empty")
+    taking = [reader for reader in readers() if not reader.checks and reader.recognises(data)]
+    if not taking:
+        raise NotUnderstood(f"{name or 'the file'} is of no known format; it begins with {_begin(data)}")
+    read = [(reader, _read(reader, data, name)) for reader in taking] + _opinions(taking, data)
+    reader, content = read[0]
+    for other, second in read[1:]:
+        if difference := _difference(content.scans, second.scans):
+            raise Disagreement(f"{name or 'the file'}: {reader.name} and {other.name} read {difference}")
+    return MeasurementFile(
+        name=name,
+        format=content.format,
+        reader=reader.name,
+        version=reader.version,
+        sha256=hashlib.sha256(data).hexdigest(),
+        header=content.header,
+        scans=content.scans,
+        warnings=content.warnings,
+        checked_by=tuple(other.name for other, _ in read[1:]),
+    )
+
+
+def _opinions(taking: Sequence[Reader], data: bytes) -> list[tuple[Reader, Content]]:
+    names = {reader.name for reader in taking}
+    found = []
+    for reader in readers():
+        if names & set(reader.checks) and reader.recognises(data):
+            with suppress(NotUnderstood):
+                found.append((reader, reader.read(data)))
+    return found
+
+
+def _read(reader: Reader, data: bytes, name: str) -> Content:
+    try:
+        content = reader.read(data)
+    except NotUnderstood as error:
+        raise NotUnderstood(f"{name or 'the file'} ({reader.name}): {error}") from error
+    if problem := next(filter(None, map(_problem, content.scans)), "" if content.scans else "it holds no scan"):
+        raise NotUnderstood(f"{name or 'the file'} ({reader.name}): {problem}")
+    return content
+
+
+def _problem(scan: Scan) -> str:
+    n = len(scan.axis.values)
+    per_point = (scan.values, scan.counts, scan.attenuation, scan.count_time_s, scan.sigma)
+    if any(array is not None and array.shape != (n,) for array in per_point):
+        return f"an axis of {n} points, and values of another number"
+    if n < 2:
+        return f"a scan of {n} points"
+    if not np.isfinite(scan.axis.values).all():
+        return "the axis holds numbers that are not finite"
+    return ""
+
+
+def _difference(ours: Sequence[Scan], theirs: Sequence[Scan]) -> str:
+    """Say how two readings of a file differ; empty where they agree."""
+    if len(ours) != len(theirs):
+        return f"{len(ours)} and {len(theirs)} scans"
+    for number, (one, two) in enumerate(zip(ours, theirs, strict=True), start=1):
+        for what, left, right in (("axis", one.axis.values, two.axis.values), ("values", one.values, two.values)):
+            if left.shape != right.shape:
+                return f"{left.size} and {right.size} points in scan {number}"
+            scale = max(float(np.nanmax(np.abs(left), initial=0.0)), 1e-300)
+            gap = np.where(np.isnan(left) & np.isnan(right), 0.0, np.abs(left - right))
+            if not np.all(gap <= AGREEMENT * scale):
+                worst = int(np.argmax(np.nan_to_num(gap, nan=np.inf)))
+                return f"different {what} in scan {number}: {left[worst]:g} and {right[worst]:g} at point {worst + 1}"
+    return ""
+
+
+def _begin(data: bytes) -> str:
+    return repr(data[:24])[1:]

@@ -1,0 +1,1 @@
+"""Readers of spectrometers' files; see `surrogate.formats.readers`."""

@@ -1,0 +1,1 @@
+"""X-ray powder diffraction: which phases, how much, how sure."""

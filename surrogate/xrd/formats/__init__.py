@@ -1,0 +1,1 @@
+"""Readers of diffractometers' files; see `surrogate.formats.readers`."""
