@@ -20,7 +20,7 @@ from zlib import crc32
 
 from drivers.links.framing import Line
 from simulators.instruments.base import FramedInstrument, Now
-from simulators.instruments.powder import Powder
+from simulators.instruments.powder import powder_of
 from simulators.instruments.xrd_cell import INSIDE, PLACES, Refused, XrdCell
 from simulators.solo import Solo
 from simulators.world import Instrument, WorldFile
@@ -151,9 +151,10 @@ def _sealed(message: str) -> str:
 class Diffractometer(Solo):
     """A diffractometer with samples in its changer. Its instrument is ``xrd``.
 
-    Options: `samples` (what truly lies at each place, by weight: `anatase`, `rutile`, `amorphous`, and
-    `crystallite_nm`), `is_remote`, `zero_shift_deg`, `tube_intensity` (of a worn tube), `tube_fails_at_s` and
-    `changer_jams_at_s` (seconds after the world began; 0: never).
+    Options: `samples` (what truly lies at each place: weight fractions of shipped structures by name and of
+    `amorphous`, and besides `crystallite_nm`, `texture`, `strain`), `is_remote`, `zero_shift_deg`, `displacement_mm`
+    (by how much specimens lie too low), `tube_intensity` (of a worn tube), `tube_fails_at_s` and `changer_jams_at_s`
+    (seconds after the world began; 0: never).
     """
 
     name: ClassVar[str] = "diffractometer"
@@ -165,6 +166,7 @@ class Diffractometer(Solo):
         },
         "is_remote": True,
         "zero_shift_deg": 0.02,
+        "displacement_mm": 0.0,
         "tube_intensity": 1.0,
         "tube_fails_at_s": 0.0,
         "changer_jams_at_s": 0.0,
@@ -185,9 +187,7 @@ def _problem(place: str, sample: Any) -> str:
     if place not in [str(known) for known in PLACES]:
         return f"{place!r} is no place of the changer; there are {PLACES[0]} to {PLACES[-1]}"
     try:
-        powder = Powder(**sample)
-        fractions = (powder.anatase, powder.rutile, powder.amorphous)
-        is_sound = min(fractions) >= 0.0 and abs(sum(fractions) - 1.0) < 1e-6 and powder.crystallite_nm > 0.0
-    except TypeError:
-        is_sound = False
-    return "" if is_sound else f"sample {place} is no powder whose weight fractions add up to 1: {sample!r}"
+        powder_of(sample)
+    except (AttributeError, ValueError) as error:
+        return f"sample {place} is no powder: {error}"
+    return ""

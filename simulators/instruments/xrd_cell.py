@@ -12,7 +12,7 @@ import numpy as np
 from simulators.chance import generator
 from simulators.instruments.arm_cell import Did
 from simulators.instruments.base import RESOLUTION_S, Now
-from simulators.instruments.powder import Powder, rate_cps
+from simulators.instruments.powder import powder_of, rate_cps
 from simulators.instruments.xrdml import Scan, written
 from simulators.world import WorldFile
 
@@ -121,8 +121,13 @@ class XrdCell:
 
     def rate_cps(self, scan: Scan, sample: str, began_s: float, tube_on_s: float | None) -> np.ndarray:
         """Return the true counts per second of a scan of a sample, without noise."""
-        powder = Powder(**self._options["samples"][sample])
-        rate = rate_cps(scan.two_theta_deg, powder, zero_shift_deg=self._options["zero_shift_deg"])
+        rate = rate_cps(
+            scan.two_theta_deg,
+            powder_of(self._options["samples"][sample]),
+            rng=generator(self._seed, "sample", sample),
+            zero_shift_deg=self._options["zero_shift_deg"],
+            displacement_mm=self._options["displacement_mm"],
+        )
         on_s = -math.inf if tube_on_s is None else tube_on_s
         since_s = began_s + OVERHEAD_S + scan.count_time_s * np.arange(scan.n) - on_s
         return rate * self._options["tube_intensity"] * (1.0 - WARM_UP_LOSS * np.exp(-since_s / WARM_UP_S))

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from surrogate.formats.agreement import difference
 from surrogate.formats.errors import Disagreement, NotUnderstood
 from surrogate.formats.readers import Reader, readers
 from surrogate.formats.record import Content, MeasurementFile, Scan
 
 LARGEST_BYTES = 1 << 29
-AGREEMENT = 1e-6
-"""Largest relative difference between two readers of one file."""
 
 
 def read_file(path: Path | str) -> MeasurementFile:
@@ -40,15 +39,15 @@ def read_bytes(data: bytes, *, name: str = "") -> MeasurementFile:
         Disagreement: Two readers read it differently.
     """
     if not data.strip(b"\x00 \r\n\t"):
-        raise NotUnderstood(f"{name or 'the file'} is empty")
+        raise NotUnderstood(f"{name or 'the file'} {'holds only blanks and zeros' if data else 'is empty'}")
     taking = [reader for reader in readers() if not reader.checks and reader.recognises(data)]
     if not taking:
         raise NotUnderstood(f"{name or 'the file'} is of no known format; it begins with {_begin(data)}")
     read = [(reader, _read(reader, data, name)) for reader in taking] + _opinions(taking, data)
     reader, content = read[0]
     for other, second in read[1:]:
-        if difference := _difference(content.scans, second.scans):
-            raise Disagreement(f"{name or 'the file'}: {reader.name} and {other.name} read {difference}")
+        if told := difference(content.scans, second.scans):
+            raise Disagreement(f"{name or 'the file'}: {reader.name} and {other.name} read {told}")
     return MeasurementFile(
         name=name,
         format=content.format,
@@ -91,22 +90,10 @@ def _problem(scan: Scan) -> str:
         return f"a scan of {n} points"
     if not np.isfinite(scan.axis.values).all():
         return "the axis holds numbers that are not finite"
-    return ""
-
-
-def _difference(ours: Sequence[Scan], theirs: Sequence[Scan]) -> str:
-    """Say how two readings of a file differ; empty where they agree."""
-    if len(ours) != len(theirs):
-        return f"{len(ours)} and {len(theirs)} scans"
-    for number, (one, two) in enumerate(zip(ours, theirs, strict=True), start=1):
-        for what, left, right in (("axis", one.axis.values, two.axis.values), ("values", one.values, two.values)):
-            if left.shape != right.shape:
-                return f"{left.size} and {right.size} points in scan {number}"
-            scale = max(float(np.nanmax(np.abs(left), initial=0.0)), 1e-300)
-            gap = np.where(np.isnan(left) & np.isnan(right), 0.0, np.abs(left - right))
-            if not np.all(gap <= AGREEMENT * scale):
-                worst = int(np.argmax(np.nan_to_num(gap, nan=np.inf)))
-                return f"different {what} in scan {number}: {left[worst]:g} and {right[worst]:g} at point {worst + 1}"
+    if not np.isfinite(scan.values).any():
+        return "none of the values is a number"
+    if scan.sigma is not None and np.any(scan.sigma < 0.0):
+        return "one of the standard deviations is negative"
     return ""
 
 

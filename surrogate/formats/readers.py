@@ -57,7 +57,35 @@ class Reader:
 
 XRD = "surrogate.xrd.formats"
 SPECTRA = "surrogate.spectra.formats"
-READERS: tuple[Reader, ...] = ()
+READERS: tuple[Reader, ...] = (
+    Reader(name="xrdml", version="1", module=f"{XRD}.xrdml"),
+    Reader(name="brml", version="1", module=f"{XRD}.brml"),
+    Reader(name="bruker_raw", version="1", module=f"{XRD}.bruker_raw"),
+    Reader(name="ras", version="1", module=f"{XRD}.ras"),
+    Reader(name="rasx", version="1", module=f"{XRD}.rasx"),
+    Reader(name="gsas", version="1", module=f"{XRD}.gsas"),
+    Reader(name="uxd", version="1", module=f"{XRD}.uxd"),
+    Reader(name="pdcif", version="1", module=f"{XRD}.pdcif"),
+    Reader(name="nexus", version="1", module=f"{XRD}.nxxrd"),
+    Reader(name="jcamp", version="1", module=f"{SPECTRA}.jcamp"),
+    Reader(name="spc", version="1", module=f"{SPECTRA}.spc"),
+    Reader(name="wdf", version="1", module=f"{SPECTRA}.wdf"),
+    Reader(name="opus", version="1", module=f"{SPECTRA}.opus"),
+    Reader(name="labspec_xml", version="1", module=f"{SPECTRA}.labspec_xml"),
+    Reader(name="instrument_text", version="1", module=f"{SPECTRA}.instrument_text"),
+    Reader(name="labpilot_csv", version="1", module="surrogate.formats.labpilot_csv"),
+    Reader(name="columns", version="1", module="surrogate.formats.columns"),
+    Reader(
+        name="fairmat-readers-xrd",
+        version="0.0.10",
+        module=f"{XRD}.fairmat",
+        checks=("xrdml", "brml", "bruker_raw", "rasx"),
+    ),
+    Reader(name="jcamp_library", version="1.3.2", module=f"{SPECTRA}.jcamp_library", checks=("jcamp",)),
+    Reader(name="spc_library", version="0.2.1", module=f"{SPECTRA}.spc_library", checks=("spc",)),
+    Reader(name="wdf_library", version="0.1.16", module=f"{SPECTRA}.wdf_library", checks=("wdf",)),
+    Reader(name="opus_library", version="1.4.3", module=f"{SPECTRA}.opus_library", checks=("opus",)),
+)
 
 
 @cache

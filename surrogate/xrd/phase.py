@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import math
 from collections import Counter
 from dataclasses import dataclass, field
@@ -20,6 +19,8 @@ GRAM_PER_DALTON_ANGSTROM3 = 1.66053906892
 """g/cm3 of one dalton in one cubic angstrom (CODATA 2022)."""
 FULL_OCCUPANCY = 0.999
 KEY_DIGITS = 5
+LARGEST_WHOLE_AMOUNT = 16
+"""In the formula of a disordered crystal; beyond it people write decimals."""
 HYDROGEN_ISOTOPES = {"D": "H", "T": "H"}
 
 
@@ -106,13 +107,13 @@ def _rounded_b(site: Site) -> float:
 
 def content_of_cell(sites: tuple[Site, ...]) -> dict[str, float]:
     """Return how many atoms of each element the cell holds, partial occupancies counted as such."""
-    amounts: Counter[str] = Counter()
+    amounts: dict[str, float] = {}
     for site in sites:
-        amounts[site.element] += site.occupancy
-    return dict(amounts)
+        amounts[site.element] = amounts.get(site.element, 0.0) + site.occupancy
+    return amounts
 
 
-def reduced_amounts(sites: tuple[Site, ...], *, most: int = 40) -> dict[str, float]:
+def reduced_amounts(sites: tuple[Site, ...]) -> dict[str, float]:
     """Return the amounts per formula unit: whole numbers where small ones exist, else per common factor of places.
 
     Fe(0.95) and O on four places each give Fe0.95 O1; Bi 4 and O(0.75) on eight places give Bi2 O3.
@@ -120,7 +121,8 @@ def reduced_amounts(sites: tuple[Site, ...], *, most: int = 40) -> dict[str, flo
     amounts = content_of_cell(sites)
     thousandths = [round(1000 * amount) for amount in amounts.values()]
     factor = math.gcd(*thousandths) / 1000
-    if not factor or max(thousandths) / 1000 / factor > most:
+    is_full = all(site.occupancy >= FULL_OCCUPANCY for site in sites)
+    if not is_full and (not factor or max(amounts.values()) / factor > LARGEST_WHOLE_AMOUNT):
         factor = _common_factor_of_places(sites)
     return {element: round(amount / factor, 4) for element, amount in amounts.items()}
 
@@ -128,17 +130,3 @@ def reduced_amounts(sites: tuple[Site, ...], *, most: int = 40) -> dict[str, flo
 def _common_factor_of_places(sites: tuple[Site, ...]) -> int:
     places = {(site.element, _wrapped(site.position)) for site in sites}
     return math.gcd(*Counter(element for element, _ in places).values())
-
-
-def shortest_distance(cell: CellParameters, sites: tuple[Site, ...], *, same_place_angstrom: float = 1e-3) -> float:
-    """Return the shortest distance of two different places of the crystal in angstrom, periodic images counted."""
-    unit_cell = gemmi.UnitCell(*cell)
-    shortest = min(cell[:3])
-    places = [gemmi.Fractional(*position) for position in dict.fromkeys(site.position for site in sites)]
-    for first, second in itertools.combinations(places, 2):
-        distance = unit_cell.find_nearest_image(
-            unit_cell.orthogonalize(first), unit_cell.orthogonalize(second), gemmi.Asu.Any
-        ).dist()
-        if same_place_angstrom < distance < shortest:
-            shortest = distance
-    return shortest

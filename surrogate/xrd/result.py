@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 Verdict = Literal["identified", "cannot tell", "unknown phase present", "amorphous", "no crystalline phase", "unusable"]
 """In one phrase; `Identification.reasons` says more."""

@@ -191,5 +191,15 @@ def test_a_file_says_what_was_measured():
 
 def test_options_that_cannot_be_are_named():
     assert Diffractometer.check({}) == []
-    for samples in ({"9": {"anatase": 1.0}}, {"1": {"anatase": 0.5}}, {"1": {"gold": 1.0}}, {"1": {"anatase": "x"}}):
+    assert Diffractometer.check({"samples": {"1": {"gold": 0.2, "corundum": 0.8}}}) == []
+    for samples in ({"9": {"anatase": 1.0}}, {"1": {"anatase": 0.5}}, {"1": {"gilt": 1.0}}, {"1": {"anatase": "x"}}):
         assert len(Diffractometer.check({"samples": samples})) == 1
+
+
+def test_a_sample_may_be_any_mixture_of_shipped_structures(desk):
+    xrd = Screen(desk, samples={"1": {"silicon": 0.6, "magnetite": 0.3, "amorphous": 0.1}}, zero_shift_deg=0.0)
+    rate = xrd.cell.rate_cps(
+        scan := Scan(start_deg=20.0, stop_deg=60.0, step_deg=0.02, count_time_s=1.0), "1", 0.0, None
+    )
+    assert scan.two_theta_deg[np.argmax(rate)] == pytest.approx(28.44, abs=0.03)
+    assert np.array_equal(rate, xrd.cell.rate_cps(scan, "1", 0.0, None))

@@ -1,0 +1,160 @@
+"""`labpilot read FILE...`: what a measurement file is, whoever wrote it, and a drawing of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator.errors import InputError
+
+if TYPE_CHECKING:
+    from surrogate.formats.record import MeasurementFile
+
+REFUSED = 3
+MOST_TOLD = 20
+"""Scans of one file that are told one by one."""
+
+
+def command(
+    files: Annotated[list[Path], typer.Argument(help="Files of diffractometers and spectrometers, of any make.")],
+    png: Annotated[Path | None, typer.Option(help="Draw them to this picture.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Draw them to this page, which needs no network.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON for a program.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace drawings that exist.")] = False,
+) -> int:
+    """Say what files hold, and who agrees. Ends with 3 if one could not be read; the others are told all the same."""
+    _check_drawings(png, html, force=force)
+    from surrogate.formats.draw import MOST_FILES
+
+    shown: list[MeasurementFile] = []  # no more than are drawn are kept: there may be thousands
+    told: list[dict[str, Any]] = []
+    failed = 0
+    for path in files:
+        found = read_or_reason(path)
+        if isinstance(found, str):
+            print(f"labpilot: {found}", file=sys.stderr)
+            failed += 1
+        elif len(shown) < MOST_FILES:
+            shown.append(found)
+        if as_json:
+            told.append({"file": str(path), **({"error": found} if isinstance(found, str) else as_dict(found))})
+        elif not isinstance(found, str):
+            print_file(found)
+    if as_json:
+        print(json.dumps(told, ensure_ascii=False, indent=1))
+    _draw(shown, png, html, force=force, quiet=as_json)
+    if (png or html) and (left := len(files) - failed - len(shown)):
+        print(f"labpilot: {left} more files are not drawn; {MOST_FILES} are at most", file=sys.stderr)
+    return REFUSED if failed else 0
+
+
+def read_or_reason(path: Path) -> MeasurementFile | str:
+    """Return a file, read, or one sentence that says why it cannot be read."""
+    from surrogate.formats import FormatError, read_file
+
+    try:
+        return read_file(path)
+    except FormatError as error:
+        return str(error)
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror or error}"
+
+
+def print_file(file: MeasurementFile) -> None:
+    """Print what a file is."""
+    from surrogate.formats.words import facts_table, source_words, summary
+
+    print(f"{file.name}: {source_words(file)}")
+    print(f"  sha256 {file.sha256}")
+    for number, scan in enumerate(file.scans[:MOST_TOLD], start=1):
+        title = f" {scan.title!r}" if scan.title else ""
+        print(f"  {scan.kind}{title}" if len(file.scans) == 1 else f"  scan {number}, {scan.kind}{title}")
+        for name, text in summary(scan):
+            print(f"    {name + ':':<15} {text}")
+        # what all scans have in common is told once
+        before = {} if number == 1 else file.scans[number - 2].facts
+        rows = facts_table(scan)
+        for (name, text), (key, value) in zip(rows, scan.facts.items(), strict=True):
+            if before.get(key) != value:
+                print(f"    {name + ':':<15} {' '.join(text.split())[:200]}")
+    if len(file.scans) > MOST_TOLD:
+        print(f"  and {len(file.scans) - MOST_TOLD} more scans")
+    for warning in file.warnings:
+        print(f"  warning: {warning}")
+
+
+def as_dict(file: MeasurementFile) -> dict[str, Any]:
+    """Return what a file is, for JSON; its numbers are left to `labpilot convert`."""
+    return {
+        "format": file.format,
+        "reader": file.reader,
+        "version": file.version,
+        "checked_by": list(file.checked_by),
+        "sha256": file.sha256,
+        "warnings": list(file.warnings),
+        "scans": [_scan_dict(scan) for scan in file.scans],
+    }
+
+
+def _scan_dict(scan: Any) -> dict[str, Any]:
+    import numpy as np
+
+    x, lines = scan.axis.values, scan.radiation
+    finite = scan.values[np.isfinite(scan.values)]
+    return {
+        "kind": scan.kind,
+        "title": scan.title,
+        "axis": {
+            "quantity": scan.axis.quantity,
+            "unit": scan.axis.unit,
+            "first": float(x[0]),
+            "last": float(x[-1]),
+            "points": int(x.size),
+        },
+        "values": {
+            "quantity": scan.quantity,
+            "unit": scan.unit,
+            "least": float(finite.min()) if finite.size else None,
+            "most": float(finite.max()) if finite.size else None,
+        },
+        "has_counts": scan.counts is not None,
+        "has_sigma": scan.sigma is not None,
+        "count_time_s": None if scan.count_time_s is None else float(np.median(scan.count_time_s)),
+        "largest_attenuation": None if scan.attenuation is None else float(scan.attenuation.max()),
+        "wavelength_angstrom": [] if lines is None else list(lines.wavelength_angstrom),
+        "wavelength_ratio": [] if lines is None else list(lines.ratio),
+        "anode": "" if lines is None else lines.anode,
+        "facts": dict(scan.facts),
+    }
+
+
+def _check_drawings(*paths: Path | None, force: bool) -> None:
+    """Find out before reading that a drawing cannot be put where it is wanted."""
+    wanted = [path for path in paths if path is not None]
+    problems = [f"{path} exists; --force replaces it" for path in wanted if path.exists() and not force]
+    problems += [f"{path.parent} is no directory" for path in wanted if not path.parent.is_dir()]
+    if problems:
+        raise InputError(problems)
+
+
+def _draw(read: list[MeasurementFile], png: Path | None, html: Path | None, *, force: bool, quiet: bool) -> None:
+    if not read or (png is None and html is None):
+        return
+    from surrogate.formats.draw import page
+    from surrogate.formats.draw import png as picture
+    from surrogate.formats.write import write_safely
+
+    for path, draw in ((png, lambda: picture(read)), (html, lambda: page(read).encode())):
+        if path is not None:
+            data = draw()
+            write_safely(path, lambda part, data=data: _put(part, data), force=force)
+            if not quiet:
+                print(path)
+
+
+def _put(path: Path, data: bytes) -> None:
+    path.write_bytes(data)

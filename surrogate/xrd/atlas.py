@@ -1,0 +1,122 @@
+"""All phases of a library as tensors, peak after peak, ready for batches of any selection of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from surrogate.formats.record import Radiation
+from surrogate.xrd.lattice import strain_basis
+from surrogate.xrd.phase import Phase
+from surrogate.xrd.reflections import Reflections, lorentz_polarisation, reflections
+from surrogate.xrd.texture import prior_sd
+
+N_STRAIN = 6
+N_TEXTURE = 5
+
+COPPER = Radiation(wavelength_angstrom=(1.540598, 1.544426), ratio=(1.0, 0.5), anode="Cu")
+"""Hoelzer et al., Phys. Rev. A 56, 4554 (1997), doi:10.1103/PhysRevA.56.4554."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Atlas:
+    """The peaks of ``p`` phases, ``k`` in all, one phase after the other."""
+
+    phases: tuple[Phase, ...]
+    radiation: Radiation
+    first: Tensor
+    """``p + 1``: where each phase's peaks begin."""
+    q_squared: Tensor
+    """``k`` in 1/angstrom^2."""
+    by_strain: Tensor
+    """``k x 6``; columns that a crystal system does not have are zero."""
+    harmonics: Tensor
+    """``k x 5``."""
+    strength: Tensor
+    """``k``, scaled so that a phase's strongest peak has area 1 with its Lorentz and polarisation factor."""
+    strain_sd: Tensor
+    """``p x 6`` prior sds; zero where there is no such strain."""
+    texture_sd: Tensor
+    """``p x 5``."""
+    isotropic: Tensor
+    """``p x 6``: strains that scale all squared reciprocal spacings by one part in one."""
+    weight_per_scale: Tensor
+    """``p``: relative weight of a phase for a scale of 1 (Hill and Howard, J. Appl. Cryst. 20, 467 (1987),
+    doi:10.1107/S0021889887086199)."""
+
+    @property
+    def n_phases(self) -> int:
+        """How many phases there are."""
+        return len(self.phases)
+
+    def to(self, device: torch.device) -> Atlas:
+        """Return the same atlas on another device."""
+        moved = {name: getattr(self, name).to(device) for name in _TENSORS}
+        return Atlas(phases=self.phases, radiation=self.radiation, **moved)
+
+
+_TENSORS = (
+    "first",
+    "q_squared",
+    "by_strain",
+    "harmonics",
+    "strength",
+    "strain_sd",
+    "texture_sd",
+    "isotropic",
+    "weight_per_scale",
+)
+
+
+def make_atlas(
+    phases: Sequence[Phase], *, radiation: Radiation = COPPER, highest_deg: float = 140.0, folder: Path | None = None
+) -> Atlas:
+    """Gather the reflection tables of phases.
+
+    Raises:
+        TooLarge: A cell has more reflections than can be told apart.
+        ValueError: A phase has no reflection in range, or an element without scattering factor.
+    """
+    wavelength = radiation.wavelength_angstrom[0]
+    tables = [
+        reflections(one, wavelength_angstrom=wavelength, highest_deg=highest_deg, folder=folder) for one in phases
+    ]
+    strengths, weights = [], []
+    for phase, table in zip(phases, tables, strict=True):
+        if not len(table.strength):
+            raise ValueError(f"{phase.name} has no reflection below {highest_deg:g} deg")
+        two_theta = 2.0 * np.degrees(np.arcsin(np.minimum(np.sqrt(table.q_squared) * wavelength / 2.0, 1.0 - 1e-9)))
+        strongest = float((table.strength * lorentz_polarisation(two_theta)).max())
+        strengths.append(table.strength / strongest)
+        weights.append(phase.mass_per_cell * phase.volume_angstrom3 / strongest)
+    counts = [0, *(len(table.strength) for table in tables)]
+    return Atlas(
+        phases=tuple(phases),
+        radiation=radiation,
+        first=torch.tensor(np.cumsum(counts)),
+        q_squared=_joined([table.q_squared for table in tables]),
+        by_strain=_joined([_wide(table.by_strain, N_STRAIN) for table in tables]),
+        harmonics=_joined([_wide(table.harmonics, N_TEXTURE) for table in tables]),
+        strength=_joined(strengths),
+        strain_sd=torch.tensor(np.array([_wide(strain_basis(one)[1][None], N_STRAIN)[0] for one in phases])),
+        texture_sd=torch.tensor(np.array([_wide(prior_sd(one)[None], N_TEXTURE)[0] for one in phases])),
+        isotropic=torch.tensor(np.array([_wide(_isotropic(table)[None], N_STRAIN)[0] for table in tables])),
+        weight_per_scale=torch.tensor(weights, dtype=torch.float64),
+    )
+
+
+def _isotropic(table: Reflections) -> np.ndarray:
+    return np.linalg.lstsq(table.by_strain, table.q_squared, rcond=None)[0]
+
+
+def _wide(rows: np.ndarray, width: int) -> np.ndarray:
+    return np.pad(rows, ((0, 0), (0, width - rows.shape[1])))
+
+
+def _joined(parts: Sequence[np.ndarray]) -> Tensor:
+    return torch.tensor(np.concatenate(parts) if parts else np.zeros(0), dtype=torch.float64)

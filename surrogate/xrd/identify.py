@@ -1,0 +1,349 @@
+"""Identify the phases of diffraction patterns: the way from a scan to an `Identification`."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from surrogate.formats import FormatError, read_file
+from surrogate.formats.record import Radiation, Scan
+from surrogate.xrd.atlas import Atlas, make_atlas
+from surrogate.xrd.calibration import Calibration, shipped
+from surrogate.xrd.fit import Fitted
+from surrogate.xrd.gates import gates
+from surrogate.xrd.library import Library
+from surrogate.xrd.model import positions_deg
+from surrogate.xrd.pattern import Pattern, Unusable, make_pattern
+from surrogate.xrd.phase import Phase
+from surrogate.xrd.quantify import Amount, agreement, amounts
+from surrogate.xrd.reflections import TooLarge
+from surrogate.xrd.residual import Leftover, leftover
+from surrogate.xrd.result import Alternative, Curves, Identification, PhaseClaim
+from surrogate.xrd.search import Hypothesis, Searcher, SearchSettings, probabilities
+from surrogate.xrd.verdict import SOLID_SOLUTION_SIGMA, SOLID_SOLUTION_STRAIN, judge
+
+Array = NDArray[np.floating[Any]]
+
+VERSION = "1"
+"""Changes when the same file and library would give other numbers."""
+MOST_ALTERNATIVES = 8
+IN_FLIGHT = 4
+"""Files that are handed out beforehand, for each worker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to identify."""
+
+    max_phases: int = 5
+    wavelength_angstrom: float | None = None
+    """In place of the file's."""
+    tables: Path | None = None
+    """A folder that keeps reflection tables by content; `default_tables` names the user's."""
+    prior_odds: Mapping[str, float] | None = None
+    """Logarithms of odds by phase name, from the recipe's chemistry or a network, in place of the usual ones."""
+
+
+class Identifier:
+    """Identifies patterns with one library."""
+
+    def __init__(
+        self, library: Library, *, settings: Settings = Settings(), calibration: Calibration | None = None
+    ) -> None:
+        self.library = library
+        self.settings = settings
+        self.calibration = calibration or shipped()
+        self._searcher = lru_cache(maxsize=8)(self._make_searcher)
+
+    def identify(self, scan: Scan, *, file: str = "", curves: bool = True) -> Identification:
+        """Identify one scan; what cannot be used has the verdict ``unusable`` and says why."""
+        began_s = time.process_time()
+        try:
+            pattern = make_pattern(scan, wavelength_angstrom=self.settings.wavelength_angstrom)
+            searcher, left_out = self._searcher(pattern.radiation, _limit_deg(pattern))
+        except Unusable as error:
+            return Identification(file=file, verdict="unusable", reasons=(str(error),))
+        found = self._identified(pattern, searcher, file, curves=curves, notes=(*pattern.warnings, *left_out))
+        return replace(found, seconds=time.process_time() - began_s)
+
+    def identify_file(self, path: Path, *, curves: bool = True) -> list[Identification]:
+        """Identify all scans of a file; a file that cannot be read gives one ``unusable``."""
+        try:
+            file = read_file(path)
+        except (FormatError, OSError) as error:
+            return [Identification(file=str(path), verdict="unusable", reasons=(_sentence(error),))]
+        several = len(file.scans) > 1
+        origin = {"sha256": file.sha256, "format": file.format, "reader": f"{file.reader} {file.version}"}
+        found = []
+        for number, scan in enumerate(file.scans, start=1):
+            name = f"{path}#{number}" if several else str(path)
+            one = self.identify(scan, file=name, curves=curves)
+            found.append(replace(one, reasons=(*one.reasons, *file.warnings), provenance={**origin, **one.provenance}))
+        return found
+
+    def identify_files(
+        self, paths: Iterable[Path], *, workers: int = 1, curves: bool = False
+    ) -> Iterator[Identification]:
+        """Identify file after file, in order and as they are done; a bad one does not stop the rest."""
+        if workers <= 1:
+            for path in paths:
+                yield from self._guarded(path, curves=curves)
+            return
+        context = multiprocessing.get_context("spawn")
+        arguments = (self.library, self.settings, self.calibration)
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=arguments) as pool:
+            pending: deque[tuple[Path, Future[list[Identification]]]] = deque()
+            rest = iter(paths)
+            try:
+                for path in itertools.chain(rest, [None]):
+                    if path is not None:
+                        pending.append((path, pool.submit(_work, path, curves)))
+                    while pending and (path is None or len(pending) > IN_FLIGHT * workers):
+                        yield from pending.popleft()[1].result()
+            finally:
+                for _, future in pending:
+                    future.cancel()
+
+    def _guarded(self, path: Path, *, curves: bool) -> list[Identification]:
+        """Identify a file as the supervisor of many: whatever goes wrong is told in its place."""
+        try:
+            return self.identify_file(path, curves=curves)
+        except Exception as error:  # the supervisor of a series: one pattern must not stop thousands
+            reason = f"a defect of labpilot ({type(error).__name__}: {error}); please report it with the file"
+            return [Identification(file=str(path), verdict="unusable", reasons=(reason,))]
+
+    def _make_searcher(self, radiation: Radiation, highest_deg: float) -> tuple[Searcher, tuple[str, ...]]:
+        phases, left_out = _usable(self.library.phases, radiation, highest_deg, self.settings.tables)
+        atlas = make_atlas(phases, radiation=radiation, highest_deg=highest_deg, folder=self.settings.tables)
+        settings = SearchSettings(max_phases=self.settings.max_phases)
+        odds = None
+        if self.settings.prior_odds is not None:
+            given = self.settings.prior_odds
+            odds = np.array([given.get(phase.name, settings.log_prior_odds) for phase in phases])
+        return Searcher(atlas, settings=settings, log_odds=odds), left_out
+
+    def _identified(
+        self, pattern: Pattern, searcher: Searcher, file: str, *, curves: bool, notes: Sequence[str]
+    ) -> Identification:
+        hypotheses = searcher.search(pattern)
+        best = hypotheses[0]
+        model, background = searcher.model(pattern, best)
+        left = leftover(pattern, model, background)
+        chance = self._chances(pattern, hypotheses)
+        ranked = np.argsort(-chance, kind="stable")
+        by_phase = _by_phase(hypotheses, chance, searcher.atlas.n_phases)
+        claims, found = _claims(searcher.atlas, best, by_phase, pattern)
+        alternatives = tuple(
+            Alternative(
+                phases=tuple(searcher.atlas.phases[one].name for one in hypotheses[at].phases),
+                probability=float(chance[at]),
+            )
+            for at in ranked[:MOST_ALTERNATIVES]
+        )
+        n_free = 0 if best.fitted is None else int((torch.diagonal(best.fitted.hessian[0]) != 1.0).sum())
+        rwp, rexp, gof = agreement(pattern.intensity, model, pattern.variance, n_free)
+        unknown = self.calibration.unknown_probability(left.features)
+        amorphous = _amorphous(pattern, best, model - background)
+        judged = judge(
+            claims,
+            alternatives,
+            unknown_probability=unknown,
+            unknown_peaks=left.peaks,
+            amorphous_fraction=amorphous,
+            warnings=notes,
+        )
+        zero, displacement = (0.0, 0.0)
+        if best.fitted is not None and best.phases:
+            zero, displacement = (float(one) for one in best.fitted.parameters.shared[0, :2])
+        return Identification(
+            file=file,
+            verdict=judged.verdict,
+            reasons=judged.reasons,
+            phases=claims,
+            alternatives=alternatives,
+            unknown_probability=unknown,
+            unknown_peaks=left.peaks,
+            amorphous_fraction=amorphous,
+            rwp=rwp,
+            rexp=rexp,
+            gof=gof,
+            zero_deg=zero,
+            displacement_deg=displacement,
+            gates=gates(searcher.atlas, found, alternatives, left.peaks, rwp=rwp, gof=gof) if claims else (),
+            provenance=self._provenance(pattern),
+            curves=_curves(pattern, searcher.atlas, best, model, background) if curves else None,
+        )
+
+    def _chances(self, pattern: Pattern, hypotheses: Sequence[Hypothesis]) -> Array:
+        temperature = self.calibration.temperature(signal_to_noise(pattern), misfit(pattern, hypotheses[0]))
+        return probabilities(list(hypotheses), temperature=temperature)
+
+    def _provenance(self, pattern: Pattern) -> dict[str, object]:
+        return {
+            "wavelength_angstrom": list(pattern.radiation.wavelength_angstrom),
+            "library": self.library.key,
+            "identify": VERSION,
+            "labpilot": version("labpilot"),
+            "calibration": str(self.calibration.made_by.get("command", "own")),
+            "max_phases": self.settings.max_phases,
+        }
+
+
+def signal_to_noise(pattern: Pattern) -> float:
+    """Return the highest peak over its standard deviation of counting."""
+    seen = np.isfinite(pattern.variance)
+    peak = (pattern.intensity - pattern.baseline) / np.sqrt(np.where(seen, pattern.variance, np.inf))
+    return float(peak.max())
+
+
+def misfit(pattern: Pattern, hypothesis: Hypothesis) -> float:
+    """Return chi squared per step of a hypothesis, the model's error counted in."""
+    return hypothesis.chi_squared / max(int(np.isfinite(pattern.variance).sum()), 1)
+
+
+def default_tables() -> Path:
+    """Return the user's folder of reflection tables."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "labpilot" / "reflections"
+
+
+def _limit_deg(pattern: Pattern) -> float:
+    """Return how far reflections are needed, in steps of ten degrees, so that scans alike share their tables."""
+    return min(10.0 * float(np.ceil((pattern.two_theta_deg[-1] + 3.0) / 10.0)), 170.0)
+
+
+def _usable(
+    phases: Sequence[Phase], radiation: Radiation, highest_deg: float, tables: Path | None
+) -> tuple[tuple[Phase, ...], tuple[str, ...]]:
+    """Return the phases that have reflections in range, and what was left out."""
+    kept, left_out = [], []
+    for phase in phases:
+        try:
+            make_atlas([phase], radiation=radiation, highest_deg=highest_deg, folder=tables)
+        except (TooLarge, ValueError) as error:
+            left_out.append(f"{phase.name} was left out: {error}")
+        else:
+            kept.append(phase)
+    return tuple(kept), tuple(left_out)
+
+
+def _by_phase(hypotheses: Sequence[Hypothesis], chance: Array, n_phases: int) -> Array:
+    total = np.zeros(n_phases)
+    for hypothesis, p in zip(hypotheses, chance, strict=True):
+        total[list(hypothesis.phases)] += p
+    return np.minimum(total, 1.0)
+
+
+def _claims(
+    atlas: Atlas, best: Hypothesis, by_phase: Array, pattern: Pattern
+) -> tuple[tuple[PhaseClaim, ...], list[Amount]]:
+    if best.fitted is None or not best.phases:
+        return (), []
+    found = amounts(atlas, best.fitted, inflation=max(1.0, misfit(pattern, best)))
+    return tuple(_claim(atlas, one, float(by_phase[one.phase])) for one in found), found
+
+
+def _claim(atlas: Atlas, amount: Amount, probability: float) -> PhaseClaim:
+    phase = atlas.phases[amount.phase]
+    is_off = abs(amount.strain) > max(SOLID_SOLUTION_STRAIN, SOLID_SOLUTION_SIGMA * amount.strain_sd)
+    return PhaseClaim(
+        name=phase.name,
+        formula=phase.formula,
+        space_group=phase.space_group,
+        probability=probability,
+        weight_fraction=amount.weight_fraction,
+        weight_interval=amount.weight_interval,
+        cell=amount.cell,
+        reference_cell=phase.cell,
+        crystallite_nm=amount.crystallite_nm,
+        texture=amount.texture,
+        is_solid_solution=is_off,
+        source=phase.source,
+    )
+
+
+def _amorphous(pattern: Pattern, best: Hypothesis, peaks: Array) -> float | None:
+    """Return the share of humps in what is scattered above the smooth background.
+
+    A background of air, slits and fluorescence is taken as convex: what rises above the convex curve below it is hump.
+    """
+    if best.fitted is None or not pattern.humps.shape[1]:
+        return None
+    columns = np.concatenate([pattern.smooth, pattern.humps], axis=1)
+    background = columns @ best.fitted.coefficients[0].numpy()
+    humps = float((background - _convex_below(pattern.two_theta_deg, background)).sum())
+    whole = humps + float(np.maximum(peaks, 0.0).sum())
+    return humps / whole if whole > 0.0 else None
+
+
+def _convex_below(x: Array, y: Array) -> Array:
+    """Return the largest convex curve that lies nowhere above another (``n``; Andrew's monotone chain)."""
+    kept: list[int] = []
+    for i in range(len(x)):
+        while len(kept) >= 2 and _is_above(x, y, kept[-2], kept[-1], i):
+            kept.pop()
+        kept.append(i)
+    return np.interp(x, x[kept], y[kept])
+
+
+def _is_above(x: Array, y: Array, left: int, middle: int, right: int) -> bool:
+    rise = (y[right] - y[left]) * (x[middle] - x[left])
+    return bool((y[middle] - y[left]) * (x[right] - x[left]) >= rise)
+
+
+def _curves(pattern: Pattern, atlas: Atlas, best: Hypothesis, model: Array, background: Array) -> Curves:
+    contributions: dict[str, Array] = {}
+    ticks: dict[str, Array] = {}
+    fitted: Fitted | None = best.fitted
+    if fitted is not None:
+        for entry, number in enumerate(fitted.parameters.phase.tolist()):
+            name = atlas.phases[number].name
+            contributions[name] = pattern.scale * float(fitted.scales[entry]) * fitted.profile[entry].numpy()
+            ticks[name] = positions_deg(atlas, number, fitted.parameters, entry).numpy()
+    seen = np.isfinite(pattern.variance)
+    return Curves(
+        two_theta_deg=pattern.two_theta_deg,
+        observed=np.where(seen, pattern.scale * pattern.intensity, np.nan),
+        sigma=np.where(seen, pattern.scale * np.sqrt(np.where(seen, pattern.variance, 1.0)), np.nan),
+        calculated=pattern.scale * model,
+        background=pattern.scale * background,
+        contributions=contributions,
+        ticks_deg=ticks,
+    )
+
+
+def _sentence(error: Exception) -> str:
+    return f"it cannot be read: {error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)
+
+
+_worker: list[Identifier] = []
+"""The identifier of a worker process."""
+
+
+def _begin(library: Library, settings: Settings, calibration: Calibration) -> None:
+    """Prepare a worker process: Ctrl-C is for its parent, and one core is enough."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    _worker[:] = [Identifier(library, settings=settings, calibration=calibration)]
+
+
+def _work(path: Path, curves: bool) -> list[Identification]:
+    return _worker[0]._guarded(path, curves=curves)
+
+
+__all__ = ["Identifier", "Leftover", "Settings", "default_tables", "misfit", "signal_to_noise"]

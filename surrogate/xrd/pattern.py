@@ -1,0 +1,270 @@
+"""A diffractogram as the model sees it: equal steps, a variance for each point, and what is smooth.
+
+Points are averaged into steps that still draw the narrowest peaks (a quarter of their width); steps without a point
+get no weight, so that scans with gaps or changing steps are taken as they are. The variance is that of counting, plus
+a part of the peaks' squared height: no model is right to better than a few percent, and without it the likelihood of a
+long scan picks trace phases to mend the shapes of strong peaks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pybaselines import Baseline
+from scipy.ndimage import gaussian_filter1d, percentile_filter
+from scipy.signal import find_peaks, peak_widths
+
+from surrogate.formats.record import Axis, Radiation, Scan
+from surrogate.xrd.atlas import COPPER
+from surrogate.xrd.fit import Data
+from surrogate.xrd.model import Grid
+
+Array = NDArray[np.floating[Any]]
+
+MODEL_ERROR = 0.06
+"""Of a peak's height, as a standard deviation of each point."""
+POINTS_PER_WIDTH = 4.5
+LEAST_POINTS = 30
+MOST_STEPS = 20_000
+HUMP_FWHM_DEG = 8.0
+SMOOTH_DEGREE = 6
+INSTRUMENT_DEG = (0.04, 0.1)
+"""Bounds of the prior's median of the instrument's width."""
+
+
+class Unusable(ValueError):
+    """A scan cannot be compared with a library; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pattern:
+    """A diffractogram of ``n`` steps."""
+
+    grid: Grid
+    intensity: Array
+    """``n``; zero where nothing was measured."""
+    variance: Array
+    """``n``, of counting alone; infinite where nothing was measured."""
+    weight: Array
+    """``n``: one over the variance with the model's error."""
+    baseline: Array
+    """``n``: a first guess of all that is smooth."""
+    smooth: Array
+    """``n x b`` columns for background, free in sign."""
+    humps: Array
+    """``n x h`` columns for amorphous humps, not negative."""
+    radiation: Radiation
+    width_deg: float
+    """Typical full width of a peak."""
+    warnings: tuple[str, ...] = ()
+    scale: float = field(default=1.0)
+    """What intensities were divided by."""
+
+    @property
+    def two_theta_deg(self) -> Array:
+        """Return the ``n`` angles."""
+        return self.grid.start_deg + self.grid.step_deg * np.arange(self.grid.n)
+
+
+def make_pattern(scan: Scan, *, wavelength_angstrom: float | None = None, step_deg: float | None = None) -> Pattern:
+    """Bring a scan into the form that is fitted.
+
+    Args:
+        scan: A diffractogram, by 2 theta, q or d; an axis without a name is taken as 2 theta.
+        wavelength_angstrom: In place of that of the file.
+        step_deg: In place of one chosen by the widths of peaks.
+
+    Raises:
+        Unusable: Too few points, nothing but one value, or an axis that is none of a diffractogram.
+    """
+    radiation, warnings = _radiation(scan, wavelength_angstrom)
+    angle, value, variance, more = _points(scan, radiation)
+    warnings += more
+    native = float(np.median(np.diff(angle)))
+    width = _typical_width_deg(angle, value, variance, native)
+    step = step_deg or max(native, width / POINTS_PER_WIDTH)
+    step = max(step, (angle[-1] - angle[0]) / MOST_STEPS)
+    grid = Grid(start_deg=float(angle[0]), step_deg=step, n=int(np.floor((angle[-1] - angle[0]) / step + 0.5)) + 1)
+    intensity, summed = _binned(grid, angle, value, variance)
+    seen = np.isfinite(summed)
+    baseline = _baseline(intensity, seen, step)
+    scale = float(max((intensity - baseline)[seen].max(), 1e-9 * abs(intensity).max(), 1e-300))
+    relative, error = intensity / scale, np.where(seen, summed / scale**2, np.inf)
+    height = np.maximum(gaussian_filter1d(relative - baseline / scale, 1.0), 0.0)
+    smooth, humps = _background_columns(grid)
+    return Pattern(
+        grid=grid,
+        intensity=np.where(seen, relative, 0.0),
+        variance=error,
+        weight=np.where(seen, 1.0 / (np.where(seen, error, 1.0) + (MODEL_ERROR * height) ** 2), 0.0),
+        baseline=baseline / scale,
+        smooth=smooth,
+        humps=humps,
+        radiation=radiation,
+        width_deg=width,
+        warnings=tuple(warnings),
+        scale=scale,
+    )
+
+
+def _radiation(scan: Scan, wavelength_angstrom: float | None) -> tuple[Radiation, list[str]]:
+    if wavelength_angstrom is not None:
+        if abs(wavelength_angstrom - COPPER.wavelength_angstrom[0]) < 2e-4:
+            return COPPER, []
+        return Radiation(wavelength_angstrom=(wavelength_angstrom,), ratio=(1.0,)), []
+    if scan.radiation is None:
+        return COPPER, ["the file names no wavelength: copper K-alpha was assumed; give --wavelength if it is another"]
+    lines = [
+        (wavelength, ratio)
+        for wavelength, ratio in zip(scan.radiation.wavelength_angstrom, scan.radiation.ratio, strict=True)
+        if 0.1 < wavelength < 5.0 and ratio > 0.0
+    ]
+    if not lines:
+        raise Unusable(f"the file's wavelengths {scan.radiation.wavelength_angstrom} angstrom are none of X-rays")
+    wavelengths, ratios = zip(*lines, strict=True)
+    if len(lines) == 1 and abs(wavelengths[0] - 1.5418) < 6e-4:
+        return COPPER, ["the file names the mean copper wavelength: its two K-alpha lines were assumed"]
+    return Radiation(wavelength_angstrom=wavelengths, ratio=ratios, anode=scan.radiation.anode), []
+
+
+def _points(scan: Scan, radiation: Radiation) -> tuple[Array, Array, Array, list[str]]:
+    """Return angles in ascending order, values, variances, and what was left out."""
+    angle = _two_theta_deg(scan.axis, radiation.wavelength_angstrom[0])
+    value = np.asarray(scan.values, dtype=float)
+    warnings = []
+    usable = np.isfinite(value) & np.isfinite(angle) & (angle > 0.0) & (angle < 180.0)
+    if not usable.all():
+        warnings.append(f"{int((~usable).sum())} of {len(usable)} points are no numbers or out of range; left out")
+    sigma = scan.sigma
+    order = np.argsort(angle[usable], kind="stable")
+    if np.any(np.diff(angle[usable]) <= 0) and not np.all(np.diff(angle[usable]) < 0):
+        warnings.append("the angles do not ascend; the points were put in order")
+    angle, value = angle[usable][order], value[usable][order]
+    if len(angle) < LEAST_POINTS:
+        raise Unusable(f"{len(angle)} usable points; at least {LEAST_POINTS} are needed")
+    if np.ptp(value) == 0.0:
+        raise Unusable(f"all {len(value)} intensities are {value[0]:g}: there is nothing to see")
+    if angle[-1] - angle[0] < 1.0:
+        raise Unusable(f"the scan covers {angle[-1] - angle[0]:.2f} deg; at least 1 deg is needed")
+    if (value < 0.0).any():
+        warnings.append(f"{int((value < 0).sum())} intensities are negative: a background was taken off before")
+    if scan.counts is not None or _looks_counted(value):
+        variance = _counting_variance(scan, usable, order, value)
+    elif sigma is not None and np.all(sigma > 0):
+        variance = sigma[usable][order] ** 2
+    else:
+        variance = _estimated_variance(value)
+        warnings.append("the intensities are no counts: their noise was estimated from the scatter of neighbours")
+    warnings += _saturation(value)
+    return angle, value, np.maximum(variance, 1e-12 * np.ptp(value) ** 2), warnings
+
+
+def _two_theta_deg(axis: Axis, wavelength_angstrom: float) -> Array:
+    match axis.quantity:
+        case "two_theta":
+            return axis.values
+        case "unknown" if axis.values.min() >= 0.0 and axis.values.max() <= 180.0:
+            return axis.values
+        case "q" | "d_spacing":
+            per_angstrom = {"/nm": 0.1, "nm": 0.1}.get(axis.unit, 1.0)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                q = axis.values * per_angstrom if axis.quantity == "q" else 2.0 * np.pi / (axis.values / per_angstrom)
+                return 2.0 * np.degrees(np.arcsin(q * wavelength_angstrom / (4.0 * np.pi)))
+    raise Unusable(f"the axis is {axis.quantity} in {axis.unit}, not 2 theta, q or d of a diffractogram")
+
+
+def _looks_counted(value: Array) -> bool:
+    """Say whether values are whole, as counts are, and many enough to tell."""
+    return bool(np.all(value == np.round(value)) and value.min() >= 0.0 and len(np.unique(value)) > 8)
+
+
+def _counting_variance(scan: Scan, usable: NDArray[np.bool_], order: NDArray[np.int64], value: Array) -> Array:
+    counts = value if scan.counts is None else np.asarray(scan.counts, float)[usable][order]
+    gain = np.where(counts > 0, value / np.maximum(counts, 1e-300), 1.0)
+    # the variance of a rate of which few counts are known is better told by its neighbours than by itself
+    return gaussian_filter1d(np.maximum(counts, 0.0), 2.0) * gain**2 + gain**2
+
+
+def _estimated_variance(value: Array) -> Array:
+    second = (value[2:] - 2.0 * value[1:-1] + value[:-2]) / np.sqrt(6.0)
+    quiet = 1.4826 * percentile_filter(np.abs(second), 50, size=min(201, len(second)))
+    floor = 1.4826 * float(np.median(np.abs(second)))
+    quiet = np.pad(np.maximum(quiet, 0.3 * floor), 1, mode="edge")
+    # noise grows with the root of the intensity, as far as it is counting
+    level = np.maximum(gaussian_filter1d(value, 2.0), 0.0)
+    typical = max(float(np.median(level)), 1e-12 * float(np.ptp(value)))
+    return quiet**2 * np.maximum(level / typical, 1.0)
+
+
+def _saturation(value: Array) -> list[str]:
+    """Say so where the highest value repeats, as that of a detector that cannot count faster."""
+    top = float(value.max())
+    flat = np.flatnonzero(value == top)
+    if len(flat) >= 4 and np.any(np.diff(flat) == 1) and top > 50.0 * max(float(np.median(value)), 1e-9):
+        return [f"{len(flat)} points have the highest value, {top:g}: the detector may have been saturated"]
+    return []
+
+
+def _typical_width_deg(angle: Array, value: Array, variance: Array, native: float) -> float:
+    """Return the width that a fifth of the strong peaks stay below, measured at half height."""
+    level = gaussian_filter1d(value, 1.0)
+    noise = float(np.sqrt(np.median(variance)))
+    peaks, facts = find_peaks(level, prominence=max(8.0 * noise, 0.02 * float(np.ptp(level))))
+    if not len(peaks):
+        return 0.15
+    strongest = np.argsort(-facts["prominences"])[:25]
+    widths = peak_widths(level, peaks[strongest], rel_height=0.5)[0]
+    # the smoothing itself broadened them
+    true = np.sqrt(np.maximum(widths**2 - 2.355**2, 1.5**2)) * native
+    return float(np.quantile(true, 0.2))
+
+
+def _binned(grid: Grid, angle: Array, value: Array, variance: Array) -> tuple[Array, Array]:
+    """Average points into steps; a step without a point has infinite variance."""
+    index = np.clip(np.round((angle - grid.start_deg) / grid.step_deg).astype(int), 0, grid.n - 1)
+    # where steps are as fine as the data, a point also belongs a little to its neighbour: interpolate instead
+    if grid.step_deg < 1.5 * float(np.median(np.diff(angle))):
+        at = grid.start_deg + grid.step_deg * np.arange(grid.n)
+        near = np.abs(angle[np.clip(np.searchsorted(angle, at), 1, len(angle) - 1)] - at)
+        near = np.minimum(near, np.abs(angle[np.clip(np.searchsorted(angle, at) - 1, 0, len(angle) - 1)] - at))
+        empty = near > 1.5 * grid.step_deg
+        return np.interp(at, angle, value), np.where(empty, np.inf, np.interp(at, angle, variance))
+    counts = np.bincount(index, minlength=grid.n)
+    filled = np.maximum(counts, 1)
+    mean = np.bincount(index, weights=value, minlength=grid.n) / filled
+    summed = np.bincount(index, weights=variance, minlength=grid.n) / filled**2
+    return np.interp(np.arange(grid.n), np.flatnonzero(counts), mean[counts > 0]), np.where(counts > 0, summed, np.inf)
+
+
+def _baseline(intensity: Array, seen: NDArray[np.bool_], step_deg: float) -> Array:
+    half = max(2, int(round(2.5 / step_deg)))
+    half = min(half, (len(intensity) - 1) // 2)
+    smoothed = gaussian_filter1d(intensity, max(1.0, 0.05 / step_deg))
+    found, _ = Baseline(check_finite=False).snip(smoothed, max_half_window=half, decreasing=True, smooth_half_window=2)
+    return np.minimum(found, smoothed) if seen.all() else np.where(seen, np.minimum(found, smoothed), smoothed)
+
+
+def _background_columns(grid: Grid) -> tuple[Array, Array]:
+    angle = grid.start_deg + grid.step_deg * np.arange(grid.n)
+    x = np.linspace(-1.0, 1.0, grid.n)
+    degree = min(SMOOTH_DEGREE, max(2, int((angle[-1] - angle[0]) / 6.0)))
+    smooth = np.column_stack([np.polynomial.chebyshev.chebvander(x, degree), angle[0] / np.maximum(angle, 1.0)])
+    centres = np.arange(max(angle[0], 12.0), min(angle[-1], 60.0), HUMP_FWHM_DEG / 2.0)
+    return smooth, np.exp(-4.0 * np.log(2.0) * ((angle[:, None] - centres) / HUMP_FWHM_DEG) ** 2)
+
+
+def as_data(pattern: Pattern) -> Data:
+    """Return a pattern as a fit takes it."""
+    return Data(
+        grid=pattern.grid,
+        intensity=torch.tensor(pattern.intensity)[None],
+        weight=torch.tensor(pattern.weight)[None],
+        background=torch.tensor(np.concatenate([pattern.smooth, pattern.humps], axis=1)),
+        baseline=torch.tensor(pattern.baseline)[None],
+        n_free=pattern.smooth.shape[1],
+        width_deg=torch.tensor([float(np.clip(0.6 * pattern.width_deg, *INSTRUMENT_DEG))], dtype=torch.float64),
+    )

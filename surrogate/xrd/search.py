@@ -1,0 +1,316 @@
+"""The search for phase sets: forward by evidence, with exchanges and removals, keeping all that was tried.
+
+Trying a candidate beside phases that are frozen is cheap; only the best few are then refined together with them. What
+is kept is the evidence of every set that was refined: probabilities come from all of them, not from the best alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from surrogate.xrd.atlas import Atlas
+from surrogate.xrd.fit import Fitted, Task, fit, start
+from surrogate.xrd.model import Parameters
+from surrogate.xrd.pattern import Pattern, as_data
+from surrogate.xrd.screen import Score, Screen, make_screen, score
+
+Array = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchSettings:
+    """How far to look."""
+
+    max_phases: int = 5
+    n_screened: int = 8
+    """Candidates of the first level."""
+    n_later: int = 5
+    """Candidates of each later level."""
+    n_narrowed: int = 3
+    """Candidates whose shapes are refined well beside the frozen phases."""
+    n_joint: int = 3
+    """Candidates that are refined together with the phases before them."""
+    least_gain: float = 12.0
+    """Fall of chi squared, by screening, that makes a candidate worth a try."""
+    margin: float = 30.0
+    """Candidates whose fit beside the frozen phases is worse by more (in nats) are not refined together with them."""
+    rough_steps: int = 3
+    narrow_steps: int = 4
+    joint_steps: int = 8
+    log_prior_odds: float = -3.0
+    """Of each phase, before anything is measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hypothesis:
+    """A set of phases, refined."""
+
+    phases: tuple[int, ...]
+    """Indices into the atlas, ascending."""
+    log_evidence: float
+    """With the prior of the set."""
+    chi_squared: float
+    fitted: Fitted | None
+    """One row; None for a set whose fit was not kept."""
+
+
+@dataclass(slots=True)
+class _Record:
+    """All sets that were refined."""
+
+    found: dict[tuple[int, ...], Hypothesis] = field(default_factory=dict)
+
+    def add(self, hypothesis: Hypothesis) -> None:
+        known = self.found.get(hypothesis.phases)
+        if known is None or known.log_evidence < hypothesis.log_evidence:
+            self.found[hypothesis.phases] = hypothesis
+
+    @property
+    def best(self) -> Hypothesis:
+        return max(self.found.values(), key=lambda one: one.log_evidence)
+
+
+class Searcher:
+    """Finds the phase sets of patterns in one library."""
+
+    def __init__(
+        self, atlas: Atlas, *, settings: SearchSettings = SearchSettings(), log_odds: Array | None = None
+    ) -> None:
+        self.atlas = atlas
+        self.settings = settings
+        self._screen: Screen | None = make_screen(atlas) if atlas.n_phases else None
+        self.log_odds = np.full(atlas.n_phases, settings.log_prior_odds) if log_odds is None else log_odds
+
+    def search(self, pattern: Pattern) -> list[Hypothesis]:
+        """Return all sets that were tried, the most probable first; the empty set is among them."""
+        return _Search(self, pattern).run()
+
+    def model(self, pattern: Pattern, hypothesis: Hypothesis) -> tuple[Array, Array]:
+        """Return a hypothesis' model of a pattern and its background, ``n`` each."""
+        if hypothesis.fitted is None:
+            return pattern.baseline, pattern.baseline
+        columns = np.concatenate([pattern.smooth, pattern.humps], axis=1)
+        background = columns @ hypothesis.fitted.coefficients[0].numpy()
+        return background + (hypothesis.fitted.scales @ hypothesis.fitted.profile).numpy(), background
+
+    @property
+    def screen(self) -> Screen:
+        """Return the transformed lines of the library."""
+        if self._screen is None:
+            raise ValueError("the library is empty")
+        return self._screen
+
+    def log_prior(self, phases: tuple[int, ...]) -> float:
+        """Return the logarithm of a set's prior odds."""
+        return float(sum(self.log_odds[phase] for phase in phases))
+
+
+class _Search:
+    def __init__(self, searcher: Searcher, pattern: Pattern) -> None:
+        self.searcher, self.pattern = searcher, pattern
+        self.atlas, self.settings = searcher.atlas, searcher.settings
+        self.data = as_data(pattern)
+        self.record = _Record()
+        self.children: dict[tuple[int, ...], list[Hypothesis]] = {}
+
+    def run(self) -> list[Hypothesis]:
+        """Search, and return what was tried."""
+        current = self._refined((), None, steps=1)
+        if self.atlas.n_phases:
+            current = self._grown(current, first=True)
+            for _ in range(2):
+                exchanged = self._exchanged(current)
+                if exchanged is current:
+                    break
+                current = self._grown(exchanged, first=False)
+        return sorted(self.record.found.values(), key=lambda one: -one.log_evidence)
+
+    def _grown(self, current: Hypothesis, *, first: bool) -> Hypothesis:
+        """Add phases for as long as the evidence rises."""
+        while len(current.phases) < self.settings.max_phases:
+            is_first = first and not current.phases
+            n_tried = self.settings.n_screened if is_first else self.settings.n_later
+            children = self._children(current, n_tried)
+            if not children:
+                return current
+            best = max(children, key=lambda one: one.log_evidence)
+            if best.log_evidence <= current.log_evidence:
+                return current
+            current = best
+        return current
+
+    def _children(self, parent: Hypothesis, n_tried: int) -> list[Hypothesis]:
+        """Try the best candidates beside a parent's phases, and refine the best of them together."""
+        if (known := self.children.get(parent.phases)) is not None:
+            return known
+        candidates, scores = self._candidates(parent, n_tried)
+        children = []
+        if candidates:
+            rough = self._alone(parent, self._begun(candidates, scores), self.settings.rough_steps)
+            kept = self._ranked(rough)[: self.settings.n_narrowed]
+            fine = self._alone(parent, _picked(rough.parameters, kept), self.settings.narrow_steps)
+            children = self._joint(parent, fine)
+        self.children[parent.phases] = children
+        return children
+
+    def _ranked(self, alone: Fitted) -> list[int]:
+        """Return the rows of candidates, the most probable first."""
+        odds = torch.tensor([self._odds(one) for one in alone.parameters.phase.tolist()])
+        return torch.argsort(alone.objective - odds).tolist()
+
+    def _joint(self, parent: Hypothesis, alone: Fitted) -> list[Hypothesis]:
+        """Refine the best candidates together with the parent's phases."""
+        children: list[Hypothesis] = []
+        ranked = self._ranked(alone)
+        for number in ranked[: self.settings.n_joint]:
+            behind = float(alone.objective[number] - alone.objective[ranked[0]])
+            if float(alone.scales[number]) <= 0.0 or behind > self.settings.margin:
+                continue
+            phases = (*parent.phases, int(alone.parameters.phase[number]))
+            known = self.record.found.get(tuple(sorted(phases)))
+            children.append(known or self._refined(phases, self._joined(parent, alone, number)))
+        return children
+
+    def _odds(self, phase: int) -> float:
+        return self.searcher.log_prior((phase,))
+
+    def _candidates(self, parent: Hypothesis, n_tried: int) -> tuple[list[int], Score]:
+        background = model = self.pattern.baseline
+        shared = None
+        if parent.fitted is not None and parent.phases:
+            model, background = self.searcher.model(self.pattern, parent)
+            shared = parent.fitted.parameters.shared[0].numpy()
+        height = np.maximum(self.pattern.intensity - background, 0.0)
+        found = score(self.searcher.screen, self.pattern, self.pattern.intensity - model, height=height, shared=shared)
+        gain = found.gain.copy()
+        gain[list(parent.phases)] = 0.0
+        least = max(self.settings.least_gain, LEAST_SHARE * float(gain.max()))
+        ranked = np.argsort(-(gain + 2.0 * self.searcher.log_odds), kind="stable")
+        order = [int(one) for one in ranked if gain[one] > least][:n_tried]
+        return order, Score(gain=gain[order], strain=found.strain[order], zero_deg=found.zero_deg[order])
+
+    def _alone(self, parent: Hypothesis, begin: Parameters, steps: int) -> Fitted:
+        """Refine each candidate by itself, beside the frozen profiles of the parent's phases."""
+        r = len(begin.phase)
+        frozen = None
+        if parent.fitted is not None and parent.phases:
+            frozen = parent.fitted.profile.T
+            begin = begin.with_(shared=parent.fitted.parameters.shared.expand(r, 3).clone())
+        return fit(self.atlas, self._task(r, frozen), begin, steps=steps, shared_free=frozen is None, tolerance=0.5)
+
+    def _begun(self, phases: Sequence[int], scores: Score | None = None) -> Parameters:
+        """Return parameters of phases in rows of their own, at their priors but for what screening found."""
+        phase, rows = torch.tensor(phases, dtype=torch.int64), torch.arange(len(phases))
+        begin = start(self.atlas, phase, rows, width_deg=self.data.width_deg.expand(len(phases)))
+        if scores is None:
+            return begin
+        # spacings that grow by a part shrink their squared inverses by two parts
+        strain = -2.0 * torch.tensor(scores.strain)[:, None] * self.atlas.isotropic[phase]
+        begin.shared[:, 0] = torch.tensor(scores.zero_deg)
+        return begin.with_(strain=strain)
+
+    def _task(self, r: int, frozen: Tensor | None = None) -> Task:
+        none = torch.zeros(self.data.grid.n, 0, dtype=torch.float64)
+        return Task(
+            data=self.data,
+            pattern=torch.zeros(r, dtype=torch.int64),
+            frozen=(none if frozen is None else frozen)[None],
+        )
+
+    def _joined(self, parent: Hypothesis, alone: Fitted, number: int) -> Parameters:
+        """Return the parameters of a parent's phases and one candidate beside them."""
+        one = alone.parameters
+        own = {name: getattr(one, name)[number : number + 1] for name in _OWN}
+        shared = one.shared[number : number + 1]
+        if parent.fitted is not None and parent.phases:
+            before = parent.fitted.parameters
+            own = {name: torch.cat([getattr(before, name), own[name]]) for name in _OWN}
+            shared = before.shared
+        return Parameters(row=torch.zeros(len(own["phase"]), dtype=torch.int64), shared=shared, **own)
+
+    def _refined(self, phases: tuple[int, ...], begin: Parameters | None, *, steps: int | None = None) -> Hypothesis:
+        """Refine a set, drop phases that vanish, and record what is left."""
+        if begin is None:
+            apart = self._begun(phases)
+            begin = apart.with_(row=torch.zeros_like(apart.row), shared=self._begun((0,)).shared)
+        fitted = fit(self.atlas, self._task(1), begin, steps=steps or self.settings.joint_steps)
+        if bool((fitted.scales <= 0.0).any()):
+            return self._with_what_is_left(fitted)
+        order = torch.argsort(fitted.parameters.phase)
+        names = tuple(int(one) for one in fitted.parameters.phase[order])
+        hypothesis = Hypothesis(
+            phases=names,
+            log_evidence=float(fitted.log_evidence[0]) + self.searcher.log_prior(names),
+            chi_squared=float(fitted.chi_squared[0]),
+            fitted=fitted,
+        )
+        self.record.add(hypothesis)
+        return hypothesis
+
+    def _with_what_is_left(self, fitted: Fitted) -> Hypothesis:
+        """Refine the phases of a set that did not vanish beside the others."""
+        left = _picked(fitted.parameters, (fitted.scales > 0.0).nonzero()[:, 0].tolist())
+        phases = tuple(sorted(left.phase.tolist()))
+        if (known := self.record.found.get(phases)) is not None:
+            return known
+        return self._refined(phases, left.with_(row=torch.zeros_like(left.row), shared=fitted.parameters.shared))
+
+    def _exchanged(self, current: Hypothesis) -> Hypothesis:
+        """Take out each phase in turn, and put the best of the others in its place."""
+        best = current
+        for phase in current.phases:
+            rest = self._without(current, phase)
+            if rest.log_evidence > best.log_evidence:
+                best = rest
+            if not self._has_rival(rest, phase):
+                continue
+            for child in self._children(rest, self.settings.n_later):
+                if child.log_evidence > best.log_evidence:
+                    best = child
+        return best
+
+    def _has_rival(self, rest: Hypothesis, phase: int) -> bool:
+        """Say whether another phase could, by screening, do nearly what a phase does beside the rest."""
+        candidates, scores = self._candidates(rest, 2)
+        others = [gain for one, gain in zip(candidates, scores.gain, strict=True) if one != phase]
+        return phase not in candidates or bool(others and max(others) > RIVAL_SHARE * float(max(scores.gain)))
+
+    def _without(self, current: Hypothesis, phase: int) -> Hypothesis:
+        phases = tuple(one for one in current.phases if one != phase)
+        if (known := self.record.found.get(phases)) is not None:
+            return known
+        if current.fitted is None:
+            return self._refined(phases, None)
+        before = current.fitted.parameters
+        rest = _picked(before, (before.phase != phase).nonzero()[:, 0].tolist())
+        begin = rest.with_(row=torch.zeros_like(rest.row), shared=before.shared)
+        return self._refined(phases, begin, steps=3)
+
+
+def _picked(parameters: Parameters, entries: Sequence[int]) -> Parameters:
+    """Return some entries, each in a row of its own."""
+    index = torch.tensor(entries, dtype=torch.int64)
+    own = {name: getattr(parameters, name)[index] for name in _OWN}
+    return Parameters(row=torch.arange(len(index)), shared=parameters.shared[parameters.row[index]], **own)
+
+
+RIVAL_SHARE = 0.4
+"""Of a phase's gain by screening, from which another one is tried in its place."""
+LEAST_SHARE = 0.02
+"""Of the best candidate's gain by screening."""
+_OWN = ("phase", "strain", "texture", "log_size_nm", "log_microstrain")
+
+
+def probabilities(hypotheses: list[Hypothesis], *, temperature: float = 1.0) -> Array:
+    """Return the probability of each hypothesis among those tried."""
+    log = np.array([one.log_evidence for one in hypotheses]) / temperature
+    log -= log.max()
+    weights = np.exp(log)
+    return weights / weights.sum()

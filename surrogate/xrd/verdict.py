@@ -1,0 +1,67 @@
+"""What an identification comes to, in one phrase and a few sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from surrogate.xrd.result import Alternative, PhaseClaim, ResidualPeak, Verdict
+
+SURE = 0.5
+"""Probability of the best set below which nothing is claimed."""
+UNKNOWN = 0.5
+AMORPHOUS = 0.5
+"""Share of humps in all that is scattered above the smooth background, in a pattern without crystalline phase."""
+SOLID_SOLUTION_SIGMA = 3.0
+SOLID_SOLUTION_STRAIN = 0.003
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A verdict and why."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+
+
+def judge(
+    phases: Sequence[PhaseClaim],
+    alternatives: Sequence[Alternative],
+    *,
+    unknown_probability: float,
+    unknown_peaks: Sequence[ResidualPeak],
+    amorphous_fraction: float | None,
+    warnings: Sequence[str],
+) -> Judged:
+    """Return the verdict for a best set and its rivals."""
+    reasons = [*_solid_solutions(phases), *warnings]
+    if unknown_probability >= UNKNOWN:
+        return Judged(verdict="unknown phase present", reasons=(_unknown(unknown_probability, unknown_peaks), *reasons))
+    if alternatives and alternatives[0].probability < SURE:
+        return Judged(verdict="cannot tell", reasons=(_rivals(alternatives), *reasons))
+    if phases:
+        return Judged(verdict="identified", reasons=tuple(reasons))
+    if amorphous_fraction is not None and amorphous_fraction > AMORPHOUS:
+        return Judged(
+            verdict="amorphous", reasons=("there are humps, and no peaks of a phase in the library", *reasons)
+        )
+    return Judged(verdict="no crystalline phase", reasons=("no phase of the library is there", *reasons))
+
+
+def _rivals(alternatives: Sequence[Alternative]) -> str:
+    told = [f"{' + '.join(one.phases) or 'none'} ({one.probability:.2f})" for one in alternatives[:4]]
+    return f"the pattern does not decide between {', '.join(told)}; count longer, or add what the chemistry excludes"
+
+
+def _unknown(probability: float, peaks: Sequence[ResidualPeak]) -> str:
+    strongest = ", ".join(f"{peak.two_theta_deg:.2f}" for peak in peaks[:5])
+    where = f"; unexplained peaks at {strongest} deg" if strongest else ""
+    return f"something is there that the library does not hold (probability {probability:.2f}){where}"
+
+
+def _solid_solutions(phases: Sequence[PhaseClaim]) -> list[str]:
+    return [
+        f"the cell of {phase.name} is not the library's: a solid solution, strain or another temperature"
+        for phase in phases
+        if phase.is_solid_solution
+    ]

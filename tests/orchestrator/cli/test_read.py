@@ -1,0 +1,108 @@
+"""`labpilot read`: what files are, drawn and as JSON."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import typer
+
+from orchestrator.cli import main
+from orchestrator.cli.main import supervise
+
+SEEDS = Path(__file__).parents[2] / "surrogate" / "formats" / "seeds_xrd.py"
+seeds = SimpleNamespace(**runpy.run_path(str(SEEDS)))
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path, monkeypatch) -> Iterator[Path]:
+    """Work in a folder with two files, a broken one and one of another kind."""
+    (tmp_path / "rutile.xrdml").write_bytes(seeds.xrdml())
+    (tmp_path / "two.ras").write_bytes(seeds.ras(seeds.ras_scan(), seeds.ras_scan(FILE_SAMPLE="anatase")))
+    (tmp_path / "broken.xrdml").write_bytes(seeds.xrdml()[:700])
+    (tmp_path / "letter.pdf").write_bytes(b"%PDF-1.4 nothing")
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+
+
+def test_a_file_is_told_with_format_reader_check_hash_and_scan(capsys):
+    assert supervise(["read", "rutile.xrdml"]) == 0
+    out = capsys.readouterr().out
+    for words in (
+        "rutile.xrdml: PANalytical XRDML 1.5, read by ",
+        "checked by fairmat",
+        "sha256 ",
+        "2θ from 24.5 to 24.72 °",
+        "12, in steps of 0.02 °",
+        "whole counts up to 14602",
+        "1.5 s for each point",
+        "Cu 1.540598 Å, 1.544426 Å (x 0.5)",
+        "tube voltage:   45 kV",
+    ):
+        assert words in out
+
+
+def test_what_scans_have_in_common_is_told_once(capsys):
+    assert supervise(["read", "two.ras"]) == 0
+    out = capsys.readouterr().out
+    assert "scan 2, diffractogram 'anatase'" in out
+    assert out.count("tube voltage:") == 1
+    assert "warning: the header gives K-alpha 2 without its ratio" in out
+
+
+def test_one_bad_file_does_not_stop_the_others(capsys):
+    assert supervise(["read", "broken.xrdml", "missing.xy", "letter.pdf", "rutile.xrdml"]) == 3
+    told = capsys.readouterr()
+    assert "rutile.xrdml: PANalytical" in told.out
+    reasons = told.err.splitlines()
+    assert reasons[0].startswith("labpilot: broken.xrdml (xrdml): it is no whole XML")
+    assert reasons[1] == "labpilot: missing.xy cannot be read: No such file or directory"
+    assert reasons[2].startswith("labpilot: letter.pdf is of no known format; it begins with '%PDF")
+
+
+def test_json_holds_an_entry_for_each_file(capsys):
+    assert supervise(["read", "--json", "rutile.xrdml", "broken.xrdml"]) == 3
+    found = json.loads(capsys.readouterr().out)
+    scan = found[0]["scans"][0]
+    assert scan["axis"] == {"quantity": "two_theta", "unit": "deg", "first": 24.5, "last": 24.72, "points": 12}
+    assert (scan["has_counts"], scan["count_time_s"], scan["wavelength_ratio"]) == (True, 1.5, [1.0, 0.5])
+    assert found[1]["error"].startswith("broken.xrdml (xrdml)")
+
+
+def test_files_are_drawn(capsys):
+    assert supervise(["read", "rutile.xrdml", "two.ras", "--png", "a.png", "--html", "a.html"]) == 0
+    assert Path("a.png").read_bytes().startswith(b"\x89PNG")
+    assert Path("a.html").read_text().count("<section>") == 2
+    assert capsys.readouterr().out.endswith("a.png\na.html\n")
+
+
+def test_a_drawing_is_not_replaced_by_chance(capsys):
+    Path("a.png").write_text("mine")
+    assert supervise(["read", "rutile.xrdml", "--png", "a.png"]) == 2
+    assert capsys.readouterr().err == "labpilot: a.png exists; --force replaces it\n"
+    assert Path("a.png").read_text() == "mine"
+    assert supervise(["read", "rutile.xrdml", "--png", "a.png", "--force"]) == 0
+    assert Path("a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_drawing_in_no_folder_is_refused_before_reading(capsys):
+    assert supervise(["read", "rutile.xrdml", "--html", "none/a.html"]) == 2
+    assert capsys.readouterr() == ("", "labpilot: none is no directory\n")
+
+
+def test_of_many_scans_the_first_are_told(capsys):
+    Path("map.ras").write_bytes(seeds.ras(*[seeds.ras_scan()] * 30))
+    assert supervise(["read", "map.ras"]) == 0
+    out = capsys.readouterr().out
+    assert "scan 20," in out
+    assert "and 10 more scans" in out
+    assert "scan 21," not in out
+
+
+def test_the_command_is_in_the_help():
+    assert "read" in main.COMMANDS
+    assert isinstance(main._load("read"), typer.core.TyperCommand)
