@@ -77,6 +77,7 @@ ANALYSES: Mapping[str, Analysis] = {
     for analysis in (
         Analysis(name="stripe_gradient", version="1", module="surrogate.spectra.stripe_gradient"),
         Analysis(name="reading", version="1", module="surrogate.reading"),
+        Analysis(name="peaks", version="1", module="surrogate.spectra.peak_analysis"),
     )
 }
 """All analyses, by the name that a campaign file uses."""

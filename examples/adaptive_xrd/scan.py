@@ -27,11 +27,14 @@ from surrogate.xrd.search import Searcher
 
 CHEMISTRY = ("Ti", "O", "Si", "Al")
 SAMPLES: Mapping[str, Mapping[str, float]] = {
-    "1": {"anatase": 0.85, "brookite": 0.15, "crystallite_nm": 30.0},
+    "1": {"anatase": 0.92, "brookite": 0.08, "crystallite_nm": 20.0},
     "2": {"rutile": 0.6, "anatase": 0.4},
-    "3": {"corundum": 0.9, "quartz": 0.1, "strain": 0.002},
+    "3": {"corundum": 0.93, "quartz": 0.07, "strain": 0.002},
 }
 """What truly lies at each place of the changer; the analysis is not told."""
+
+TUBE_INTENSITY = 0.15
+"""A beam narrowed for small samples; with all of it, the survey alone would do."""
 
 Say = Callable[[str], object]
 
@@ -75,10 +78,9 @@ def _counts(file: str) -> np.ndarray:
 
 def _line(window: Window, scan: AdaptiveScan) -> str:
     belief = scan.belief()
-    return (
-        f"{scan.spent_s:5.0f} s  {window.start_deg:6.2f} to {window.stop_deg:6.2f} deg, {window.count_time_s:.2f} s a point"
-        f"  ->  {' + '.join(belief.phases) or 'nothing'}  P {belief.probability:.3f}"
-    )
+    where = f"{window.start_deg:5.1f} to {window.stop_deg:5.1f} deg, {window.count_time_s:.2f} s a point"
+    what = " + ".join(belief.phases) or "nothing"
+    return f"{scan.spent_s:5.0f} s  {where}  ->  {what}  P {belief.probability:.3f}"
 
 
 def measure(
@@ -87,12 +89,8 @@ def measure(
     """Load a sample of the simulated diffractometer, and scan it."""
     loop = VirtualLoop()
     clock = VirtualClock(loop)
-    world = SimulatedDiffractometer(
-        state=WorldFile(":memory:"),
-        clock=clock,
-        seed=seed,
-        options={"samples": {k: dict(v) for k, v in SAMPLES.items()}},
-    )
+    options = {"samples": {place: dict(facts) for place, facts in SAMPLES.items()}, "tube_intensity": TUBE_INTENSITY}
+    world = SimulatedDiffractometer(state=WorldFile(":memory:"), clock=clock, seed=seed, options=options)
     driver = DiffractometerDriver(MemoryLink(world.instruments["xrd"], clock, name="sim:diffractometer/xrd"), clock)
     searcher = Searcher(make_atlas(embedded_library().within(CHEMISTRY).phases))
     scan = AdaptiveScan(searcher, settings)

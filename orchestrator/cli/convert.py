@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.errors import InputError
+from orchestrator.errors import InputError, StorageError
 
 if TYPE_CHECKING:
     from surrogate.formats.record import Axis, MeasurementFile, Quantity, Scan
@@ -36,7 +36,7 @@ AXES: dict[str, tuple[Quantity, str]] = {
 
 
 def command(
-    file: Annotated[Path, typer.Argument(help="A file that `labpilot read` reads.")],
+    file: Annotated[Path, typer.Argument(help="A file that `labpilot read` reads.", readable=False)],
     to: Annotated[Target, typer.Option(help="NeXus keeps everything; CSV and Parquet have a file for each scan.")],
     out: Annotated[Path | None, typer.Option(help="Where to; by default beside the file, with its name.")] = None,
     axis: Annotated[str | None, typer.Option(help=f"Convert the axis to {', '.join(AXES)}.")] = None,
@@ -76,6 +76,8 @@ def _write(to: Target, path: Path, file: MeasurementFile, *, force: bool) -> lis
         return WRITERS[to](path, file, force=force)
     except Exists as error:
         raise InputError(f"{error}; --force replaces it") from error
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def converted_file(file: MeasurementFile, name: str, wavelength_angstrom: float | None) -> MeasurementFile:

@@ -114,9 +114,10 @@ def _elements(chemistry: str) -> list[str]:
 
 
 def _identifier(library: Library, *, wavelength: float | None, max_phases: int) -> Identifier:
-    from surrogate.xrd.identify import Identifier, Settings
+    from surrogate.xrd.identify import Identifier, Settings, default_tables
 
-    return Identifier(library, settings=Settings(max_phases=max_phases, wavelength_angstrom=wavelength))
+    settings = Settings(max_phases=max_phases, wavelength_angstrom=wavelength, tables=default_tables())
+    return Identifier(library, settings=settings)
 
 
 def _origin(phases: Path | None, chemistry: str | None) -> str:

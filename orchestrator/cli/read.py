@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.errors import InputError
+from orchestrator.cli.json_list import JsonList
+from orchestrator.cli.results_file import STDOUT
+from orchestrator.errors import InputError, StorageError
 
 if TYPE_CHECKING:
     from surrogate.formats.record import MeasurementFile
@@ -20,7 +21,11 @@ MOST_TOLD = 20
 
 
 def command(
-    files: Annotated[list[Path], typer.Argument(help="Files of diffractometers and spectrometers, of any make.")],
+    files: Annotated[
+        list[Path],
+        # what cannot be read is said of each file, and does not stop the others
+        typer.Argument(help="Files of diffractometers and spectrometers, of any make.", readable=False),
+    ],
     png: Annotated[Path | None, typer.Option(help="Draw them to this picture.")] = None,
     html: Annotated[Path | None, typer.Option(help="Draw them to this page, which needs no network.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON for a program.")] = False,
@@ -31,21 +36,19 @@ def command(
     from surrogate.formats.draw import MOST_FILES
 
     shown: list[MeasurementFile] = []  # no more than are drawn are kept: there may be thousands
-    told: list[dict[str, Any]] = []
     failed = 0
-    for path in files:
-        found = read_or_reason(path)
-        if isinstance(found, str):
-            print(f"labpilot: {found}", file=sys.stderr)
-            failed += 1
-        elif len(shown) < MOST_FILES:
-            shown.append(found)
-        if as_json:
-            told.append({"file": str(path), **({"error": found} if isinstance(found, str) else as_dict(found))})
-        elif not isinstance(found, str):
-            print_file(found)
-    if as_json:
-        print(json.dumps(told, ensure_ascii=False, indent=1))
+    with JsonList(STDOUT if as_json else None) as told:
+        for path in files:
+            found = read_or_reason(path)
+            if isinstance(found, str):
+                print(f"labpilot: {found}", file=sys.stderr)
+                failed += 1
+            elif (png or html) and len(shown) < MOST_FILES:
+                shown.append(found)
+            if as_json:
+                told.add({"file": str(path), **({"error": found} if isinstance(found, str) else as_dict(found))})
+            elif not isinstance(found, str):
+                print_file(found)
     _draw(shown, png, html, force=force, quiet=as_json)
     if (png or html) and (left := len(files) - failed - len(shown)):
         print(f"labpilot: {left} more files are not drawn; {MOST_FILES} are at most", file=sys.stderr)
@@ -60,6 +63,8 @@ def read_or_reason(path: Path) -> MeasurementFile | str:
         return read_file(path)
     except FormatError as error:
         return str(error)
+    except IsADirectoryError:
+        return f"{path} is a directory; name the files in it"
     except OSError as error:
         return f"{path} cannot be read: {error.strerror or error}"
 
@@ -70,17 +75,17 @@ def print_file(file: MeasurementFile) -> None:
 
     print(f"{file.name}: {source_words(file)}")
     print(f"  sha256 {file.sha256}")
+    before: dict[str, str] = {}
     for number, scan in enumerate(file.scans[:MOST_TOLD], start=1):
         title = f" {scan.title!r}" if scan.title else ""
-        print(f"  {scan.kind}{title}" if len(file.scans) == 1 else f"  scan {number}, {scan.kind}{title}")
-        for name, text in summary(scan):
-            print(f"    {name + ':':<15} {text}")
-        # what all scans have in common is told once
-        before = {} if number == 1 else file.scans[number - 2].facts
-        rows = facts_table(scan)
-        for (name, text), (key, value) in zip(rows, scan.facts.items(), strict=True):
-            if before.get(key) != value:
-                print(f"    {name + ':':<15} {' '.join(text.split())[:200]}")
+        rows = dict([*summary(scan), *facts_table(scan)])
+        # what a scan has in common with the one before is told once
+        new = {name: text for name, text in rows.items() if before.get(name) != text}
+        same = "" if new else ", the same"
+        print(f"  {scan.kind}{title}" if len(file.scans) == 1 else f"  scan {number}, {scan.kind}{title}{same}")
+        for name, text in new.items():
+            print(f"    {name + ':':<15} {' '.join(text.split())[:200]}")
+        before = rows
     if len(file.scans) > MOST_TOLD:
         print(f"  and {len(file.scans) - MOST_TOLD} more scans")
     for warning in file.warnings:
@@ -146,15 +151,14 @@ def _draw(read: list[MeasurementFile], png: Path | None, html: Path | None, *, f
         return
     from surrogate.formats.draw import page
     from surrogate.formats.draw import png as picture
-    from surrogate.formats.write import write_safely
+    from surrogate.formats.write import put, write_safely
 
     for path, draw in ((png, lambda: picture(read)), (html, lambda: page(read).encode())):
         if path is not None:
             data = draw()
-            write_safely(path, lambda part, data=data: _put(part, data), force=force)
+            try:
+                write_safely(path, lambda part, data=data: put(part, data), force=force)
+            except OSError as error:
+                raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
             if not quiet:
                 print(path)
-
-
-def _put(path: Path, data: bytes) -> None:
-    path.write_bytes(data)

@@ -66,7 +66,7 @@ def _numbers(what: str, left: Array, right: Array, *, nothing: float) -> Iterato
         gap = np.where(same, 0.0, np.abs(left - right))
         # each point by itself: beside a spike of a billion, 1 and 100 are not the same
         allowed = np.maximum(AGREEMENT * np.minimum(np.abs(left), np.abs(right)), nothing * _middle(left))
-        apart = ~(gap <= allowed)
+        apart = ~(same | (np.isfinite(gap) & (gap <= allowed)))
     if apart.any():
         worst = int(np.argmax(np.where(apart, np.nan_to_num(gap, nan=np.inf), -1.0)))
         yield f"different {what} in SCAN: {left[worst]:.8g} and {right[worst]:.8g} at point {worst + 1}"

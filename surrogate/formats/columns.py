@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from surrogate.formats.axes import oddities
+from surrogate.formats.columns_foreign import foreign
 from surrogate.formats.columns_names import AxisName, ValueName, axis_named, is_index, says_something, value_named
 from surrogate.formats.columns_radiation import radiation_in
 from surrogate.formats.columns_table import Table, has_table, table_of
@@ -23,7 +24,7 @@ from surrogate.formats.record import Array, Axis, Content, Radiation, Scan, coun
 from surrogate.formats.text import are_counts, decode, facts_of, lines_of, number
 
 _HEAD = 1 << 16
-_FOREIGN = (b"<", b"{", b"##", b"*RAS_", b"PK\x03\x04", b"%PDF", b"%!PS", b"data_", b"\x89HDF")
+_FOREIGN = (b"<", b"{", b"PK\x03\x04", b"%PDF", b"%!PS", b"\x89HDF")
 _AXIS_LINE = re.compile(r"^x[-_ ]?(?:axis|label|unit|units)\w*\s*[:=]\s*(.+)$", re.IGNORECASE)
 _OF_DIFFRACTION = ("two_theta", "omega", "q", "d_spacing")
 MOST_SCANS = 1024
@@ -31,7 +32,7 @@ MOST_WARNINGS = 20
 
 
 def recognises(data: bytes) -> bool:
-    """Say whether bytes are text with a table of numbers that no other reader takes."""
+    """Say whether bytes are text with a table of numbers that no other reader takes, be it of another format."""
     if data.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(_FOREIGN):
         return False
     try:
@@ -39,16 +40,20 @@ def recognises(data: bytes) -> bool:
     except NotUnderstood:
         return False
     others = (reader for reader in readers() if reader.module != __name__ and not reader.checks)
-    return has_table(lines) and not any(reader.recognises(data) for reader in others)
+    is_text = has_table(lines) or bool(foreign(lines))
+    return is_text and not any(reader.recognises(data) for reader in others)
 
 
 def read(data: bytes) -> Content:
     """Read a table of numbers in text.
 
     Raises:
-        NotUnderstood: It holds no table, none with an axis, or one that can be read in two ways.
+        NotUnderstood: It holds no table, none with an axis, one that can be read in two ways, or one of another format.
     """
-    table = table_of(lines_of(decode(data)))
+    lines = lines_of(decode(data))
+    if reason := foreign(lines):
+        raise NotUnderstood(reason)
+    table = table_of(lines)
     return content_of(table, format=f"text of {table.values.shape[1]} columns")
 
 
@@ -270,7 +275,6 @@ def _values(
         fields = {**counted(y), "quantity": quantity}
         if not photons:
             fields["sigma"] = None
-            warnings.append("counts of a spectrometer are no single photons; they have no Poisson sigma")
     if not fields["unit"]:
         fields["unit"] = _plain_unit(y, quantity, warnings)
     return fields if sigma is None else {**fields, "sigma": sigma}

@@ -287,4 +287,6 @@ def _skipped(lines: Sequence[str], odd: list[int], within: int, rows: int) -> tu
     after = [index for index in odd[within:] if any(character.isdigit() for character in lines[index])]
     said = [f"line {index + 1}, {lines[index].strip()[:40]!r}, is no row of the table and was left out" for index in
             [*odd[:within][:3], *after[:1]]]  # fmt: skip
+    if has_table([lines[index] for index in after[:TRIED_LINES]]):
+        said[-1] = f"a second table, {len(after)} lines from line {after[0] + 1} on, was left out"
     return tuple(said + ([f"{within - 3} more lines were left out"] if within > 3 else []))

@@ -14,45 +14,57 @@ from surrogate.formats.words import axis_words, facts_table, source_words, summa
 
 MOST_FILES = 24
 MOST_CURVES = 8
-"""Curves of one file that are drawn: more cannot be told apart."""
+"""Curves of one plot that are drawn: more cannot be told apart."""
+MOST_PLOTS = 6
+"""Plots of one file, where its scans have different axes or units."""
 INK, PALE, GRID = "#1f2937", "#6b7280", "#e5e7eb"
 COLOURS = ("#1d4ed8", "#c2410c", "#047857", "#7e22ce", "#b91c1c", "#0e7490", "#a16207", "#be185d")
 _LONGEST_HEADER = 20_000
 
 
+def alike(file: MeasurementFile) -> list[list[tuple[int, Scan]]]:
+    """Part the scans of a file, with their numbers from 1 on, into those that one plot can show: of one axis and unit.
+
+    At most `MOST_PLOTS` such groups are returned.
+    """
+    groups: dict[tuple[str, ...], list[tuple[int, Scan]]] = {}
+    for number, scan in enumerate(file.scans, start=1):
+        groups.setdefault((scan.axis.quantity, scan.axis.unit, scan.quantity, scan.unit), []).append((number, scan))
+    return list(groups.values())[:MOST_PLOTS]
+
+
 def png(files: Sequence[MeasurementFile], *, width_in: float = 9.0, dpi: int = 150) -> bytes:
-    """Return a picture with a panel for each file; diffractograms on a square-root scale, where noise is even."""
+    """Return a picture with panels for each file; diffractograms on a square-root scale, where noise is even."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    shown = tuple(files[:MOST_FILES])
-    figure = Figure(figsize=(width_in, 0.2 + 3.6 * len(shown)), dpi=dpi, facecolor="white", layout="constrained")
+    panels = [(file, group) for file in files[:MOST_FILES] for group in alike(file)][:MOST_FILES]
+    figure = Figure(figsize=(width_in, 0.2 + 3.6 * len(panels)), dpi=dpi, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(h_pad=0.14, w_pad=0.1)  # type: ignore[union-attr] # it is there: see layout above
-    for axes, file in zip(figure.subplots(len(shown), 1, squeeze=False)[:, 0], shown, strict=True):
-        _panel(axes, file)
+    for axes, (file, group) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
+        _panel(axes, file, group)
     out = io.BytesIO()
     figure.savefig(out, format="png")
     return out.getvalue()
 
 
-def _panel(axes: Any, file: MeasurementFile) -> None:
-    scans = file.scans[:MOST_CURVES]
-    roots = any(scan.kind == "diffractogram" for scan in scans)
-    for place, (scan, colour) in enumerate(zip(scans, COLOURS, strict=False), start=1):
+def _panel(axes: Any, file: MeasurementFile, group: Sequence[tuple[int, Scan]]) -> None:
+    shown, first = group[:MOST_CURVES], group[0][1]
+    roots = first.kind == "diffractogram"
+    for (number, scan), colour in zip(shown, COLOURS, strict=False):
         x, y = scan.axis.values, scan.values
-        if scan.sigma is not None and len(scans) == 1:
+        if scan.sigma is not None and len(shown) == 1:
             axes.fill_between(x, y - scan.sigma, y + scan.sigma, color=colour, alpha=0.18, linewidth=0)
-        axes.plot(x, y, color=colour, linewidth=0.9, label=_name(scan, place))
+        axes.plot(x, y, color=colour, linewidth=0.9, label=_name(scan, number))
     if roots:
         axes.set_yscale("function", functions=(_root, _square))
-        axes.set_yticks(root_ticks(max(float(np.nanmax(scan.values, initial=0.0)) for scan in scans)))
-    first = file.scans[0]
+        axes.set_yticks(root_ticks(max(float(np.nanmax(scan.values, initial=0.0)) for _, scan in shown)))
     axes.set_xlabel(axis_words(first.axis), color=INK)
     axes.set_ylabel(value_words(first) + (", square-root scale" if roots else ""), color=INK)
     if first.axis.quantity == "wavenumber":
         axes.invert_xaxis()
-    _style(axes, file, scans)
+    _style(axes, file, shown)
 
 
 def root_ticks(highest: float) -> list[float]:
@@ -76,7 +88,7 @@ def _square(y: Array) -> Array:
     return np.sign(y) * np.square(y)
 
 
-def _style(axes: Any, file: MeasurementFile, scans: Sequence[Scan]) -> None:
+def _style(axes: Any, file: MeasurementFile, shown: Sequence[tuple[int, Scan]]) -> None:
     axes.set_title(_short(file.name, 70) or file.format, loc="left", color=INK, fontsize=11, fontweight="bold", pad=19)
     axes.text(0.0, 1.03, source_words(file), transform=axes.transAxes, color=PALE, fontsize=8)
     axes.margins(x=0.01)
@@ -86,12 +98,19 @@ def _style(axes: Any, file: MeasurementFile, scans: Sequence[Scan]) -> None:
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(PALE)
-    notes = [f"{len(scans)} of {len(file.scans)} scans"] if len(scans) < len(file.scans) else []
+    notes = [_part(file, shown)] if len(shown) < len(file.scans) else []
     notes += [f"{len(file.warnings)} warning{'s' * (len(file.warnings) > 1)}"] if file.warnings else []
     if notes:
         axes.text(1.0, 1.03, ", ".join(notes), transform=axes.transAxes, color="#b45309", fontsize=8, ha="right")
-    if len(scans) > 1:
+    if len(shown) > 1:
         axes.legend(fontsize=8, frameon=False)
+
+
+def _part(file: MeasurementFile, shown: Sequence[tuple[int, Scan]]) -> str:
+    """Say which scans of a file are shown."""
+    if len(shown) == 1:
+        return f"scan {shown[0][0]} of {len(file.scans)}"
+    return f"{len(shown)} of {len(file.scans)} scans"
 
 
 def page(files: Sequence[MeasurementFile]) -> str:
@@ -117,7 +136,7 @@ def _section(file: MeasurementFile, number: int) -> str:
     return (
         f"<section><h2>{name}</h2><p class=source>{source}</p>"
         + (f"<ul class=warnings>{warnings}</ul>" if warnings else "")
-        + _plot(file, number)
+        + "".join(_plot(file, group, brings=(number, place) == (0, 0)) for place, group in enumerate(alike(file)))
         + f"<table>{rows}</table><p class=hash>sha256 {file.sha256}</p>"
         + (f"<details><summary>Original header</summary><pre>{header}</pre></details>" if header.strip() else "")
         + "</section>"
@@ -130,27 +149,27 @@ def _rows(file: MeasurementFile) -> list[tuple[str, str]]:
     return found + summary(first) + facts_table(first)
 
 
-def _plot(file: MeasurementFile, number: int) -> str:
+def _plot(file: MeasurementFile, group: Sequence[tuple[int, Scan]], *, brings: bool) -> str:
+    """Return a plot of scans of one kind, with plotly itself where it brings that along for all plots."""
     import plotly.graph_objects as go
     from plotly.io import to_html
 
     figure = go.Figure()
-    scans, first = file.scans[:MOST_CURVES], file.scans[0]
-    for place, (scan, colour) in enumerate(zip(scans, COLOURS, strict=False), start=1):
-        name = _name(scan, place)
+    shown, first = group[:MOST_CURVES], group[0][1]
+    for (number, scan), colour in zip(shown, COLOURS, strict=False):
         line = {"color": colour, "width": 1.2}
+        name = _name(scan, number)
         figure.add_trace(go.Scatter(x=scan.axis.values, y=scan.values, mode="lines", name=name, line=line))
-    figure.update_layout(**_layout(first, len(scans)))
+    figure.update_layout(**_layout(first, len(shown)))
     if first.axis.quantity == "wavenumber":
         figure.update_xaxes(autorange="reversed")
-    # the first plot brings plotly along, for all
-    return to_html(
-        figure, full_html=False, include_plotlyjs=number == 0, config={"displaylogo": False, "responsive": True}
-    )
+    part = f"<p class=source>{_part(file, shown)}</p>" if len(shown) < len(file.scans) else ""
+    config = {"displaylogo": False, "responsive": True}
+    return part + to_html(figure, full_html=False, include_plotlyjs=brings, config=config)
 
 
-def _name(scan: Scan, place: int) -> str:
-    return f"{place}: {_short(scan.title, 40)}" if scan.title else f"scan {place}"
+def _name(scan: Scan, number: int) -> str:
+    return f"{number}: {_short(scan.title, 40)}" if scan.title else f"scan {number}"
 
 
 def _layout(first: Scan, curves: int) -> dict[str, Any]:

@@ -11,16 +11,21 @@ import numpy as np
 
 from surrogate.formats.errors import NotUnderstood
 from surrogate.formats.record import Array, Axis, Content, Fact, Quantity, Radiation, Scan
+from surrogate.formats.text import decode, lines_of
 from surrogate.formats.write_csv import FIRST_LINE
 
 _COLUMN = re.compile(r"^(.+) \(([^()]*)\)$")
 _FACT = re.compile(r'^fact ("(?:[^"\\]|\\.)*"): (.*)$')
 MOST_COLUMNS = 6
+_HEAD = 256
 
 
 def recognises(data: bytes) -> bool:
     """Say whether its first line is that of our CSV."""
-    return data.startswith(FIRST_LINE.encode())
+    try:
+        return decode(data[:_HEAD]).lstrip().startswith(FIRST_LINE)
+    except NotUnderstood:
+        return False
 
 
 def read(data: bytes) -> Content:
@@ -29,11 +34,7 @@ def read(data: bytes) -> Content:
     Raises:
         NotUnderstood: It was changed so that it is none any more, or cut.
     """
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise NotUnderstood(f"it is no UTF-8 ({error})") from None
-    lines = text.replace("\r\n", "\n").split("\n")
+    lines = lines_of(decode(data).lstrip())
     above = [line[2:] for line in lines if line.startswith("# ")]
     body = [line for line in lines if line and not line.startswith("#")]
     said: dict[str, str] = {}
@@ -114,6 +115,8 @@ def _plain(text: str) -> str:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
+        found = json.loads(text)
     except (ValueError, RecursionError):
         return None
+    # JSON can name halves of characters, which no file can hold
+    return found.encode("utf-8", "replace").decode("utf-8") if isinstance(found, str) else found

@@ -13,8 +13,10 @@ from surrogate.formats.agreement import difference
 from surrogate.formats.errors import Disagreement, NotUnderstood
 from surrogate.formats.readers import Reader, readers
 from surrogate.formats.record import Content, MeasurementFile, Scan
+from surrogate.formats.text import decode
 
 LARGEST_BYTES = 1 << 29
+_MARKUP = ("<", "{", "[", "%")
 
 
 def read_file(path: Path | str) -> MeasurementFile:
@@ -26,9 +28,14 @@ def read_file(path: Path | str) -> MeasurementFile:
         OSError: The file cannot be read at all.
     """
     path = Path(path)
+    most = f"{path.name} has more than {LARGEST_BYTES / 2**20:g} MiB, and is not read"
     if path.stat().st_size > LARGEST_BYTES:
-        raise NotUnderstood(f"{path.name} has {path.stat().st_size} bytes; files up to {LARGEST_BYTES} are read")
-    return read_bytes(path.read_bytes(), name=path.name)
+        raise NotUnderstood(most)
+    with path.open("rb") as source:
+        data = source.read(LARGEST_BYTES + 1)
+    if len(data) > LARGEST_BYTES:  # a device or a pipe, which tells no size
+        raise NotUnderstood(most)
+    return read_bytes(data, name=path.name)
 
 
 def read_bytes(data: bytes, *, name: str = "") -> MeasurementFile:
@@ -42,7 +49,7 @@ def read_bytes(data: bytes, *, name: str = "") -> MeasurementFile:
         raise NotUnderstood(f"{name or 'the file'} {'holds only blanks and zeros' if data else 'is empty'}")
     taking = [reader for reader in readers() if not reader.checks and reader.recognises(data)]
     if not taking:
-        raise NotUnderstood(f"{name or 'the file'} is of no known format; it begins with {_begin(data)}")
+        raise NotUnderstood(f"{name or 'the file'} {_unknown(data)}")
     read = [(reader, _read(reader, data, name)) for reader in taking] + _opinions(taking, data)
     reader, content = read[0]
     for other, second in read[1:]:
@@ -97,5 +104,11 @@ def _problem(scan: Scan) -> str:
     return ""
 
 
-def _begin(data: bytes) -> str:
-    return repr(data[:24])[1:]
+def _unknown(data: bytes) -> str:
+    """Say what bytes are that no reader takes."""
+    begin = f"it begins with {repr(data[:24])[1:]}"
+    with suppress(NotUnderstood):
+        head = decode(data[:4096]).strip()
+        if not head.startswith(_MARKUP) and all(letter.isprintable() or letter.isspace() for letter in head):
+            return f"is text without two rows of numbers; {begin}"
+    return f"is of no known format; {begin}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from surrogate.formats.record import Array, Axis, MeasurementFile, Scan
+from surrogate.formats.record import Array, Axis, MeasurementFile, Scan, poisson_sigma
 
 _QUANTITIES = {
     "two_theta": "2θ", "omega": "ω", "q": "q", "d_spacing": "d", "wavelength": "wavelength", "energy": "photon energy",
@@ -13,8 +13,8 @@ _QUANTITIES = {
 }  # fmt: skip
 _UNITS = {"deg": "°", "Ao": "Å", "/Ao": "Å⁻¹", "/cm": "cm⁻¹", "/nm": "nm⁻¹", "um": "µm", "1": ""}
 _ENDINGS = {
-    "kv": "kV", "ma": "mA", "deg": "°", "mm": "mm", "s": "s", "ms": "ms", "k": "K", "c": "°C", "angstrom": "Å",
-    "nm": "nm", "mw": "mW",
+    "per_cm": "cm⁻¹", "per_mm": "mm⁻¹", "kv": "kV", "ma": "mA", "deg": "°", "um": "µm", "mm": "mm", "us": "µs",
+    "ms": "ms", "s": "s", "k": "K", "c": "°C", "angstrom": "Å", "nm": "nm", "mw": "mW", "percent": "%",
 }  # fmt: skip
 """Units at the end of the names of facts."""
 EVEN = 1e-4
@@ -58,7 +58,8 @@ def summary(scan: Scan) -> list[tuple[str, str]]:
         rows.append(("counting time", f"{_each(scan.count_time_s)} s for each point"))
     if scan.attenuation is not None:
         weak = int(np.sum(scan.attenuation != 1.0))
-        rows.append(("attenuation", f"{weak} points, by a factor of up to {scan.attenuation.max():.6g}"))
+        points = "1 point" if weak == 1 else f"{weak} points"
+        rows.append(("attenuation", f"{points}, by a factor of up to {scan.attenuation.max():.6g}"))
     if scan.radiation is not None:
         rows.append(("radiation", radiation_words(scan)))
     return rows
@@ -88,9 +89,14 @@ def _last_digit(x: Array) -> float:
 
 def counted_words(scan: Scan) -> str:
     """Say whether counts are known, and the uncertainty with them."""
-    if scan.counts is not None:
-        return f"whole counts up to {scan.counts.max():.0f}, with Poisson's uncertainty"
-    return "no counts; uncertainty as the file gives it" if scan.sigma is not None else "no counts, no uncertainty"
+    if scan.counts is None:
+        return "no counts, no uncertainty" if scan.sigma is None else "no counts; uncertainty as the file gives it"
+    if scan.sigma is None:
+        how = "no uncertainty: a spectrometer's counts are not single photons"
+    else:
+        is_poisson = np.array_equal(scan.sigma, poisson_sigma(scan.counts, scan.attenuation))
+        how = "with Poisson's uncertainty" if is_poisson else "with its uncertainty"
+    return f"whole counts up to {scan.counts.max():.0f}, {how}"
 
 
 def radiation_words(scan: Scan) -> str:
@@ -113,12 +119,15 @@ def facts_table(scan: Scan) -> list[tuple[str, str]]:
 
 def _fact(name: str, value: object) -> tuple[str, str]:
     """Move the unit at the end of a name behind the value."""
-    front, _, last = name.rpartition("_")
-    unit = _ENDINGS.get(last, "") if front and isinstance(value, int | float) else ""
-    return (front if unit else name).replace("_", " "), f"{_plain(value)} {unit}".rstrip()
+    ending = next((ending for ending in _ENDINGS if name.endswith(f"_{ending}")), "")
+    if not ending or isinstance(value, str | bool):
+        return name.replace("_", " "), _plain(value)
+    return name.removesuffix(f"_{ending}").replace("_", " "), f"{_plain(value)} {_ENDINGS[ending]}"
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

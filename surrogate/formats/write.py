@@ -44,7 +44,7 @@ def write_csv(path: Path, file: MeasurementFile, *, force: bool = False) -> list
     from surrogate.formats.write_csv import csv_text
 
     def writer(number: int) -> Writer:
-        return lambda part: _put(part, csv_text(file, number).encode("utf-8"))
+        return lambda part: put(part, csv_text(file, number).encode("utf-8"))
 
     return _each(path, file, writer, force=force)
 
@@ -137,7 +137,8 @@ def _place(part: Path, path: Path, *, force: bool) -> None:
         part.rename(path)
 
 
-def _put(path: Path, data: bytes) -> None:
+def put(path: Path, data: bytes) -> None:
+    """Write bytes to a path."""
     path.write_bytes(data)
 
 

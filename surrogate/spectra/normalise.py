@@ -17,6 +17,7 @@ from scipy.fft import dct, idct
 from scipy.ndimage import median_filter
 
 from surrogate.spectra.errors import CannotTell
+from surrogate.spectra.noise import noise_sd
 
 Array = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
@@ -33,8 +34,6 @@ MIN_VALID_FRACTION = 0.6
 MIN_SIGNAL_SDS = 5.0
 """A pixel whose reference signal is fainter than this many noise sds is too dim to divide by."""
 EXPOSURE_TOLERANCE = 0.01
-NOISE_BLOCK = 75
-"""Pixels over which the noise is taken as constant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +133,8 @@ def reflectance(film: Sequence[RawSpectrum], against: References) -> Reflectance
     ordered = sorted(film, key=lambda one: one.offset_mm)
     values = np.array([_divided(one, against) for one in ordered])
     valid = np.array([_unsaturated(one) & np.isfinite(one.counts) & against.valid for one in ordered])
-    noise_sd = _noise_sd(values, valid)
-    valid &= ~_spikes(values, noise_sd, valid)
+    spread = noise_sd(values, valid)
+    valid &= ~_spikes(values, spread, valid)
     usable = valid.mean(axis=1) >= MIN_VALID_FRACTION
     dropped = tuple(_why_dropped(ordered[i], valid[i]) for i in np.flatnonzero(~usable))
     if not usable.any():
@@ -144,7 +143,7 @@ def reflectance(film: Sequence[RawSpectrum], against: References) -> Reflectance
     return Reflectance(
         offset_mm=offsets[usable],
         values=values[usable],
-        noise_sd=noise_sd[usable],
+        noise_sd=spread[usable],
         valid=valid[usable],
         dropped=dropped,
     )
@@ -171,7 +170,7 @@ def _divided(one: RawSpectrum, against: References) -> Array:
 def _mirror_rate(one: RawSpectrum, blank: Array) -> tuple[Array, Mask]:
     """Return ``p`` counts per second and which of them are lit and not saturated."""
     good = _clean(one) & _unsaturated(one)
-    noise = _noise_sd(one.counts[None], good[None])[0]
+    noise = noise_sd(one.counts[None], good[None])[0]
     signal = _low_pass(one.counts, good) - blank
     return signal / one.exposure_s, _unsaturated(one) & np.isfinite(one.counts) & (signal > MIN_SIGNAL_SDS * noise)
 
@@ -194,7 +193,7 @@ def _clean(one: RawSpectrum) -> Mask:
     """Return which of ``p`` pixels are finite and not struck."""
     finite = np.isfinite(one.counts)[None]
     counts = np.where(finite, one.counts, 0.0)
-    return (finite & ~_spikes(counts, _noise_sd(counts, finite), finite))[0]
+    return (finite & ~_spikes(counts, noise_sd(counts, finite), finite))[0]
 
 
 def _low_pass(counts: Array, good: Mask) -> Array:
@@ -205,34 +204,6 @@ def _low_pass(counts: Array, good: Mask) -> Array:
     modes = np.asarray(dct(np.interp(pixels, pixels[good], counts[good]), norm="ortho"))
     modes[REFERENCE_MODES:] = 0.0
     return np.asarray(idct(modes, norm="ortho"))
-
-
-def _noise_sd(values: Array, valid: Mask) -> Array:
-    """Return ``m x p`` pixel noise by the median absolute second difference in blocks, which signals hardly reach."""
-    m, p = values.shape
-    second = np.abs(values[:, 2:] - 2.0 * values[:, 1:-1] + values[:, :-2]) / np.sqrt(6.0)
-    usable = valid[:, 2:] & valid[:, 1:-1] & valid[:, :-2]
-    edges = np.unique(np.append(np.arange(0, max(p - 2 - NOISE_BLOCK // 2, 1), NOISE_BLOCK), p - 2))
-    sd = np.full((m, len(edges) - 1), np.nan)
-    for block, (start, stop) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
-        sd[:, block] = 1.4826 * _masked_median(second[:, start:stop], usable[:, start:stop])
-    centres = 0.5 * (edges[:-1] + edges[1:]) + 1.0
-    return np.array([_spread(centres, row, p) for row in sd])
-
-
-def _masked_median(values: Array, usable: Mask) -> Array:
-    """Return ``m`` medians of the usable entries of each row; NaN where fewer than half are."""
-    few = usable.mean(axis=1) < 0.5
-    hidden = np.sort(np.where(usable, values, np.inf), axis=1)
-    middle = np.maximum(usable.sum(axis=1) - 1, 0) // 2
-    return np.where(few, np.nan, hidden[np.arange(len(values)), middle])
-
-
-def _spread(centres: Array, sd: Array, p: int) -> Array:
-    known = np.isfinite(sd)
-    if not known.any():
-        return np.full(p, np.inf)
-    return np.interp(np.arange(p), centres[known], sd[known])
 
 
 def _spikes(values: Array, noise_sd: Array, valid: Mask) -> Mask:

@@ -20,17 +20,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from surrogate.formats.record import Scan
-from surrogate.xrd.adaptive_belief import Belief, Calibrate, believe
+from surrogate.xrd.adaptive_belief import Belief, Temperature, believe, shipped_temperature
 from surrogate.xrd.adaptive_counts import Counted, Window
-from surrogate.xrd.adaptive_plan import Costs, choose
+from surrogate.xrd.adaptive_plan import Choice, Costs, choose
 from surrogate.xrd.model import Grid
 from surrogate.xrd.pattern import Unusable
-from surrogate.xrd.search import Searcher, probabilities
+from surrogate.xrd.search import Searcher
 
 __all__ = ["AdaptiveScan", "Belief", "ScanSettings", "Stop", "Window"]
 
 LONGEST_SHARE = 0.5
 """Of the time spent so far: no window counts for longer than this, so that what is decided is reconsidered."""
+DISAPPOINTED = 0.5
+"""Factor of the trust in what is expected of a window's points, if less than this part of it came true."""
 FAINTER = 3.0
 """Factor of the counting time of a survey in which nothing was seen."""
 
@@ -102,26 +104,40 @@ class Stop:
     """One sentence for people."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Hope:
+    """What was expected of a window, and what was in doubt before it."""
+
+    choice: Choice
+    bound: float
+
+
 class AdaptiveScan:
     """A scan of one sample.
 
     Args:
         searcher: Of the library, with the prior odds of its phases.
         settings: Of the instrument.
-        calibrate: Gives the probabilities of hypotheses; those of their evidence by itself if left out.
+        temperature: Gives what evidence is divided by; the package's calibration if left out.
     """
 
     def __init__(
-        self, searcher: Searcher, settings: ScanSettings | None = None, *, calibrate: Calibrate = probabilities
+        self,
+        searcher: Searcher,
+        settings: ScanSettings | None = None,
+        *,
+        temperature: Temperature = shipped_temperature,
     ) -> None:
         self.settings = settings or ScanSettings()
         self._searcher = searcher
-        self._calibrate = calibrate
+        self._temperature = temperature
         self._counted = Counted.nothing(self.settings.grid)
         self._windows: list[Window] = []
         self._belief: Belief | None = None
         self._before: Belief | None = None
         self._proposal: Window | Stop | None = None
+        self._hope: _Hope | None = None
+        self._trust = np.ones(self.settings.grid.n)
 
     @property
     def windows(self) -> tuple[Window, ...]:
@@ -159,9 +175,8 @@ class AdaptiveScan:
             self._belief = believe(
                 self._searcher,
                 self._counted,
-                calibrate=self._calibrate,
+                temperature=self._temperature,
                 least_weight=self.settings.least_weight,
-                budget_s=self.settings.budget_s,
             )
         return self._belief
 
@@ -195,12 +210,26 @@ class AdaptiveScan:
             return Stop(reason="sure", text=_words(belief))
         if self._left_s < self.settings.overhead_s + self.settings.shortest_s:
             return Stop(reason="out of time", text=f"{self.spent_s:.0f} s are spent; {_words(belief)}")
-        choice = choose(self._counted, belief.outlook, self._costs())
+        self._learn(belief)
+        choice = choose(self._counted, belief.outlook, self._costs(), trust=self._trust)
         if choice is None and self._is_settled():
             return Stop(reason="sure", text=_words(belief))
         if choice is None:
-            return Stop(reason="nothing to gain", text=f"no window would tell more; {_words(belief)}")
+            return Stop(reason="nothing to gain", text=f"no window would tell more in the time left; {_words(belief)}")
+        self._hope = _Hope(choice=choice, bound=belief.outlook.bound)
         return choice.window
+
+    def _learn(self, belief: Belief) -> None:
+        """Trust less in what was expected where the last window did not bring it.
+
+        What a set can absorb is worked out for small changes only; without this, a difference that a set absorbs after
+        all would be measured again and again.
+        """
+        hope, self._hope = self._hope, None
+        if hope is None or hope.choice.window != self._windows[-1]:
+            return
+        if hope.bound - belief.outlook.bound < DISAPPOINTED * hope.choice.gain:
+            self._trust[self._counted.part(hope.choice.window)] *= DISAPPOINTED
 
     def _costs(self) -> Costs:
         return Costs(

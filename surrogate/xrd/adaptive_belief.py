@@ -5,8 +5,8 @@ in a small amount may not show yet: it is missed with a chance that falls with c
 (`surrogate.xrd.adaptive_plan`). And what is left over may be a peak of a
 phase that the library lacks, or noise.
 
-A difference between two sets counts only as far as the other set cannot absorb it by scales and small shifts of its
-phases, wherever the range was measured.
+A difference between two sets counts only as far as the other set could not absorb it by scales, small shifts and widths
+of its phases, had the whole range been measured for long.
 """
 
 from __future__ import annotations
@@ -18,36 +18,35 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
-from scipy.special import expit, ndtr
+from scipy.special import ndtr
 
 from surrogate.formats.record import Scan
 from surrogate.xrd.adaptive_counts import Counted, precision
 from surrogate.xrd.adaptive_plan import DETECTED_Z, Doubt, Outlook
+from surrogate.xrd.adaptive_unknown import UnknownPeak, unknown_peak
+from surrogate.xrd.calibration import shipped
 from surrogate.xrd.fit import start
+from surrogate.xrd.identify import misfit, signal_to_noise
 from surrogate.xrd.model import profiles
 from surrogate.xrd.pattern import INSTRUMENT_DEG, MODEL_ERROR, Pattern, make_pattern
-from surrogate.xrd.search import Hypothesis, Searcher
+from surrogate.xrd.search import Hypothesis, Searcher, probabilities
 
 Array = NDArray[np.float64]
-Calibrate = Callable[[list[Hypothesis]], Array]
-"""Gives the probability of each hypothesis."""
+Temperature = Callable[[Pattern, Hypothesis], float]
+"""Gives what evidence is divided by, for a pattern and its best hypothesis."""
 
 MOST_CONTENDERS = 6
 LEAST_PROBABILITY = 0.002
 ENOUGH = 0.2
 """Probability of missing a phase, if it is there, below which it has been looked for enough."""
-CONCENTRATED = 3.0
-"""Factor of the time of each point if the budget is spent where it is needed, over that if it is spent evenly."""
+LONG_S = 3.0 * 3600.0
+"""Counting of the whole range that would be long: three hours evenly, or one hour where it is needed."""
+UNKNOWN_SHARE = 0.2
+"""Weight of a peak that nothing explains, against doubts about phases of the library."""
 FAINT_SHARE = 0.1
 """Height of a phase's strongest line over the background, where no other phase gives a measure."""
-UNKNOWN_LOG_ODDS = -3.0
-UNSETTLED = (0.05, 0.95)
-"""Probabilities of an unknown peak between which it is worth a look."""
-UNKNOWN_SHARE = 0.2
-"""Weight of that, against doubts about phases of the library."""
 SHAPE_ERROR = 0.25
-"""Of a peak's height: what is left beside strong lines is no sign of another phase."""
+"""Of a peak's height: screening trusts no shape beside strong lines (`surrogate.xrd.screen`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +59,7 @@ class Missed:
     chance: float
     """Of missing the least amount of interest, if it is there."""
     least_chance: float
-    """The same, if the whole budget were spent on it."""
+    """The same after long counting."""
 
     @property
     def can_be_found(self) -> bool:
@@ -100,17 +99,19 @@ class Belief:
         return all(one.chance <= ENOUGH for one in self.missed if one.can_be_found)
 
 
-def believe(
-    searcher: Searcher, counted: Counted, *, calibrate: Calibrate, least_weight: float, budget_s: float
-) -> Belief:
+def shipped_temperature(pattern: Pattern, best: Hypothesis) -> float:
+    """Return the temperature of the calibration that comes with the package."""
+    return shipped().temperature(signal_to_noise(pattern), misfit(pattern, best))
+
+
+def believe(searcher: Searcher, counted: Counted, *, temperature: Temperature, least_weight: float) -> Belief:
     """Search what was measured, and say what is in doubt.
 
     Args:
         searcher: Of the library.
         counted: What was measured.
-        calibrate: Gives probabilities.
+        temperature: Gives what evidence is divided by.
         least_weight: Weight fraction that must not be missed.
-        budget_s: Time for counting in all.
 
     Raises:
         Unusable: Too little was measured to see anything.
@@ -120,15 +121,17 @@ def believe(
     # rates relative to the highest: whole numbers would be taken for counts
     pattern = make_pattern(_relative(scan, top_cps))
     found = searcher.search(pattern)
-    likely = calibrate(found)
+    heat = temperature(pattern, found[0])
+    likely = probabilities(found, temperature=heat)
     order = np.argsort(-likely, kind="stable")
     leading = [int(at) for at in order[:MOST_CONTENDERS] if likely[at] > LEAST_PROBABILITY and found[at].fitted]
     names = [tuple(searcher.atlas.phases[phase].name for phase in found[at].phases) for at in leading]
-    view = _View(searcher, counted, pattern, top_cps, budget_s)
+    view = _View(searcher, counted, pattern, top_cps, heat)
     contenders = [view.contender(found[at], float(likely[at])) for at in leading]
     outlook = view.outlook(contenders)
     missed, traces = _missed(view, contenders, outlook, least_weight)
-    unknown, peak = _unknown(view, contenders[0])
+    left = unknown_peak(pattern, found[leading[0]], width_deg=view.width_deg)
+    peak = _peak_doubt(view, left)
     doubts = (*_between(view, contenders, names, outlook), *traces, *peak)
     set_probability = float(likely[leading[0]])
     still = sum(one.odds * one.chance for one in missed if one.can_be_found)
@@ -138,7 +141,7 @@ def believe(
         set_probability=set_probability,
         alternatives=tuple((name, float(likely[at])) for name, at in zip(names[1:], leading[1:], strict=True)),
         missed=missed,
-        unknown_probability=unknown,
+        unknown_probability=left.probability,
         is_unknown_open=bool(peak),
         pattern=pattern,
         hypotheses=tuple(found[at] for at in leading),
@@ -168,13 +171,13 @@ class _Contender:
 class _View:
     """The lattice, and how to draw upon it."""
 
-    def __init__(self, searcher: Searcher, counted: Counted, pattern: Pattern, top_cps: float, budget_s: float) -> None:
+    def __init__(self, searcher: Searcher, counted: Counted, pattern: Pattern, top_cps: float, heat: float) -> None:
         self.atlas, self.searcher = searcher.atlas, searcher
-        self.counted, self.pattern = counted, pattern
+        self.counted, self.pattern, self.heat = counted, pattern, heat
         self.cps = pattern.scale * top_cps
         """Rate of an intensity of 1 in the pattern."""
-        self.most_s = np.maximum(counted.time_s, CONCENTRATED * budget_s / counted.grid.n)
-        """``n`` times that points can be counted for, some of them."""
+        self.most_s = np.maximum(counted.time_s, LONG_S / counted.grid.n)
+        """``n`` times of long counting."""
         self.background_cps = self.cps * np.maximum(
             np.interp(counted.two_theta_deg, pattern.two_theta_deg, pattern.baseline), 0.0
         )
@@ -207,8 +210,9 @@ class _View:
         return profiles(self.atlas, self.counted.grid, begin, with_derivatives=False).profile.numpy()
 
     def unabsorbed(self, differences: Array, by: _Contender, outlook: Outlook) -> Array:
-        """Return what the phases of a set leave of ``k x n`` differences, by scales and shifts, and the background."""
-        columns = [one for part in by.parts.values() for one in (part, np.gradient(part))]
+        """Return what is left of ``k x n`` differences beyond scales, shifts and widths of a set, and background."""
+        slopes = [np.gradient(part) for part in by.parts.values()]
+        columns = [*by.parts.values(), *slopes, *(np.gradient(slope) for slope in slopes)]
         columns = np.array([*columns, *self.smooth]).T
         norm = np.sqrt((columns**2).sum(0)) + 1e-300
         columns = columns / norm
@@ -234,7 +238,10 @@ def _between(
             sides = [_beyond(view, a, b, outlook) for a, b in ((one, other), (other, one))]
             sides = [side for side in sides if side is not None]
             what = f"{' + '.join(names[at]) or 'nothing'} or {' + '.join(names[to]) or 'nothing'}"
-            doubts += [Doubt(what=what, weight=weight / len(sides), difference_cps=side) for side in sides]
+            doubts += [
+                Doubt(what=what, weight=weight / len(sides), difference_cps=side, temperature=view.heat)
+                for side in sides
+            ]
     return doubts
 
 
@@ -293,35 +300,16 @@ def _least_scale(view: _View, best: _Contender, least_weight: float) -> Array:
     return least_weight / (1.0 - least_weight) * whole / per_scale
 
 
-def _unknown(view: _View, best: _Contender) -> tuple[float, list[Doubt]]:
-    """Return the probability that the strongest of what is left is a peak, and the doubt about it."""
-    pattern, fitted = view.pattern, best.hypothesis.fitted
-    if fitted is None:
-        return 0.0, []
-    background = np.concatenate([pattern.smooth, pattern.humps], axis=1) @ fitted.coefficients[0].numpy()
-    peaks = (fitted.scales @ fitted.profile).numpy() if best.parts else np.zeros(pattern.grid.n)
-    left = pattern.intensity - background - peaks
-    variance = np.where(np.isfinite(pattern.variance), pattern.variance, 0.0) + (SHAPE_ERROR * peaks) ** 2
-    weight = np.where(np.isfinite(pattern.variance), 1.0 / np.maximum(variance, 1e-12), 0.0)
-    sigma = view.width_deg / 2.355 / pattern.grid.step_deg
-    # a Gaussian of height 1: the kernel of the filter has area 1
-    per_height = sigma * math.sqrt(2.0 * math.pi)
-    matched = per_height * gaussian_filter1d(weight * left, sigma, mode="constant")
-    known = per_height / math.sqrt(2.0) * gaussian_filter1d(weight, sigma / math.sqrt(2.0), mode="constant")
-    z = matched / np.sqrt(np.maximum(known, 1e-12))
-    at = int(z.argmax())
-    n_places = max(1.0, float((weight > 0).sum()) * pattern.grid.step_deg / view.width_deg)
-    probability = float(expit(0.5 * max(z[at], 0.0) ** 2 - math.log(n_places) + UNKNOWN_LOG_ODDS))
-    low, high = UNSETTLED
-    here = int(np.abs(view.counted.two_theta_deg - pattern.two_theta_deg[at]).argmin())
+def _peak_doubt(view: _View, left: UnknownPeak) -> tuple[Doubt, ...]:
+    """Return the doubt whether a peak that nothing explains is one."""
+    here = int(np.abs(view.counted.two_theta_deg - left.two_theta_deg).argmin())
     # misfits of strong lines grow with counting as peaks do: there is an end to looking
-    if not low < probability < high or view.counted.time_s[here] >= view.most_s.min():
-        return probability, []
-    height_cps = view.cps * max(float(matched[at] / max(known[at], 1e-12)), 0.0)
-    away = (view.counted.two_theta_deg - pattern.two_theta_deg[at]) / (view.width_deg / 2.355)
-    peak = Doubt(
-        what=f"a peak at {pattern.two_theta_deg[at]:.2f} deg",
-        weight=UNKNOWN_SHARE * math.sqrt(probability * (1.0 - probability)),
-        difference_cps=height_cps * np.exp(-0.5 * away**2),
+    if not left.is_unsettled or view.counted.time_s[here] >= view.most_s.min():
+        return ()
+    away = (view.counted.two_theta_deg - left.two_theta_deg) / (view.width_deg / 2.355)
+    doubt = Doubt(
+        what=f"a peak at {left.two_theta_deg:.2f} deg",
+        weight=UNKNOWN_SHARE * math.sqrt(left.probability * (1.0 - left.probability)),
+        difference_cps=view.cps * left.height * np.exp(-0.5 * away**2),
     )
-    return probability, [peak]
+    return (doubt,)

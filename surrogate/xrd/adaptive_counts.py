@@ -75,14 +75,18 @@ class Counted:
             raise ValueError(f"{window.n} points were asked for, {len(counts)} counts were told")
         if not (np.isfinite(counts).all() and (counts >= 0.0).all() and (counts == np.round(counts)).all()):
             raise ValueError("counts must be whole numbers and not negative: give them as detected, not as a rate")
-        first = self._index(window)
-        here = slice(first, first + window.n)
+        here = self.part(window)
         total, time_s = self.counts.copy(), self.time_s.copy()
         total[here] += counts
         time_s[here] += window.count_time_s
         return replace(self, counts=total, time_s=time_s)
 
-    def _index(self, window: Window) -> int:
+    def part(self, window: Window) -> slice:
+        """Return which points a window has.
+
+        Raises:
+            ValueError: They do not lie on the lattice.
+        """
         first = (window.start_deg - self.grid.start_deg) / self.grid.step_deg
         is_on = abs(window.step_deg - self.grid.step_deg) < 1e-9 and abs(first - round(first)) < 1e-3
         if not (is_on and window.count_time_s > 0.0 and 0 <= round(first) <= self.grid.n - window.n):
@@ -90,7 +94,7 @@ class Counted:
                 f"{window} does not lie on the lattice of {self.grid.n} steps of {self.grid.step_deg:g} deg from "
                 f"{self.grid.start_deg:g} deg; tell the windows as they were proposed"
             )
-        return round(first)
+        return slice(round(first), round(first) + window.n)
 
     def as_scan(self, radiation: Radiation) -> Scan:
         """Return all that was measured as one scan of rates, its points with gaps where nothing was measured."""

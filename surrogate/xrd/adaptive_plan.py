@@ -42,13 +42,15 @@ class Doubt:
     """The root of the product of their probabilities; of a phase that may be missed, its prior odds."""
     difference_cps: Array
     """``n``."""
+    temperature: float = 1.0
+    """What evidence is divided by (`surrogate.xrd.calibration`): a model is never as right as its evidence says."""
     known_nats: float | None = None
     """Of a phase that may be missed: the evidence that it would have given so far."""
 
     def left(self, nats: Array) -> Array:
         """Return how much of the doubt is left after ``s`` more expected nats."""
         if self.known_nats is None:
-            return self.weight * np.exp(-0.25 * nats)
+            return self.weight * np.exp(-0.25 * nats / self.temperature)
         return self.weight * ndtr(DETECTED_Z - np.sqrt(2.0 * (self.known_nats + nats)))
 
 
@@ -60,6 +62,11 @@ class Outlook:
     error_cps: Array
     """``n`` errors of the model, as standard deviations."""
     doubts: tuple[Doubt, ...]
+
+    @property
+    def bound(self) -> float:
+        """Return the sum of what is in doubt now."""
+        return sum(float(doubt.left(np.zeros(1))[0]) for doubt in self.doubts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,23 +90,31 @@ class Choice:
 
     window: Window
     gain: float
-    """Fall of the bound."""
+    """Fall of the bound that is expected."""
 
 
-def choose(counted: Counted, outlook: Outlook, costs: Costs) -> Choice | None:
-    """Return the window worth most per second, or None where all the time left would bring next to nothing."""
+def choose(counted: Counted, outlook: Outlook, costs: Costs, *, trust: Array | float = 1.0) -> Choice | None:
+    """Return the window worth most per second, or None where all the time left would bring next to nothing.
+
+    Args:
+        counted: What was measured.
+        outlook: What is expected.
+        costs: What time there is.
+        trust: ``n`` factors of at most 1 for the evidence that is expected of points.
+    """
+    squared = np.array([trust * doubt.difference_cps**2 for doubt in outlook.doubts])
     spans = _spans(counted)
     most_s = costs.left_s - costs.overhead_s
     if not outlook.doubts or most_s < costs.shortest_s:
         return None
-    if _gains(counted, outlook, spans, np.full(len(spans), most_s)).max() < LEAST_GAIN:
+    if _gains(counted, outlook, squared, spans, np.full(len(spans), most_s)).max() < LEAST_GAIN:
         return None
     best, best_per_s = None, 0.0
     for counting_s in _durations(costs, most_s):
         # none is faster than the goniometer
         n_points = spans[:, 1] - spans[:, 0] + 1
         lasts_s = np.maximum(counting_s, n_points * costs.least_count_time_s)
-        gains = np.where(lasts_s <= most_s, _gains(counted, outlook, spans, lasts_s), 0.0)
+        gains = np.where(lasts_s <= most_s, _gains(counted, outlook, squared, spans, lasts_s), 0.0)
         per_s = gains / (lasts_s + costs.overhead_s)
         at = int(per_s.argmax())
         if per_s[at] > best_per_s:
@@ -111,11 +126,11 @@ def choose(counted: Counted, outlook: Outlook, costs: Costs) -> Choice | None:
 def _spans(counted: Counted) -> NDArray[np.int64]:
     """Return ``s x 2`` first and last points of all windows."""
     block = max(1, round(BLOCK_DEG / counted.grid.step_deg))
-    begins = np.arange(0, counted.grid.n - block, block)
-    widths = np.array([round(width / counted.grid.step_deg) for width in WIDTHS_DEG])
-    first = np.repeat(begins, len(widths))
-    last = np.minimum(first + np.tile(widths, len(begins)), counted.grid.n - 1)
-    return np.unique(np.stack([first, last], axis=1), axis=0)
+    most = counted.grid.n - 1
+    widths = np.unique([min(round(width / counted.grid.step_deg), most) for width in WIDTHS_DEG])
+    # the last window of each width ends where the range does
+    spans = [(first, first + width) for width in widths for first in (*range(0, most - width, block), most - width)]
+    return np.array(spans, dtype=np.int64)
 
 
 def _durations(costs: Costs, most_s: float) -> Array:
@@ -124,13 +139,11 @@ def _durations(costs: Costs, most_s: float) -> Array:
     return np.geomspace(costs.shortest_s, longest_s, n)
 
 
-def _gains(counted: Counted, outlook: Outlook, spans: NDArray[np.int64], lasts_s: Array) -> Array:
+def _gains(counted: Counted, outlook: Outlook, squared: Array, spans: NDArray[np.int64], lasts_s: Array) -> Array:
     """Return ``s`` falls of the bound for windows that count for some time each.
 
     The time of a point depends on the width of its window, so that windows of one width share their sums.
     """
-    squared = np.array([doubt.difference_cps**2 for doubt in outlook.doubts])
-    now = sum(float(doubt.left(np.zeros(1))[0]) for doubt in outlook.doubts)
     n_points = spans[:, 1] - spans[:, 0] + 1
     each_s = lasts_s / n_points
     before = precision(outlook.rate_cps, outlook.error_cps, counted.time_s)
@@ -141,7 +154,7 @@ def _gains(counted: Counted, outlook: Outlook, spans: NDArray[np.int64], lasts_s
         summed = np.zeros((len(squared), counted.grid.n + 1))
         np.cumsum(0.5 * more * squared, axis=1, out=summed[:, 1:])
         nats = summed[:, spans[here, 1] + 1] - summed[:, spans[here, 0]]
-        gains[here] = now - sum(doubt.left(row) for doubt, row in zip(outlook.doubts, nats, strict=True))
+        gains[here] = outlook.bound - sum(doubt.left(row) for doubt, row in zip(outlook.doubts, nats, strict=True))
     return gains
 
 

@@ -42,7 +42,7 @@ class GeneratorSettings:
     widths, texture and counts uniformly in their logarithm."""
 
     strain: float = 0.0
-    """Largest relative change of an edge."""
+    """Largest relative change of a reciprocal edge; cosines of angles change by a little more than half of it."""
     zero_deg: float = 0.0
     """Largest error of the axis."""
     displacement_deg: float = 0.0

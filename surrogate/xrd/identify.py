@@ -75,10 +75,10 @@ class Identifier:
         began_s = time.process_time()
         try:
             pattern = make_pattern(scan, wavelength_angstrom=self.settings.wavelength_angstrom)
-            searcher, left_out = self._searcher(pattern.radiation, _limit_deg(pattern))
+            _, left_out = self._searcher(pattern.radiation, _limit_deg(pattern))
         except Unusable as error:
             return Identification(file=file, verdict="unusable", reasons=(str(error),))
-        found = self._identified(pattern, searcher, file, curves=curves, notes=(*pattern.warnings, *left_out))
+        found = self._identified(pattern, file, curves=curves, notes=(*pattern.warnings, *left_out))
         return replace(found, seconds=time.process_time() - began_s)
 
     def identify_file(self, path: Path, *, curves: bool = True) -> list[Identification]:
@@ -137,13 +137,21 @@ class Identifier:
             odds = np.array([given.get(phase.name, settings.log_prior_odds) for phase in phases])
         return Searcher(atlas, settings=settings, log_odds=odds), left_out
 
-    def _identified(
-        self, pattern: Pattern, searcher: Searcher, file: str, *, curves: bool, notes: Sequence[str]
-    ) -> Identification:
+    def searcher(self, pattern: Pattern) -> Searcher:
+        """Return what searches patterns of this radiation and range; made once."""
+        return self._searcher(pattern.radiation, _limit_deg(pattern))[0]
+
+    def left_over(self, pattern: Pattern, searcher: Searcher, best: Hypothesis) -> Leftover:
+        """Return what a hypothesis leaves unexplained."""
+        model, background = searcher.model(pattern, best)
+        return leftover(pattern, model, background, strained=_strained(searcher.atlas, best))
+
+    def _identified(self, pattern: Pattern, file: str, *, curves: bool, notes: Sequence[str]) -> Identification:
+        searcher = self.searcher(pattern)
         hypotheses = searcher.search(pattern)
         best = hypotheses[0]
         model, background = searcher.model(pattern, best)
-        left = leftover(pattern, model, background)
+        left = self.left_over(pattern, searcher, best)
         chance = self._chances(pattern, hypotheses)
         ranked = np.argsort(-chance, kind="stable")
         by_phase = _by_phase(hypotheses, chance, searcher.atlas.n_phases)
@@ -220,6 +228,17 @@ def default_tables() -> Path:
     """Return the user's folder of reflection tables."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "labpilot" / "reflections"
+
+
+def _strained(atlas: Atlas, best: Hypothesis) -> tuple[float, float]:
+    """Return the largest deviations of a set's cells and textures from their priors, in prior sds."""
+    if best.fitted is None or not best.phases:
+        return 0.0, 0.0
+    parameters = best.fitted.parameters
+    strain_sd, texture_sd = atlas.strain_sd[parameters.phase], atlas.texture_sd[parameters.phase]
+    strain = torch.where(strain_sd > 0, parameters.strain / strain_sd.clamp(min=1e-9), 0.0)
+    texture = torch.where(texture_sd > 0, parameters.texture / texture_sd.clamp(min=1e-9), 0.0)
+    return float(strain.abs().max()), float(texture.abs().max())
 
 
 def _limit_deg(pattern: Pattern) -> float:

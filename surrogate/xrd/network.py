@@ -11,8 +11,6 @@ A network belongs to one library and one wavelength, and refuses others.
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from surrogate.xrd.library import Library
+from surrogate.xrd.network_file import WrongNetwork, set_weights, store, stored, weight_arrays
 from surrogate.xrd.network_input import N_BINS, N_CHANNELS, network_input
 from surrogate.xrd.pattern import Pattern
 
@@ -32,10 +31,6 @@ LOG_ODDS_LIMITS = (-6.0, 2.0)
 WAVELENGTH_TOLERANCE = 2e-4
 """Relative."""
 FORMAT = 1
-
-
-class WrongNetwork(ValueError):
-    """A network was asked about another library, another wavelength, or its file holds something else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,26 +215,6 @@ def _reordered(network: PhaseNetwork, names: tuple[str, ...]) -> PhaseNetwork:
     return replace(network, net=net.eval(), names=names)
 
 
-def weight_arrays(net: nn.Module) -> dict[str, NDArray[Any]]:
-    """Return weights, and the running statistics of normalisation, by name."""
-    return {name: value.detach().cpu().numpy().copy() for name, value in net.state_dict().items()}
-
-
-def set_weights(net: nn.Module, arrays: dict[str, NDArray[Any]]) -> None:
-    """Give a network the weights of arrays.
-
-    Raises:
-        WrongNetwork: A name, a shape or a value does not belong to this network.
-    """
-    wanted = net.state_dict()
-    if set(arrays) != set(wanted):
-        raise WrongNetwork(f"weights of another network: {sorted(set(arrays) ^ set(wanted))[:4]} are more or less")
-    for name, value in arrays.items():
-        if tuple(value.shape) != tuple(wanted[name].shape) or not np.isfinite(value.astype(float)).all():
-            raise WrongNetwork(f"weights of another network or broken ones: {name} has shape {value.shape}")
-    net.load_state_dict({name: torch.as_tensor(value) for name, value in arrays.items()})
-
-
 def save_network(path: Path, network: PhaseNetwork) -> None:
     """Write a network as one ``.npz`` of arrays and JSON; a crash leaves the old file or the new one."""
     facts = {name: getattr(network, name) for name in _FACTS}
@@ -272,31 +247,3 @@ def load_network(path: Path) -> PhaseNetwork:
 def shape_of(facts: dict[str, Any]) -> Shape:
     """Return a shape from what JSON keeps of it."""
     return Shape(**{**facts, "channels": tuple(facts["channels"])})
-
-
-def store(arrays: dict[str, NDArray[Any]], head: dict[str, Any], path: Path) -> None:
-    """Write arrays and JSON into one ``.npz``, on the disk before it takes its name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
-        np.savez(file, allow_pickle=False, head=np.array(json.dumps(head)), **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
-
-
-def stored(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Read what `store` wrote.
-
-    Raises:
-        WrongNetwork: The file holds something else.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        head = json.loads(str(arrays.pop("head")))
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, KeyError, EOFError, AttributeError) as error:
-        raise WrongNetwork(f"{path} holds no network or checkpoint: {error}") from error
-    return arrays, head

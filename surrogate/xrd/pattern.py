@@ -28,6 +28,8 @@ Array = NDArray[np.floating[Any]]
 MODEL_ERROR = 0.06
 """Of a peak's height, as a standard deviation of each point."""
 POINTS_PER_WIDTH = 4.5
+BLUR_DEG = 0.04
+"""Before peaks are looked for, so that noise makes none."""
 LEAST_POINTS = 30
 MOST_STEPS = 20_000
 HUMP_FWHM_DEG = 8.0
@@ -211,15 +213,16 @@ def _saturation(value: Array) -> list[str]:
 
 def _typical_width_deg(angle: Array, value: Array, variance: Array, native: float) -> float:
     """Return the width that a fifth of the strong peaks stay below, measured at half height."""
-    level = gaussian_filter1d(value, 1.0)
-    noise = float(np.sqrt(np.median(variance)))
+    blur = max(1.0, BLUR_DEG / native)
+    level = gaussian_filter1d(value, blur)
+    noise = float(np.sqrt(np.median(variance) / (2.0 * np.sqrt(np.pi) * blur)))
     peaks, facts = find_peaks(level, prominence=max(8.0 * noise, 0.02 * float(np.ptp(level))))
     if not len(peaks):
         return 0.15
     strongest = np.argsort(-facts["prominences"])[:25]
     widths = peak_widths(level, peaks[strongest], rel_height=0.5)[0]
     # the smoothing itself broadened them
-    true = np.sqrt(np.maximum(widths**2 - 2.355**2, 1.5**2)) * native
+    true = np.sqrt(np.maximum(widths**2 - (2.355 * blur) ** 2, 2.0**2)) * native
     return float(np.quantile(true, 0.2))
 
 

@@ -9,6 +9,7 @@ line. Tables depend on the phase's content and the wavelength only; they are kep
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import tempfile
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from surrogate.xrd.texture import harmonics
 Array = NDArray[np.floating[Any]]
 
 VERSION = 1
+_log = logging.getLogger(__name__)
 B_ISO_ANGSTROM2 = 0.6
 """Of atoms whose file gives none: usual at room temperature in an oxide."""
 B_HYDROGEN_ANGSTROM2 = 2.0
@@ -178,11 +180,15 @@ def _loaded(path: Path) -> Reflections | None:
 
 
 def _store(path: Path, table: Reflections) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    with os.fdopen(handle, "wb") as file:
-        np.savez(file, **{name: getattr(table, name) for name in _NAMES})
-    os.replace(temporary, path)
+    """Keep a table; a folder that cannot be written to costs time only."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, **{name: getattr(table, name) for name in _NAMES})
+        os.replace(temporary, path)
+    except OSError as error:
+        _log.warning("table_not_kept path=%s error=%s", path, error)
 
 
 _NAMES = ("hkl", "strength", "q_squared", "by_strain", "harmonics")

@@ -35,18 +35,22 @@ class Leftover:
     """What the probability of a missing phase is worked out from; see `FEATURES`."""
 
 
-FEATURES = ("strongest", "second", "third", "unexplained", "misfit")
+FEATURES = ("strongest", "second", "third", "unexplained", "misfit", "strain", "texture")
 """Square roots of the three highest residual peaks in sigma; the logarithm of the part of the peaks' intensity that is
-not explained; the logarithm of chi squared per step."""
+not explained; the logarithm of chi squared per step; how far the most strained and the most textured phase are from
+what is usual, in prior sds: a missing phase is also where others bend to take its place."""
 
 
-def leftover(pattern: Pattern, model: Array, background: Array) -> Leftover:
+def leftover(
+    pattern: Pattern, model: Array, background: Array, *, strained: tuple[float, float] = (0.0, 0.0)
+) -> Leftover:
     """Find peaks that a model does not explain.
 
     Args:
         pattern: What was measured.
         model: ``n`` intensities.
         background: ``n``, all of the model that is no peak.
+        strained: Largest deviations of cells and textures from their priors, in prior sds.
     """
     seen = np.isfinite(pattern.variance)
     peaks = np.maximum(model - background, 0.0)
@@ -58,7 +62,7 @@ def leftover(pattern: Pattern, model: Array, background: Array) -> Leftover:
     residual = pattern.intensity - model
     significance = np.max([_matched(residual, weight, width * scale / 2.355) for scale in WIDTHS], axis=0)
     found = _peaks(pattern, significance, residual, width)
-    return Leftover(peaks=found, features=_features(pattern, found, residual, peaks, seen))
+    return Leftover(peaks=found, features=(*_features(pattern, found, residual, peaks, seen), *strained))
 
 
 def _matched(residual: Array, weight: Array, sigma: float) -> Array:

@@ -21,17 +21,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from surrogate.xrd.generate import VERSION as GENERATOR_VERSION
-from surrogate.xrd.network import (
-    PhaseNet,
-    PhaseNetwork,
-    Shape,
-    WrongNetwork,
-    set_weights,
-    start_weights,
-    store,
-    stored,
-    weight_arrays,
-)
+from surrogate.xrd.network import PhaseNet, PhaseNetwork, Shape, start_weights
+from surrogate.xrd.network_file import WrongNetwork, set_weights, store, stored, weight_arrays
 from surrogate.xrd.training_data import Lesson, World, lesson, loss_of, training_settings
 from surrogate.xrd.training_metrics import Metrics, logits_of, measured, temperatures
 
@@ -56,8 +47,8 @@ class TrainingJob:
     weight_decay: float = 1e-4
     levels: tuple[str, ...] = ("L1", "L2", "L1", "L2", "L3")
     """In turn, one for each batch."""
-    stranger_chance: float = 0.5
-    """Zero: no batch has patterns with phases that the library does not have."""
+    has_strangers: bool = True
+    """Whether some patterns have phases that the library does not have."""
     channels: tuple[int, ...] = (16, 24, 32, 48, 64)
     hidden: int = 256
     n_held_out: int = 256
@@ -109,7 +100,7 @@ class Student:
         return found
 
     def _lesson(self, level: str, n: int, generator: torch.Generator) -> Lesson:
-        settings = training_settings(level, n_known=self.world.n_known, stranger_chance=self.job.stranger_chance)
+        settings = training_settings(level, n_known=self.world.n_known, has_strangers=self.job.has_strangers)
         return lesson(self.world, settings, n, generator)
 
 
@@ -200,7 +191,7 @@ def save_checkpoint(student: Student, path: Path) -> None:
     }
     store(arrays, head, path)
     # for people; the program reads what is inside of the arrays' file
-    part = path.with_name(f".{path.stem}.json.{os.getpid()}.part")
+    part = path.with_name(f".{path.stem}.json.part")
     part.write_text(json.dumps(head, indent=2) + "\n", encoding="utf-8")
     os.replace(part, path.with_suffix(".json"))
 

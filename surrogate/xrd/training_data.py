@@ -74,7 +74,7 @@ class Lesson:
     """``b x (p + 1)`` weight fractions."""
 
 
-def training_settings(level: str, *, n_known: int, stranger_chance: float) -> GeneratorSettings:
+def training_settings(level: str, *, n_known: int, has_strangers: bool) -> GeneratorSettings:
     """Return a level's settings, on the network's range and with strangers at all levels."""
     settings = LEVELS[level]
     most = max(1, min(settings.n_phases[1], n_known))
@@ -83,7 +83,7 @@ def training_settings(level: str, *, n_known: int, stranger_chance: float) -> Ge
         settings,
         grid=TRAINING_GRID,
         n_phases=(1, most),
-        n_strangers=strangers if stranger_chance > 0.0 else (0, 0),
+        n_strangers=strangers if has_strangers else (0, 0),
         stranger_weight=(max(settings.least_weight, 0.05), 0.4),
     )
 

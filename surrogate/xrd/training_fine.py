@@ -15,7 +15,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from surrogate.xrd.network import PhaseNet, PhaseNetwork, WrongNetwork
+from surrogate.xrd.network import PhaseNet, PhaseNetwork
+from surrogate.xrd.network_file import WrongNetwork
 from surrogate.xrd.pattern import Pattern
 from surrogate.xrd.training import descend, schedule
 from surrogate.xrd.training_data import Lesson, World, lesson, training_settings
@@ -146,7 +147,7 @@ def _taught(network: PhaseNetwork, adjudicated: Sequence[Adjudicated]) -> Lesson
 
 def _replayed(replay: Replay, n: int, step: int, generator: torch.Generator) -> Lesson:
     level = replay.levels[step % len(replay.levels)]
-    settings = training_settings(level, n_known=replay.world.n_known, stranger_chance=0.5)
+    settings = training_settings(level, n_known=replay.world.n_known, has_strangers=True)
     return lesson(replay.world, settings, n, generator)
 
 

@@ -82,7 +82,7 @@ def calibration_error(probability: Tensor, truth: Tensor) -> float:
         return 0.0
     bins = (probability * ECE_BINS).to(torch.int64).clamp(max=ECE_BINS - 1)
     said = torch.zeros(ECE_BINS, dtype=probability.dtype).index_add(0, bins, probability)
-    was = torch.zeros(ECE_BINS, dtype=probability.dtype).index_add(0, bins, truth)
+    was = torch.zeros(ECE_BINS, dtype=probability.dtype).index_add(0, bins, truth.to(probability.dtype))
     return float((said - was).abs().sum() / len(probability))
 
 

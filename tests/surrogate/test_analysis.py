@@ -6,14 +6,17 @@ import pytest
 
 from surrogate.analysis import ANALYSES, AnalysisResult, Finding, MeasurementData
 
+NEEDED = {"peaks": {"fwhm": 4.0, "peaks": {"silicon": {"near": 520.7, "within": 5.0, "take": "position"}}}}
+
 
 def test_every_analysis_is_known_by_its_own_name_and_can_be_asked():
-    assert set(ANALYSES) == {"stripe_gradient", "reading"}
+    assert set(ANALYSES) == {"stripe_gradient", "reading", "peaks"}
     for name, analysis in ANALYSES.items():
         assert analysis.name == name
         assert analysis.version
-        assert analysis.problems({}) == []
-        problems = analysis.problems({"no such option": 1})
+        needed = NEEDED.get(name, {})
+        assert analysis.problems(needed) == []
+        problems = analysis.problems({**needed, "no such option": 1})
         assert len(problems) == 1
         assert name in problems[0]
         assert "'no such option'" in problems[0]
@@ -27,7 +30,8 @@ def test_an_unknown_option_is_refused_when_called(name):
 
 @pytest.mark.parametrize("name", sorted(ANALYSES))
 def test_no_measurement_gives_a_reason_instead_of_findings(name):
-    result = ANALYSES[name]([], options={"parameters": {"peak_temperature": 900.0, "dwell": 500.0}})
+    options = {"parameters": {"peak_temperature": 900.0, "dwell": 500.0}, **NEEDED.get(name, {})}
+    result = ANALYSES[name]([], options=options)
     assert result.findings == ()
     assert result.cannot_tell
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from types import ModuleType
 
 from surrogate.formats.errors import NotUnderstood
@@ -11,14 +10,14 @@ from surrogate.formats.text import decode, lines_of
 from surrogate.spectra.formats import avantes_text, craic_text, labspec_text, ocean_text, perkin_elmer_text
 
 MAKERS: tuple[ModuleType, ...] = (ocean_text, avantes_text, craic_text, perkin_elmer_text, labspec_text)
-"""Each has ``recognises(lines)`` and ``read(lines)``."""
+"""Each has its ``NAME``, ``recognises(lines)`` and ``read(lines)``."""
 _HEAD = 1 << 14
 
 
 def recognises(data: bytes) -> bool:
     """Say whether bytes are text of one of the makers."""
     try:
-        return _maker(lines_of(decode(data[:_HEAD]))) is not None
+        return bool(_makers(data))
     except NotUnderstood:
         return False
 
@@ -29,12 +28,13 @@ def read(data: bytes) -> Content:
     Raises:
         NotUnderstood: It is of none of the makers, or broken.
     """
-    lines = lines_of(decode(data))
-    maker = _maker(lines[:400])
-    if maker is None:
-        raise NotUnderstood("it is text of no spectrometer that is known")
-    return maker.read(lines)
+    makers = _makers(data)
+    if len(makers) != 1:
+        names = ", ".join(maker.NAME for maker in makers) or "no spectrometer that is known"
+        raise NotUnderstood(f"its header is that of {names}; it must be that of one")
+    return makers[0].read(lines_of(decode(data)))
 
 
-def _maker(head: Sequence[str]) -> ModuleType | None:
-    return next((maker for maker in MAKERS if maker.recognises(head)), None)
+def _makers(data: bytes) -> list[ModuleType]:
+    head = lines_of(decode(data[:_HEAD]))
+    return [maker for maker in MAKERS if maker.recognises(head)]

@@ -176,13 +176,14 @@ def _scan(texts: Texts, x: Array, y: Array) -> tuple[Scan, tuple[str, ...]]:
     technique = texts.get("DATATYPE", "").upper()
     axis, axis_warnings = axis_of(texts.get("XUNITS", ""), x, raman="RAMAN" in technique)
     quantity, unit, warnings = ordinate_of(texts.get("YUNITS", ""), y)
+    is_pattern = axis.quantity == "two_theta"
     scan = Scan(
-        kind="diffractogram" if axis.quantity == "two_theta" else "spectrum",
+        kind="diffractogram" if is_pattern else "spectrum",
         axis=axis,
         quantity=quantity,
         title=texts.get("TITLE", ""),
         facts=facts(texts),
-        **measured(y, unit),
+        **measured(y, unit, photons=is_pattern),
     )
     return scan, axis_warnings + warnings
 

@@ -53,6 +53,8 @@ def recognises(data: bytes) -> bool:
     """Say whether a file has the version byte of SPC and fields that this header can have."""
     if len(data) < spc_header.OLD_BYTES or data[1] not in _FORMATS or data[:2] == b"PK":
         return False
+    if b"\x00" not in data[: spc_header.OLD_BYTES]:  # text
+        return False
     types = data[20:22] if data[1] == spc_header.OLD else data[28:30]
     known = (types[0] <= 30 or types[0] == 255) and (types[1] <= 26 or 128 <= types[1] <= 131 or types[1] == 255)
     if data[1] == spc_header.OLD:

@@ -125,7 +125,14 @@ def _jsonable(value: Any, *, depth: int) -> Any:
     return str(value)
 
 
-def measured(values: Array, unit: str) -> dict[str, Any]:
-    """Return the fields of a `Scan` for values: as counts where they are whole numbers of counts."""
+def measured(values: Array, unit: str, *, photons: bool = False) -> dict[str, Any]:
+    """Return the fields of a `Scan` for values: as counts where they are whole numbers of counts.
+
+    Args:
+        photons: They are single ones, with Poisson's uncertainty. A spectrometer's counts are steps of its converter,
+            so many to a photon as nobody says.
+    """
     whole = unit == "counts" and np.isfinite(values).all() and (values >= 0).all() and (values == np.rint(values)).all()
-    return counted(values) if whole else {"values": values, "unit": unit}
+    if not whole:
+        return {"values": values, "unit": unit}
+    return counted(values) if photons else {**counted(values), "sigma": None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,9 @@ from types import SimpleNamespace
 import pytest
 import typer
 
-from orchestrator.cli import main
+from orchestrator.cli import main, read
 from orchestrator.cli.main import supervise
+from orchestrator.cli.read import read_or_reason
 
 SEEDS = Path(__file__).parents[2] / "surrogate" / "formats" / "seeds_xrd.py"
 seeds = SimpleNamespace(**runpy.run_path(str(SEEDS)))
@@ -54,6 +56,29 @@ def test_what_scans_have_in_common_is_told_once(capsys):
     assert "warning: the header gives K-alpha 2 without its ratio" in out
 
 
+def test_what_is_the_same_in_a_scan_is_not_told_again(capsys):
+    Path("twice.ras").write_bytes(seeds.ras(seeds.ras_scan(), seeds.ras_scan()))
+    assert supervise(["read", "twice.ras"]) == 0
+    out = capsys.readouterr().out
+    assert "scan 2, diffractogram 'rutile', the same\n" in out
+    assert out.count("points:") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is unreadable for this user")
+def test_a_file_that_must_not_be_read_does_not_stop_the_others(capsys):
+    Path("two.ras").chmod(0)
+    assert supervise(["read", "two.ras", "rutile.xrdml"]) == 3
+    told = capsys.readouterr()
+    assert told.err == "labpilot: two.ras cannot be read: Permission denied\n"
+    assert "rutile.xrdml: PANalytical" in told.out
+
+
+def test_a_directory_is_no_measurement(capsys):
+    Path("folder").mkdir()
+    assert supervise(["read", "folder"]) == 3
+    assert capsys.readouterr().err == "labpilot: folder is a directory; name the files in it\n"
+
+
 def test_one_bad_file_does_not_stop_the_others(capsys):
     assert supervise(["read", "broken.xrdml", "missing.xy", "letter.pdf", "rutile.xrdml"]) == 3
     told = capsys.readouterr()
@@ -71,6 +96,38 @@ def test_json_holds_an_entry_for_each_file(capsys):
     assert scan["axis"] == {"quantity": "two_theta", "unit": "deg", "first": 24.5, "last": 24.72, "points": 12}
     assert (scan["has_counts"], scan["count_time_s"], scan["wavelength_ratio"]) == (True, 1.5, [1.0, 0.5])
     assert found[1]["error"].startswith("broken.xrdml (xrdml)")
+
+
+def test_json_has_null_for_what_is_no_number(capsys):
+    Path("nan.xy").write_bytes(b"# laser: 1e999\n10 nan\n11 2.5\n12 3.5\n")
+    supervise(["read", "--json", "nan.xy"])
+    text = capsys.readouterr().out
+    assert "NaN" not in text and "Infinity" not in text
+    assert json.loads(text)[0]["scans"][0]["values"]["least"] == 2.5
+
+
+def test_json_is_a_whole_list_however_reading_ends(capsys, monkeypatch):
+    def interrupted(path):
+        if path.name == "two.ras":
+            raise KeyboardInterrupt
+        return read_or_reason(path)
+
+    monkeypatch.setattr(read, "read_or_reason", interrupted)
+    supervise(["read", "--json", "rutile.xrdml", "two.ras"])
+    assert [found["file"] for found in json.loads(capsys.readouterr().out)] == ["rutile.xrdml"]
+
+
+def test_without_a_drawing_no_file_is_kept(monkeypatch):
+    kept = []
+    monkeypatch.setattr(read, "_draw", lambda shown, *_, **__: kept.extend(shown))
+    assert supervise(["read", "rutile.xrdml", "two.ras"]) == 0
+    assert kept == []
+
+
+def test_a_drawing_that_cannot_be_written_is_no_defect(capsys):
+    Path("a.png").mkdir()
+    assert supervise(["read", "rutile.xrdml", "--png", "a.png", "--force"]) == 6
+    assert "labpilot: a.png cannot be written: Is a directory" in capsys.readouterr().err
 
 
 def test_files_are_drawn(capsys):

@@ -111,7 +111,7 @@ def test_a_second_opinion_that_cannot_read_it_has_none(use, reader):
 
 def test_a_second_opinion_alone_reads_nothing(use, reader):
     use(reader("two", content(1, 2, 3), checks=("one",)))
-    with pytest.raises(NotUnderstood, match="of no known format; it begins with 'TEST'"):
+    with pytest.raises(NotUnderstood, match="without two rows of numbers; it begins with 'TEST'"):
         read_bytes(b"TEST")
 
 
@@ -156,10 +156,34 @@ def test_empty_files_are_refused(data, message):
 
 
 def test_files_beyond_all_sizes_are_refused_unread(tmp_path, monkeypatch):
-    monkeypatch.setattr(read, "LARGEST_BYTES", 3)
-    (tmp_path / "a.xy").write_bytes(b"1 2\n")
-    with pytest.raises(NotUnderstood, match="a.xy has 4 bytes"):
+    monkeypatch.setattr(read, "LARGEST_BYTES", 1 << 20)
+    with (tmp_path / "a.xy").open("wb") as file:
+        file.truncate((1 << 20) + 1)
+    with pytest.raises(NotUnderstood, match="a.xy has more than 1 MiB, and is not read"):
         read_file(tmp_path / "a.xy")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no device without an end")
+def test_what_has_no_end_is_refused(monkeypatch):
+    monkeypatch.setattr(read, "LARGEST_BYTES", 1 << 20)
+    with pytest.raises(NotUnderstood, match="zero has more than 1 MiB, and is not read"):
+        read_file("/dev/zero")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"1 2\n", "a is text without two rows of numbers; it begins with '1 2"),
+        ("Größe\tm²\r\n".encode("cp1252"), "a is text without two rows of numbers; it begins with 'Gr"),
+        (b"<html><body>1 2</body></html>", "a is of no known format; it begins with '<html>"),
+        (b"%PDF-1.7 ", "a is of no known format; it begins with '%PDF-1.7 '"),
+        (bytes(range(1, 200)), "a is of no known format; it begins with "),
+    ],
+    ids=["one row", "words", "html", "pdf", "binary"],
+)
+def test_what_no_reader_takes_is_described(data, message):
+    with pytest.raises(NotUnderstood, match=message):
+        read_bytes(data, name="a")
 
 
 def test_warnings_of_a_reader_are_passed_on(use, reader):

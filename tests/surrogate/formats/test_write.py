@@ -84,6 +84,26 @@ def test_csv_reads_back_to_the_same_numbers_and_facts(request, tmp_path, name):
     assert_same(file, labpilot_csv.read(path.read_bytes()))
 
 
+@pytest.mark.parametrize(
+    "saved",
+    [
+        lambda text: b"\xef\xbb\xbf" + text.encode(),
+        lambda text: text.encode("utf-16"),
+        lambda text: b"\r\n" + text.replace("\n", "\r\n").encode(),
+    ],
+    ids=["mark", "utf-16", "line ends"],
+)
+def test_csv_that_an_editor_has_saved_reads_back(pattern, saved):
+    data = saved(csv_text(pattern, 0))
+    assert labpilot_csv.recognises(data)
+    assert_same(pattern, labpilot_csv.read(data))
+
+
+def test_halves_of_characters_in_csv_are_replaced(pattern):
+    text = csv_text(pattern, 0).replace("# title: rutile, 2nd", '# title: "a\\ud800"')
+    assert labpilot_csv.read(text.encode()).scans[0].title == "a?"
+
+
 def test_csv_is_a_table_for_any_program(pattern):
     lines = csv_text(pattern, 0).splitlines()
     assert "# sha256: " + pattern.sha256 in lines

@@ -181,3 +181,9 @@ def test_broken_files_are_refused(data, message):
 def test_common_names_are_added_and_none_is_lost():
     facts = {"integration_time_ms": 20, "scans_to_average": 3, "laser": "green", "colour": "red"}
     assert with_common_names(facts) == {**facts, "integration_s": 0.02, "averages": 3}
+
+
+def test_a_header_of_two_makers_is_refused():
+    data = seeds.labspec().replace(b"#Title", b"#>>>>>Begin Spectral Data<<<<<\n#Title")
+    with pytest.raises(NotUnderstood, match="that of Ocean Optics text, LabSpec text; it must be that of one"):
+        read(data)

@@ -249,10 +249,17 @@ def test_transmittance_above_one_is_percent_and_said():
     assert scan.unit == "%" and "taken as percent" in warnings[0]
 
 
-def test_whole_counts_have_a_sigma():
-    scan, _ = _only(jcamp_file(["400 9 16 0"], 3, YUNITS="COUNTS", YFACTOR=1))
+def test_whole_counts_of_a_diffractometer_have_a_sigma():
+    scan, _ = _only(jcamp_file(["400 9 16 0"], 3, XUNITS="2THETA", YUNITS="COUNTS", YFACTOR=1))
+    assert (scan.kind, scan.axis.quantity) == ("diffractogram", "two_theta")
     assert scan.counts is not None and scan.sigma is not None
     np.testing.assert_allclose(scan.sigma**2, [10, 17, 1])
+
+
+def test_whole_counts_of_a_spectrometer_have_none():
+    scan, _ = _only(jcamp_file(["400 9 16 0"], 3, YUNITS="COUNTS", YFACTOR=1))
+    np.testing.assert_array_equal(scan.counts, [9, 16, 0])
+    assert scan.sigma is None
 
 
 def test_user_labels_and_header_are_kept():

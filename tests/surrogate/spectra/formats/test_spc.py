@@ -147,3 +147,7 @@ def test_other_files_are_not_recognised():
     assert not spc.recognises(b"PK\x03\x04" + bytes(600)), "a zip archive has the version byte too"
     assert not spc.recognises(b"#K a text of a spectrometer\n" * 40)
     assert not spc.recognises(b"\x00K")
+
+
+def test_text_with_the_version_byte_is_for_others():
+    assert not spc.recognises(b"AL\r\n" + b"x" * 24 + b"\r\n" + b"10.00 34\n" * 60)

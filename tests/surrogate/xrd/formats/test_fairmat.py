@@ -63,7 +63,7 @@ def test_a_difference_between_the_two_is_noticed(seeds, open_file, monkeypatch):
         return content
 
     monkeypatch.setattr(xrdml, "read", wrong)
-    with pytest.raises(Disagreement, match=r"xrdml and fairmat read different values in scan 1: 352784 and 14602"):
+    with pytest.raises(Disagreement, match=r"xrdml and fairmat read different values in scan 1: 352784.32 and 14602"):
         open_file(seeds.xrdml())
 
 
