@@ -1,4 +1,4 @@
-"""Fit the calibration that is shipped: `python benchmarks/xrd_calibration.py --patterns 240 --first 700000`.
+"""Fit the calibration that is shipped: `python benchmarks/xrd_calibration.py --patterns 80 130 200 --first 700000`.
 
 Levels L1 and L2 with up to one unknown phase, L3 with up to two, seeds that no figure is reported on. Writes
 surrogate/xrd/calibration.json.
@@ -25,17 +25,18 @@ LEVELS = (("L1", (0, 1)), ("L2", (0, 1)), ("L3", (0, 2)))
 def main() -> None:
     """Search, fit, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--patterns", type=int, default=240, help="for each level")
+    parser.add_argument("--patterns", type=int, nargs=3, default=[80, 130, 200], help="for L1, L2 and L3")
     parser.add_argument("--first", type=int, default=700_000)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     identifier = Identifier(library())
     found = [
         _case(identifier, case)
-        for level, n_unknown in LEVELS
-        for case in cases(level, arguments.patterns, arguments.first, n_unknown=n_unknown)
+        for (level, n_unknown), n in zip(LEVELS, arguments.patterns, strict=True)
+        for case in cases(level, n, arguments.first, n_unknown=n_unknown)
     ]
-    command = f"python benchmarks/xrd_calibration.py --patterns {arguments.patterns} --first {arguments.first}"
+    numbers = " ".join(map(str, arguments.patterns))
+    command = f"python benchmarks/xrd_calibration.py --patterns {numbers} --first {arguments.first}"
     calibration = fitted(found, made_by={"command": command, "n_patterns": len(found)})
     stored = {
         "temperatures": [round(one, 3) for one in calibration.temperatures],

@@ -14,6 +14,7 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -49,7 +50,7 @@ def pattern_of(network: PhaseNetwork, level: str, seed: int) -> tuple[Pattern, N
     return pattern, np.array([found.truth.weights.get(name, 0.0) for name in network.names])
 
 
-def screened(screen: Screen, pattern: Pattern) -> NDArray[np.float64]:
+def screened(screen: Screen, pattern: Pattern) -> NDArray[Any]:
     """Return the ``p`` gains of screening."""
     height = np.maximum(pattern.intensity - pattern.baseline, 0.0)
     return score(screen, pattern, pattern.intensity - pattern.baseline, height=height).gain

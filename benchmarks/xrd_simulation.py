@@ -120,12 +120,12 @@ def main() -> None:
     cold = time.process_time() - begin
     print(f"{cpu_name()}, one thread, {len(phases)} phases, 10 to 80 deg in steps of 0.02 deg, batches of {batch}")
     print(f"cold start: reflection tables of all phases {1e3 * cold:.0f} ms ({1e3 * cold / len(phases):.1f} ms each)")
-    compare(atlas.to(device), structures, batch, arguments.rounds, device)
-    print_generating(atlas.to(device), batch, arguments.rounds, device)
+    call = compare(atlas.to(device), structures, batch, arguments.rounds, device)
+    print_mixtures(atlas.to(device), batch, arguments.rounds, device, call)
 
 
-def compare(atlas: Atlas, structures: list[Structure], batch: int, rounds: int, device: torch.device) -> None:
-    """Time pymatgen and ours in turns, and print medians over the rounds."""
+def compare(atlas: Atlas, structures: list[Structure], batch: int, rounds: int, device: torch.device) -> float:
+    """Time pymatgen and ours in turns, print medians over the rounds, and return pymatgen's mean call."""
     generator = torch.Generator(device).manual_seed(0)
     atlases = {"one wavelength": replace(atlas, radiation=ONE_LINE), "K-alpha doublet": atlas}
     theirs: list[list[float]] = []
@@ -147,15 +147,24 @@ def compare(atlas: Atlas, structures: list[Structure], batch: int, rounds: int, 
             f"{1.0 / each.mean():.0f} patterns/s; ratio of all phases once {calls.sum() / each.sum():.0f} (target: at "
             f"least 50), phase by phase {ratio[1]:.0f} (5 % to 95 %: {ratio[0]:.0f} to {ratio[2]:.0f})"
         )
+    return float(calls.mean())
 
 
-def print_generating(atlas: Atlas, batch: int, rounds: int, device: torch.device) -> None:
-    """Print the cost of whole patterns: one to four phases, background, Poisson counts."""
+def print_mixtures(atlas: Atlas, batch: int, rounds: int, device: torch.device, call: float) -> None:
+    """Print the cost of mixtures, drawn alone and with background and Poisson counts, beside one call for each phase."""
     generator = torch.Generator(device).manual_seed(1)
     for name, settings in LEVELS.items():
-        found = [time_generating(atlas, settings, batch, generator) for _ in range(max(rounds, 3))]
-        each = statistics.median(found)
-        print(f"generate, {name}, one to four phases, with counts: {1e3 * each:.3f} ms, {1.0 / each:.0f} patterns/s")
+        parameters = generate(atlas, settings, batch, generator).parameters
+        ones = torch.ones(len(parameters.phase), dtype=torch.float64, device=device)
+        draw = partial(drawn, atlas, settings.grid, parameters, ones)
+        drawing = statistics.median(seconds(draw, device) for _ in range(max(rounds, 3))) / batch
+        whole = statistics.median(time_generating(atlas, settings, batch, generator) for _ in range(max(rounds, 3)))
+        theirs = call * len(parameters.phase) / batch
+        print(
+            f"{name}, mixtures of {len(parameters.phase) / batch:.1f} phases: drawn {1e3 * drawing:.3f} ms (ratio "
+            f"{theirs / drawing:.0f}), with background and counts {1e3 * whole:.3f} ms (ratio {theirs / whole:.0f}), "
+            f"{1.0 / whole:.0f} patterns/s"
+        )
 
 
 def cpu_name() -> str:

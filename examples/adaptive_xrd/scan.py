@@ -20,7 +20,7 @@ from drivers.links.memory import MemoryLink
 from simulators.instruments.diffractometer import Diffractometer as SimulatedDiffractometer
 from simulators.world import WorldFile
 from surrogate.formats.read import read_bytes
-from surrogate.xrd.adaptive import AdaptiveScan, ScanSettings, Stop, Window
+from surrogate.xrd.adaptive import AdaptiveScan, ScanSettings, Stop, Temperature, Window, shipped_temperature
 from surrogate.xrd.atlas import make_atlas
 from surrogate.xrd.library import embedded_library
 from surrogate.xrd.search import Searcher
@@ -84,7 +84,12 @@ def _line(window: Window, scan: AdaptiveScan) -> str:
 
 
 def measure(
-    sample: str, *, seed: int = 3, settings: ScanSettings | None = None, say: Say = lambda line: None
+    sample: str,
+    *,
+    seed: int = 3,
+    settings: ScanSettings | None = None,
+    temperature: Temperature = shipped_temperature,
+    say: Say = lambda line: None,
 ) -> Measured:
     """Load a sample of the simulated diffractometer, and scan it."""
     loop = VirtualLoop()
@@ -93,7 +98,7 @@ def measure(
     world = SimulatedDiffractometer(state=WorldFile(":memory:"), clock=clock, seed=seed, options=options)
     driver = DiffractometerDriver(MemoryLink(world.instruments["xrd"], clock, name="sim:diffractometer/xrd"), clock)
     searcher = Searcher(make_atlas(embedded_library().within(CHEMISTRY).phases))
-    scan = AdaptiveScan(searcher, settings)
+    scan = AdaptiveScan(searcher, settings, temperature=temperature)
 
     async def whole() -> tuple[Stop, float]:
         await driver.connect()
@@ -111,13 +116,19 @@ def measure(
     return Measured(scan=scan, stop=stop, lasted_s=lasted_s)
 
 
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
 def main() -> None:
     """Scan a sample, and tell what was found."""
     parser = argparse.ArgumentParser(description="Scan a sample of the simulated diffractometer until it is known.")
     parser.add_argument("--sample", choices=sorted(SAMPLES), default="1")
     parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--temperature", type=float, help="what evidence is divided by; if left out, as calibrated")
     asked = parser.parse_args()
-    measured = measure(asked.sample, seed=asked.seed, say=lambda line: sys.stdout.write(line + "\n"))
+    temperature = shipped_temperature if asked.temperature is None else (lambda pattern, best: asked.temperature)
+    measured = measure(asked.sample, seed=asked.seed, temperature=temperature, say=_print)
     sys.stdout.write(f"{measured.stop.reason}: {measured.stop.text}\n")
     sys.stdout.write(f"{measured.lasted_s:.0f} s at the instrument; truly {dict(SAMPLES[asked.sample])}\n")
 

@@ -150,6 +150,8 @@ def _scale(quantity: Quantity, unit: str) -> _Scale:
     try:
         return _SCALES[quantity, unit]
     except KeyError:
+        if quantity == "unknown":
+            raise ValueError("the file does not say what its axis is, so that it cannot be converted") from None
         known = ", ".join(f"{what} in {unit}" for what, unit in _SCALES)
         raise ValueError(f"{quantity} in {unit!r} cannot be converted; these can: {known}") from None
 

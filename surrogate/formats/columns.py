@@ -80,7 +80,7 @@ def content_of(table: Table, *, format: str, unnamed: AxisName | None = None) ->
     names, units, others = _names(table)
     warnings = list(table.warnings)
     radiation, assumed = radiation_in(others)
-    warnings += [assumed] if assumed else []
+    warnings += assumed
     curves = _named_curves(table, names, units, warnings) if names else _bare_curves(table, others, unnamed, warnings)
     if len(curves) > MOST_SCANS:
         raise NotUnderstood(f"{len(curves)} columns of values; up to {MOST_SCANS} are read as scans")
@@ -245,7 +245,8 @@ def _scan(table: Array, curve: _Curve, radiation: Radiation | None, facts: dict[
     if len(rows) < len(table) and np.isfinite(table[:, curve.values]).sum() > np.isfinite(y).sum():
         warnings.append(f"{len(table) - len(rows)} rows have no axis and were left out")
     if missing := int(np.sum(~np.isfinite(y))):
-        warnings.append(f"{missing} values{f' of {curve.title}' if curve.title else ''} are missing or not finite")
+        are = "value is" if missing == 1 else "values are"
+        warnings.append(f"{missing} {are} missing or not finite{f', of {curve.title}' if curve.title else ''}")
     warnings += oddities(x)
     name, kind = curve.name, _kind(curve.name, x)
     axis = Axis(quantity=name.quantity, unit=name.unit, values=x * name.factor) if name else None
@@ -268,8 +269,8 @@ def _values(
     """
     quantity, unit = (name.quantity, name.unit) if name else ("intensity", "")
     fields: dict[str, Any] = {"values": y, "unit": unit, "quantity": quantity}
-    if unit == "counts" and not are_counts(y):
-        warnings.append("counts that are not whole numbers have no Poisson sigma")
+    if unit == "counts" and y.any() and not are_counts(y):
+        warnings.append("counts that are no whole numbers from 0 up have no Poisson sigma")
     elif unit == "counts" or (not unit and quantity == "intensity" and are_counts(y)):
         warnings += [] if unit else ["whole numbers without a unit were taken as counts"]
         fields = {**counted(y), "quantity": quantity}
@@ -283,7 +284,13 @@ def _values(
 def _plain_unit(y: Array, quantity: str, warnings: list[str]) -> str:
     if quantity not in ("reflectance", "transmittance"):
         return "arbitrary"
+    unit, assumed = unit_by_size(y, quantity)
+    warnings.append(assumed)
+    return unit
+
+
+def unit_by_size(y: Array, quantity: str) -> tuple[str, str]:
+    """Return the unit of a fraction by the size of its ``n`` values, and that this was assumed."""
     sizes = np.abs(y[np.isfinite(y)])
     unit = "%" if len(sizes) and np.median(sizes) > 2 else "1"
-    warnings.append(f"the {quantity} has no unit; by its size it was taken in {unit if unit == '%' else 'parts of 1'}")
-    return unit
+    return unit, f"the {quantity} has no unit; by its size it was taken in {unit if unit == '%' else 'parts of 1'}"

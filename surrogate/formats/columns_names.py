@@ -92,9 +92,9 @@ _SIGMA = re.compile(
 _VALUES: tuple[tuple[str, str, str], ...] = (
     ("intensity", "counts/s", r"\bcps\b|counts?\s*/\s*s|counts?\s*per\s*s|cts\s*/\s*s|imp(ulse)?\s*/\s*s|1/s|s-1"),
     ("intensity", "counts", r"\bcounts?\b|\bcts\b|impulse|\bcnts?\b|\bcoups\b|cuentas|カウント|计数"),
-    ("reflectance", "", r"reflec|^%\s*r\b|^r\s*%|reflexion|réflect|反射"),
-    ("transmittance", "", r"transm|^%\s*t\b|^t\s*%|透過|透射"),
-    ("absorbance", "1", r"absorb|^abs\b|extinktion|optical density|^o\.?d\.?$|吸光|吸収"),
+    ("reflectance", "", r"r[eé]fle[ckx]|riflett|^%\s*r\b|^r\s*%|反射"),
+    ("transmittance", "", r"tran?smi|^%\s*t\b|^t\s*%|透過|透射"),
+    ("absorbance", "1", r"absorb|assorban|^abs\b|extinktion|optical density|^o\.?d\.?$|吸光|吸収"),
     ("irradiance", "", r"irradianc|bestrahlungs"),
 )  # fmt: skip
 _VALUE_PATTERNS = [(what, unit, re.compile(pattern, re.IGNORECASE)) for what, unit, pattern in _VALUES]

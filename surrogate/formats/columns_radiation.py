@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from surrogate.formats.record import Radiation
 from surrogate.formats.text import number
+from surrogate.xrd.formats.source import USUAL_RATIO, misfit
 
 SHORTEST_ANGSTROM, LONGEST_ANGSTROM = 0.05, 10.0
 _NAME = r"k[-_ ]?(?:alpha|α|a)[-_ ]?[12]?|wave[ -]?length|wellenl..?nge|longueur d.onde|lambda|λ|\bWL"
@@ -20,8 +21,8 @@ _ANODE = re.compile(
 _PER_UNIT = {"nm": 10.0, "pm": 0.01}
 
 
-def radiation_in(lines: Iterable[str]) -> tuple[Radiation | None, str]:
-    """Return the lines of a source as a header gives them, and what had to be assumed; None where it names none."""
+def radiation_in(lines: Iterable[str]) -> tuple[Radiation | None, list[str]]:
+    """Return the lines of a source as a header gives them, and what was assumed or cannot be; None where none is."""
     found: list[float] = []
     ratio, anode = 0.0, ""
     for line in lines:
@@ -32,12 +33,14 @@ def radiation_in(lines: Iterable[str]) -> tuple[Radiation | None, str]:
         if match := _ANODE.search(line):
             anode = anode or match[1].capitalize()
     if not found:
-        return None, ""
+        return None, []
+    said = [doubt] if (doubt := misfit(anode, found[0])) else []
     if len(found) == 1:
-        return Radiation(wavelength_angstrom=(found[0],), ratio=(1.0,), anode=anode), ""
-    assumed = "" if 0 < ratio < 1 else "the header gives two wavelengths and no ratio; K-alpha 2 to K-alpha 1 as 0.5"
-    pair = (found[0], found[1])
-    return Radiation(wavelength_angstrom=pair, ratio=(1.0, 0.5 if assumed else ratio), anode=anode), assumed
+        return Radiation(wavelength_angstrom=(found[0],), ratio=(1.0,), anode=anode), said
+    if not 0 < ratio < 1:
+        said.append(f"the header gives K-alpha 2 without its ratio; {USUAL_RATIO} is assumed")
+        ratio = USUAL_RATIO
+    return Radiation(wavelength_angstrom=(found[0], found[1]), ratio=(1.0, ratio), anode=anode), said
 
 
 def _cut_ratio(line: str) -> tuple[str, float]:

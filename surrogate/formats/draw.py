@@ -145,7 +145,7 @@ def _section(file: MeasurementFile, number: int) -> str:
 
 def _rows(file: MeasurementFile) -> list[tuple[str, str]]:
     first, count = file.scans[0], len(file.scans)
-    found = [("scans", str(count))] if count > 1 else []
+    found = [("scans", f"{count}; here is the first")] if count > 1 else []
     return found + summary(first) + facts_table(first)
 
 
@@ -209,7 +209,7 @@ h2 {{ margin: 0; font-size: 1.25rem; overflow-wrap: anywhere; }}
 table {{ display: block; font-size: .88rem; }}
 tbody {{ display: block; columns: 2; column-gap: 2.5rem; }}
 tr {{ display: grid; grid-template-columns: 10rem 1fr; border-bottom: 1px solid {GRID}; break-inside: avoid; }}
-th {{ text-align: left; font-weight: 500; color: {PALE}; padding: .22rem 0; }}
+th {{ text-align: left; font-weight: 500; color: {PALE}; padding: .22rem .6rem .22rem 0; overflow-wrap: anywhere; }}
 td {{ padding: .22rem 0; overflow-wrap: anywhere; }}
 details {{ margin-top: .6rem; }} summary {{ cursor: pointer; color: {PALE}; }}
 pre {{ white-space: pre-wrap; overflow-wrap: anywhere; background: #f9fafb; padding: .8rem; font-size: .78rem;

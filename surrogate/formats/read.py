@@ -13,10 +13,11 @@ from surrogate.formats.agreement import difference
 from surrogate.formats.errors import Disagreement, NotUnderstood
 from surrogate.formats.readers import Reader, readers
 from surrogate.formats.record import Content, MeasurementFile, Scan
-from surrogate.formats.text import decode
+from surrogate.formats.unknown import described
 
 LARGEST_BYTES = 1 << 29
-_MARKUP = ("<", "{", "[", "%")
+LEAST_FACTOR = 0.999
+"""Of attenuation: 1, as it may be rounded."""
 
 
 def read_file(path: Path | str) -> MeasurementFile:
@@ -49,7 +50,7 @@ def read_bytes(data: bytes, *, name: str = "") -> MeasurementFile:
         raise NotUnderstood(f"{name or 'the file'} {'holds only blanks and zeros' if data else 'is empty'}")
     taking = [reader for reader in readers() if not reader.checks and reader.recognises(data)]
     if not taking:
-        raise NotUnderstood(f"{name or 'the file'} {_unknown(data)}")
+        raise NotUnderstood(f"{name or 'the file'} {described(data)}")
     read = [(reader, _read(reader, data, name)) for reader in taking] + _opinions(taking, data)
     reader, content = read[0]
     for other, second in read[1:]:
@@ -101,14 +102,8 @@ def _problem(scan: Scan) -> str:
         return "none of the values is a number"
     if scan.sigma is not None and np.any(scan.sigma < 0.0):
         return "one of the standard deviations is negative"
+    if scan.attenuation is not None and not np.all(scan.attenuation >= LEAST_FACTOR):
+        return (
+            f"a factor of attenuation is {np.min(scan.attenuation):g}; one by which a beam was weakened is at least 1"
+        )
     return ""
-
-
-def _unknown(data: bytes) -> str:
-    """Say what bytes are that no reader takes."""
-    begin = f"it begins with {repr(data[:24])[1:]}"
-    with suppress(NotUnderstood):
-        head = decode(data[:4096]).strip()
-        if not head.startswith(_MARKUP) and all(letter.isprintable() or letter.isspace() for letter in head):
-            return f"is text without two rows of numbers; {begin}"
-    return f"is of no known format; {begin}"

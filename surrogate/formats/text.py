@@ -12,6 +12,7 @@ from surrogate.formats.errors import NotUnderstood
 from surrogate.formats.record import Array, Fact
 
 LARGEST_BYTES = 1 << 27
+_HEAD = 4096
 MOST_FACTS = 300
 LONGEST_FACT = 400
 
@@ -52,6 +53,14 @@ def decode(data: bytes) -> str:
     if b"\x00" in data.rstrip(b"\x00\x1a"):
         raise NotUnderstood("it is binary, not text")
     return _narrow(data.rstrip(b"\x00\x1a"))
+
+
+def is_text(data: bytes) -> bool:
+    """Say whether a file begins as text does."""
+    try:
+        return bool(decode(data[:_HEAD]))
+    except NotUnderstood:
+        return False
 
 
 def _narrow(data: bytes) -> str:

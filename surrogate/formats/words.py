@@ -11,7 +11,7 @@ _QUANTITIES = {
     "wavenumber": "wavenumber", "raman_shift": "Raman shift", "frequency": "frequency", "time": "time",
     "position": "position", "mass_to_charge": "m/z", "unknown": "axis of unknown quantity",
 }  # fmt: skip
-_UNITS = {"deg": "°", "Ao": "Å", "/Ao": "Å⁻¹", "/cm": "cm⁻¹", "/nm": "nm⁻¹", "um": "µm", "1": ""}
+_UNITS = {"deg": "°", "Ao": "Å", "/Ao": "Å⁻¹", "/cm": "cm⁻¹", "/nm": "nm⁻¹", "um": "µm", "us": "µs", "1": ""}
 _ENDINGS = {
     "per_cm": "cm⁻¹", "per_mm": "mm⁻¹", "kv": "kV", "ma": "mA", "deg": "°", "um": "µm", "mm": "mm", "us": "µs",
     "ms": "ms", "s": "s", "k": "K", "c": "°C", "angstrom": "Å", "nm": "nm", "mw": "mW", "percent": "%",

@@ -8,7 +8,8 @@ doi:10.1038/s41524-023-00984-y, who resample where a network's attention to its 
 range.
 
 Nothing here waits or moves: `AdaptiveScan.propose` says what to measure, `AdaptiveScan.tell` takes what was counted.
-The same windows and counts give the same proposals, so that a scan can be taken up again from its files.
+The same counts give the same proposals, so that a scan can be taken up again: ask and tell once more from the start,
+with the counts that are on file.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from surrogate.xrd.model import Grid
 from surrogate.xrd.pattern import Unusable
 from surrogate.xrd.search import Searcher
 
-__all__ = ["AdaptiveScan", "Belief", "ScanSettings", "Stop", "Window"]
+__all__ = ["AdaptiveScan", "Belief", "ScanSettings", "Stop", "Temperature", "Window", "shipped_temperature"]
 
 LONGEST_SHARE = 0.5
 """Of the time spent so far: no window counts for longer than this, so that what is decided is reconsidered."""

@@ -1,9 +1,8 @@
 """What is believed after some windows, and what is in doubt: leading sets, phases that may be missed, unknown peaks.
 
 A search knows the sets whose phases show. Two more things keep it from being sure. A phase of the library that is there
-in a small amount may not show yet: it is missed with a chance that falls with counting
-(`surrogate.xrd.adaptive_plan`). And what is left over may be a peak of a
-phase that the library lacks, or noise.
+in a small amount may not show yet: it is missed with a chance that falls with counting (`surrogate.xrd.adaptive_plan`).
+And what is left over may be a peak of a phase that the library lacks, or noise.
 
 A difference between two sets counts only as far as the other set could not absorb it by scales, small shifts and widths
 of its phases, had the whole range been measured for long.
@@ -14,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ from surrogate.xrd.model import profiles
 from surrogate.xrd.pattern import INSTRUMENT_DEG, MODEL_ERROR, Pattern, make_pattern
 from surrogate.xrd.search import Hypothesis, Searcher, probabilities
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 Temperature = Callable[[Pattern, Hypothesis], float]
 """Gives what evidence is divided by, for a pattern and its best hypothesis."""
 

@@ -7,7 +7,7 @@ in which its counts came.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter1d
 from surrogate.formats.record import Axis, Radiation, Scan
 from surrogate.xrd.model import Grid
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 NEIGHBOURS = 2.0
 """Points over which the variance of a rate is smoothed, as a standard deviation."""
@@ -99,22 +99,23 @@ class Counted:
     def as_scan(self, radiation: Radiation) -> Scan:
         """Return all that was measured as one scan of rates, its points with gaps where nothing was measured."""
         seen = self.time_s > 0.0
-        time_s = self.time_s[seen]
+        rate, time_s = (np.asarray(one[seen], dtype=np.float64) for one in (self.smoothed_cps, self.time_s))
+        counts = np.asarray(self.counts[seen], dtype=np.float64)
         return Scan(
             kind="diffractogram",
             axis=Axis(quantity="two_theta", unit="deg", values=self.two_theta_deg[seen]),
-            values=self.counts[seen] / time_s,
+            values=counts / time_s,
             unit="counts/s",
-            counts=self.counts[seen],
+            counts=counts,
             count_time_s=time_s,
-            sigma=np.sqrt(self.smoothed_cps[seen] / time_s + time_s**-2.0),
+            sigma=np.sqrt(rate / time_s + time_s**-2.0),
             radiation=radiation,
         )
 
     @property
-    def two_theta_deg(self) -> Array:
+    def two_theta_deg(self) -> NDArray[np.float64]:
         """Return the ``n`` angles."""
-        return self.grid.two_theta_deg.numpy()
+        return np.asarray(self.grid.two_theta_deg, dtype=np.float64)
 
     @property
     def smoothed_cps(self) -> Array:

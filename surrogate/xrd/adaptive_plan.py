@@ -14,6 +14,7 @@ missed with probability ``Phi(DETECTED_Z - z)``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from scipy.special import ndtr
 
 from surrogate.xrd.adaptive_counts import Counted, Window, precision
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 BLOCK_DEG = 0.5
 """Windows begin and end at multiples of this."""

@@ -1,13 +1,14 @@
 """What is left over in a scan that is not finished: the strongest place of a matched filter, and whether it is a peak.
 
-A finished pattern is looked through by `surrogate.xrd.residual`; here it is enough to know where one more look would tell
-most.
+A finished pattern is looked through by `surrogate.xrd.residual`; here it is enough to know where one more look would
+tell most.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from scipy.special import expit
 from surrogate.xrd.pattern import Pattern
 from surrogate.xrd.search import Hypothesis
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 LOG_ODDS = -3.0
 """Of a peak that the library does not know, besides the number of places where noise could make one."""

@@ -22,8 +22,10 @@ from scipy.optimize import minimize
 
 Array = NDArray[np.floating[Any]]
 
-BANDS = (60.0, 110.0)
+BANDS = (75.0, 165.0)
 """Limits between bands, of the highest peak over its standard deviation of counting."""
+LEAST_CASES = 30
+"""Of a band; with fewer it takes the temperature of all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,18 +78,21 @@ class Case:
 
 
 def fitted(cases: Sequence[Case], *, made_by: Mapping[str, Any]) -> Calibration:
-    """Fit temperatures by the likelihood of phases, and the weights of an unknown phase's features."""
-    bands = np.searchsorted(BANDS, [case.signal_to_noise for case in cases])
-    whole = _best_temperature(cases)
-    temperatures = tuple(
-        _best_temperature(some)
-        if len(some := [c for c, at in zip(cases, bands, strict=True) if at == band]) >= 30
-        else whole
-        for band in range(len(BANDS) + 1)
-    )
+    """Fit temperatures by the likelihood of phases, and the weights of an unknown phase's features.
+
+    Temperatures are those of patterns that the library can explain; of the others an unknown phase's probability speaks.
+    """
+    known = [case for case in cases if not case.has_unknown]
+    bands = np.searchsorted(BANDS, [case.signal_to_noise for case in known])
+    whole = _best_temperature(known)
+    temperatures = []
+    for band in range(len(BANDS) + 1):
+        some = [case for case, at in zip(known, bands, strict=True) if at == band]
+        temperatures.append(_best_temperature(some) if len(some) >= LEAST_CASES else whole)
     features = np.array([[1.0, *case.features] for case in cases])
     target = np.array([case.has_unknown for case in cases], dtype=float)
-    return Calibration(temperatures=temperatures, unknown_weights=tuple(_logistic(features, target)), made_by=made_by)
+    weights = tuple(_logistic(features, target))
+    return Calibration(temperatures=tuple(temperatures), unknown_weights=weights, made_by=made_by)
 
 
 def phase_probabilities(case: Case, temperature: float) -> Array:

@@ -324,7 +324,7 @@ def _solve_linear(
     empty = torch.diagonal(gram, dim1=1, dim2=2) < _TINY
     active = ~empty if active is None else active & ~empty
     solution = torch.zeros_like(right)
-    for _ in range(12):
+    for _ in range(4 * right.shape[1]):
         both = active[:, :, None] & active[:, None, :]
         matrix = torch.where(both, gram, torch.zeros_like(gram)) + torch.diag_embed((~active).to(gram.dtype))
         solution = torch.linalg.solve(matrix, torch.where(active, right, torch.zeros_like(right))[:, :, None])[:, :, 0]

@@ -144,7 +144,7 @@ class Identifier:
     def left_over(self, pattern: Pattern, searcher: Searcher, best: Hypothesis) -> Leftover:
         """Return what a hypothesis leaves unexplained."""
         model, background = searcher.model(pattern, best)
-        return leftover(pattern, model, background, strained=_strained(searcher.atlas, best))
+        return leftover(pattern, model, background, bent=_bent(searcher.atlas, best))
 
     def _identified(self, pattern: Pattern, file: str, *, curves: bool, notes: Sequence[str]) -> Identification:
         searcher = self.searcher(pattern)
@@ -230,15 +230,21 @@ def default_tables() -> Path:
     return Path(base) / "labpilot" / "reflections"
 
 
-def _strained(atlas: Atlas, best: Hypothesis) -> tuple[float, float]:
-    """Return the largest deviations of a set's cells and textures from their priors, in prior sds."""
+def _bent(atlas: Atlas, best: Hypothesis) -> tuple[float, ...]:
+    """Return how a set's phases had to bend: the last of `surrogate.xrd.residual.FEATURES`."""
     if best.fitted is None or not best.phases:
-        return 0.0, 0.0
+        return 0.0, 0.0, 4.0, 0.0, 0.0
     parameters = best.fitted.parameters
     strain_sd, texture_sd = atlas.strain_sd[parameters.phase], atlas.texture_sd[parameters.phase]
     strain = torch.where(strain_sd > 0, parameters.strain / strain_sd.clamp(min=1e-9), 0.0)
     texture = torch.where(texture_sd > 0, parameters.texture / texture_sd.clamp(min=1e-9), 0.0)
-    return float(strain.abs().max()), float(texture.abs().max())
+    return (
+        float(strain.abs().max()),
+        float(texture.abs().max()),
+        float(parameters.log_size_nm.min()),
+        float(((strain**2).sum() + (texture**2).sum()).sqrt()),
+        float(len(best.phases)),
+    )
 
 
 def _limit_deg(pattern: Pattern) -> float:

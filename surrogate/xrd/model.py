@@ -265,12 +265,15 @@ def _pseudo_voigt_shape(gauss: Tensor, lorentz: Tensor) -> tuple[Tensor, Tensor,
     """Return full width, Lorentz share, and the derivatives of both by the Lorentz and Gauss widths."""
     g, l = gauss.clamp(min=NARROWEST_DEG), lorentz.clamp(min=1e-6)  # noqa: E741
     a, b, c, d = _TCH
-    fifth = g**5 + a * g**4 * l + b * g**3 * l**2 + c * g**2 * l**3 + d * g * l**4 + l**5
+    g2, l2 = g * g, l * l
+    g3, l3 = g2 * g, l2 * l
+    g4, l4 = g2 * g2, l2 * l2
+    fifth = g4 * g + a * g4 * l + b * g3 * l2 + c * g2 * l3 + d * g * l4 + l4 * l
     f = fifth**0.2
-    by_lorentz = a * g**4 + 2 * b * g**3 * l + 3 * c * g**2 * l**2 + 4 * d * g * l**3 + 5 * l**4
-    by_gauss = 5 * g**4 + 4 * a * g**3 * l + 3 * b * g**2 * l**2 + 2 * c * g * l**3 + d * l**4
+    by_lorentz = a * g4 + 2 * b * g3 * l + 3 * c * g2 * l2 + 4 * d * g * l3 + 5 * l4
+    by_gauss = 5 * g4 + 4 * a * g3 * l + 3 * b * g2 * l2 + 2 * c * g * l3 + d * l4
     f_lorentz, f_gauss = (one * f / (5.0 * fifth) for one in (by_lorentz, by_gauss))
     x = l / f
-    eta = 1.36603 * x - 0.47719 * x**2 + 0.11116 * x**3
-    by_x = 1.36603 - 2 * 0.47719 * x + 3 * 0.11116 * x**2
+    eta = x * (1.36603 - x * (0.47719 - 0.11116 * x))
+    by_x = 1.36603 - x * (2 * 0.47719 - 3 * 0.11116 * x)
     return f, eta, (f_lorentz, f_gauss, by_x * (1.0 - x * f_lorentz) / f, -by_x * x * f_gauss / f)

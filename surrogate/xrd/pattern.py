@@ -27,7 +27,7 @@ Array = NDArray[np.floating[Any]]
 
 MODEL_ERROR = 0.06
 """Of a peak's height, as a standard deviation of each point."""
-POINTS_PER_WIDTH = 4.5
+POINTS_PER_WIDTH = 4.0
 BLUR_DEG = 0.04
 """Before peaks are looked for, so that noise makes none."""
 LEAST_POINTS = 30
@@ -186,7 +186,9 @@ def _looks_counted(value: Array) -> bool:
 
 def _counting_variance(scan: Scan, usable: NDArray[np.bool_], order: NDArray[np.int64], value: Array) -> Array:
     counts = value if scan.counts is None else np.asarray(scan.counts, float)[usable][order]
-    gain = np.where(counts > 0, value / np.maximum(counts, 1e-300), 1.0)
+    ratio = value[counts > 0] / counts[counts > 0]
+    gain = np.full(len(counts), float(np.median(ratio)) if len(ratio) else 1.0)
+    gain[counts > 0] = ratio
     # the variance of a rate of which few counts are known is better told by its neighbours than by itself
     return gaussian_filter1d(np.maximum(counts, 0.0), 2.0) * gain**2 + gain**2
 

@@ -35,14 +35,27 @@ class Leftover:
     """What the probability of a missing phase is worked out from; see `FEATURES`."""
 
 
-FEATURES = ("strongest", "second", "third", "unexplained", "misfit", "strain", "texture")
+FEATURES = (
+    "strongest",
+    "second",
+    "third",
+    "unexplained",
+    "misfit",
+    "peaks",
+    "strain",
+    "texture",
+    "size",
+    "priors",
+    "phases",
+)
 """Square roots of the three highest residual peaks in sigma; the logarithm of the part of the peaks' intensity that is
-not explained; the logarithm of chi squared per step; how far the most strained and the most textured phase are from
-what is usual, in prior sds: a missing phase is also where others bend to take its place."""
+not explained; the logarithm of chi squared per step; the root of the number of residual peaks. Then how the found
+phases had to bend, which is what they do to take a missing one's place: the largest strain and texture in prior sds,
+the logarithm of the smallest crystallites in nm, the root of all priors' squares, the number of phases."""
 
 
 def leftover(
-    pattern: Pattern, model: Array, background: Array, *, strained: tuple[float, float] = (0.0, 0.0)
+    pattern: Pattern, model: Array, background: Array, *, bent: tuple[float, ...] = (0.0, 0.0, 4.0, 0.0, 0.0)
 ) -> Leftover:
     """Find peaks that a model does not explain.
 
@@ -50,7 +63,7 @@ def leftover(
         pattern: What was measured.
         model: ``n`` intensities.
         background: ``n``, all of the model that is no peak.
-        strained: Largest deviations of cells and textures from their priors, in prior sds.
+        bent: The last features, of the set's phases.
     """
     seen = np.isfinite(pattern.variance)
     peaks = np.maximum(model - background, 0.0)
@@ -62,7 +75,7 @@ def leftover(
     residual = pattern.intensity - model
     significance = np.max([_matched(residual, weight, width * scale / 2.355) for scale in WIDTHS], axis=0)
     found = _peaks(pattern, significance, residual, width)
-    return Leftover(peaks=found, features=(*_features(pattern, found, residual, peaks, seen), *strained))
+    return Leftover(peaks=found, features=(*_features(pattern, found, residual, peaks, seen), *bent))
 
 
 def _matched(residual: Array, weight: Array, sigma: float) -> Array:
@@ -101,4 +114,4 @@ def _features(
     noise = np.sqrt(np.where(seen, pattern.variance, 0.0) / max(2.0 * width, 1.0))
     unexplained = float(np.maximum(above - 2.0 * noise, 0.0).sum() / max(float(explained.sum()), 1e-9))
     misfit = float(np.sum(pattern.weight * residual**2) / max(int(seen.sum()), 1))
-    return first, second, third, math.log10(unexplained + 1e-3), math.log10(misfit + 1e-3)
+    return first, second, third, math.log10(unexplained + 1e-3), math.log10(misfit + 1e-3), math.sqrt(len(peaks))

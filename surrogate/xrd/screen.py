@@ -44,6 +44,8 @@ class Screen:
     """For each width, ``p x f`` transforms of their squares."""
     shifts: NDArray[np.int64]
     """Shifts in bins that are looked at."""
+    likeness: Array
+    """``p x p``: highest correlation of two phases' lines under any strain; 1 for the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,16 @@ def make_screen(atlas: Atlas, *, low_deg: float = 5.0, high_deg: float = 140.0) 
         lines=tuple(np.fft.rfft(one, axis=1) for one in drawn),
         squares=tuple(np.fft.rfft(one**2, axis=1) for one in drawn),
         shifts=np.arange(-reach, reach + 1),
+        likeness=_likeness(np.sqrt(drawn[0]), reach),
     )
+
+
+def _likeness(lines: Array, reach: int) -> Array:
+    """Correlate the roots of lines, so that a few strong ones do not decide alone."""
+    unit = lines / np.maximum(np.linalg.norm(lines, axis=1, keepdims=True), 1e-300)
+    transforms = np.fft.rfft(unit, axis=1)
+    shifts = np.arange(-reach, reach + 1)
+    return np.array([_correlated(one, transforms)[:, shifts].max(axis=1) for one in unit])
 
 
 def _drawn(atlas: Atlas, phase: int, log_q: Array, width_deg: float) -> Array:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,9 @@ class SearchSettings:
     """How far to look."""
 
     max_phases: int = 5
-    n_screened: int = 8
+    n_screened: int = 6
     """Candidates of the first level."""
-    n_later: int = 5
+    n_later: int = 4
     """Candidates of each later level."""
     n_narrowed: int = 3
     """Candidates whose shapes are refined well beside the frozen phases."""
@@ -46,6 +47,11 @@ class SearchSettings:
     joint_steps: int = 8
     log_prior_odds: float = -3.0
     """Of each phase, before anything is measured."""
+    overconfidence: float = 8.0
+    """Evidence of a model that is not quite right is too large by about this factor: priors are taken times it, and
+    calibration divides both."""
+    tolerance: float = 0.3
+    """Fits end when they gain less (in nats)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +115,7 @@ class Searcher:
 
     def log_prior(self, phases: tuple[int, ...]) -> float:
         """Return the logarithm of a set's prior odds."""
-        return float(sum(self.log_odds[phase] for phase in phases))
+        return self.settings.overconfidence * float(sum(self.log_odds[phase] for phase in phases))
 
 
 class _Search:
@@ -118,7 +124,13 @@ class _Search:
         self.atlas, self.settings = searcher.atlas, searcher.settings
         self.data = as_data(pattern)
         self.record = _Record()
-        self.children: dict[tuple[int, ...], list[Hypothesis]] = {}
+        self.children: dict[tuple[tuple[int, ...], tuple[int, ...]], list[Hypothesis]] = {}
+
+    @cached_property
+    def whole(self) -> Score:
+        """Return what screening finds in the whole pattern."""
+        height = np.maximum(self.pattern.intensity - self.pattern.baseline, 0.0)
+        return score(self.searcher.screen, self.pattern, self.pattern.intensity - self.pattern.baseline, height=height)
 
     def run(self) -> list[Hypothesis]:
         """Search, and return what was tried."""
@@ -146,18 +158,21 @@ class _Search:
             current = best
         return current
 
-    def _children(self, parent: Hypothesis, n_tried: int) -> list[Hypothesis]:
+    def _children(self, parent: Hypothesis, n_tried: int, *, also: Sequence[int] = ()) -> list[Hypothesis]:
         """Try the best candidates beside a parent's phases, and refine the best of them together."""
-        if (known := self.children.get(parent.phases)) is not None:
+        key = (parent.phases, tuple(also))
+        if (known := self.children.get(key)) is not None:
             return known
-        candidates, scores = self._candidates(parent, n_tried)
+        candidates, scores = self._candidates(parent, n_tried, also=also)
         children = []
         if candidates:
             rough = self._alone(parent, self._begun(candidates, scores), self.settings.rough_steps)
-            kept = self._ranked(rough)[: self.settings.n_narrowed]
+            ranked = self._ranked(rough)
+            kept = ranked[: self.settings.n_narrowed]
+            kept += [number for number in ranked if candidates[number] in also and number not in kept]
             fine = self._alone(parent, _picked(rough.parameters, kept), self.settings.narrow_steps)
-            children = self._joint(parent, fine)
-        self.children[parent.phases] = children
+            children = self._joint(parent, fine, also)
+        self.children[key] = children
         return children
 
     def _ranked(self, alone: Fitted) -> list[int]:
@@ -165,13 +180,16 @@ class _Search:
         odds = torch.tensor([self._odds(one) for one in alone.parameters.phase.tolist()])
         return torch.argsort(alone.objective - odds).tolist()
 
-    def _joint(self, parent: Hypothesis, alone: Fitted) -> list[Hypothesis]:
+    def _joint(self, parent: Hypothesis, alone: Fitted, also: Sequence[int]) -> list[Hypothesis]:
         """Refine the best candidates together with the parent's phases."""
         children: list[Hypothesis] = []
         ranked = self._ranked(alone)
-        for number in ranked[: self.settings.n_joint]:
+        for place, number in enumerate(ranked):
             behind = float(alone.objective[number] - alone.objective[ranked[0]])
-            if float(alone.scales[number]) <= 0.0 or behind > self.settings.margin:
+            is_hopeless = place >= self.settings.n_joint or behind > self.settings.margin
+            # beside frozen phases a substitute may look hopeless, and be right when they give way
+            is_absent = float(alone.scales[number]) <= 0.0
+            if (is_absent or is_hopeless) and int(alone.parameters.phase[number]) not in also:
                 continue
             phases = (*parent.phases, int(alone.parameters.phase[number]))
             known = self.record.found.get(tuple(sorted(phases)))
@@ -181,20 +199,24 @@ class _Search:
     def _odds(self, phase: int) -> float:
         return self.searcher.log_prior((phase,))
 
-    def _candidates(self, parent: Hypothesis, n_tried: int) -> tuple[list[int], Score]:
-        background = model = self.pattern.baseline
-        shared = None
+    def _candidates(self, parent: Hypothesis, n_tried: int, *, also: Sequence[int] = ()) -> tuple[list[int], Score]:
+        found = self.whole
         if parent.fitted is not None and parent.phases:
             model, background = self.searcher.model(self.pattern, parent)
             shared = parent.fitted.parameters.shared[0].numpy()
-        height = np.maximum(self.pattern.intensity - background, 0.0)
-        found = score(self.searcher.screen, self.pattern, self.pattern.intensity - model, height=height, shared=shared)
+            height = np.maximum(self.pattern.intensity - background, 0.0)
+            residual = self.pattern.intensity - model
+            found = score(self.searcher.screen, self.pattern, residual, height=height, shared=shared)
         gain = found.gain.copy()
         gain[list(parent.phases)] = 0.0
         least = max(self.settings.least_gain, LEAST_SHARE * float(gain.max()))
-        ranked = np.argsort(-(gain + 2.0 * self.searcher.log_odds), kind="stable")
+        ranked = np.argsort(-(gain + 2.0 * self.settings.overconfidence * self.searcher.log_odds), kind="stable")
         order = [int(one) for one in ranked if gain[one] > least][:n_tried]
-        return order, Score(gain=gain[order], strain=found.strain[order], zero_deg=found.zero_deg[order])
+        more = [one for one in also if one not in order and one not in parent.phases]
+        strain = np.concatenate([found.strain[order], self.whole.strain[more]])
+        zero_deg = np.concatenate([found.zero_deg[order], np.zeros(len(more))])
+        order += more
+        return order, Score(gain=gain[order], strain=strain, zero_deg=zero_deg)
 
     def _alone(self, parent: Hypothesis, begin: Parameters, steps: int) -> Fitted:
         """Refine each candidate by itself, beside the frozen profiles of the parent's phases."""
@@ -240,7 +262,8 @@ class _Search:
         if begin is None:
             apart = self._begun(phases)
             begin = apart.with_(row=torch.zeros_like(apart.row), shared=self._begun((0,)).shared)
-        fitted = fit(self.atlas, self._task(1), begin, steps=steps or self.settings.joint_steps)
+        steps = steps or self.settings.joint_steps
+        fitted = fit(self.atlas, self._task(1), begin, steps=steps, tolerance=self.settings.tolerance)
         if bool((fitted.scales <= 0.0).any()):
             return self._with_what_is_left(fitted)
         order = torch.argsort(fitted.parameters.phase)
@@ -269,12 +292,25 @@ class _Search:
             rest = self._without(current, phase)
             if rest.log_evidence > best.log_evidence:
                 best = rest
-            if not self._has_rival(rest, phase):
+            alike = self._alike(phase, current)
+            if not alike and not self._has_rival(rest, phase):
                 continue
-            for child in self._children(rest, self.settings.n_later):
+            for child in self._children(rest, self.settings.n_later, also=alike):
+                if child.log_evidence > best.log_evidence:
+                    best = child
+        # a phase that is alike may have been taken for a part of one that is there
+        hidden = [one for phase in current.phases for one in self._alike(phase, current)]
+        if hidden and len(current.phases) < self.settings.max_phases:
+            for child in self._children(current, self.settings.n_later, also=tuple(dict.fromkeys(hidden))[:MOST_ALIKE]):
                 if child.log_evidence > best.log_evidence:
                     best = child
         return best
+
+    def _alike(self, phase: int, current: Hypothesis) -> list[int]:
+        """Return phases that could be taken for a phase, the most alike first, without those that are there."""
+        likeness = self.searcher.screen.likeness[phase]
+        order = [int(one) for one in np.argsort(-likeness) if likeness[one] > ALIKE and one not in current.phases]
+        return order[:MOST_ALIKE]
 
     def _has_rival(self, rest: Hypothesis, phase: int) -> bool:
         """Say whether another phase could, by screening, do nearly what a phase does beside the rest."""
@@ -301,6 +337,9 @@ def _picked(parameters: Parameters, entries: Sequence[int]) -> Parameters:
     return Parameters(row=torch.arange(len(index)), shared=parameters.shared[parameters.row[index]], **own)
 
 
+ALIKE = 0.8
+"""Likeness from which a phase is tried in another one's place, whatever screening says."""
+MOST_ALIKE = 3
 RIVAL_SHARE = 0.4
 """Of a phase's gain by screening, from which another one is tried in its place."""
 LEAST_SHARE = 0.02

@@ -43,8 +43,9 @@ class Replay:
 
     world: World
     seed: int
-    share: float = 0.5
-    """Of each batch; at least one half."""
+    share: float = 0.875
+    """Of each batch; at least one half. With one half, a network has been seen to expect the campaign's phases in all
+    patterns."""
     levels: tuple[str, ...] = ("L1", "L2")
 
 
@@ -54,7 +55,7 @@ class Tuning:
 
     steps: int = 200
     batch: int = 32
-    learning_rate: float = 3e-4
+    learning_rate: float = 5e-4
     scope: Scope = "head"
     n_calibration: int = 500
     """Generated patterns that temperatures are fitted on afterwards."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import numpy as np
-
 from surrogate.formats.axes import oddities
+from surrogate.formats.columns import unit_by_size
 from surrogate.formats.columns_table import table_of
 from surrogate.formats.errors import NotUnderstood
-from surrogate.formats.record import Array, Axis, Content, Fact, Scan
+from surrogate.formats.record import Axis, Content, Fact, Scan
 from surrogate.formats.text import facts_from
 from surrogate.spectra.formats.instrument_facts import with_common_names
 
@@ -19,6 +18,9 @@ _FIRST = re.compile(r"Time1=[0-9.]+ ?ms:Average1=[0-9]+", re.IGNORECASE)
 _SETTING = re.compile(r"([A-Za-z][A-Za-z0-9. ]{0,20})[=:] *([^:=()]*[^:=() ])")
 _WHEN = re.compile(r"\(([^()]{8,30})\)")
 _MODES = ("reflectance", "transmittance", "absorbance", "absorptance", "fluorescence", "intensity")
+
+_UNITS = {"fluorescence": ("arbitrary", ""), "intensity": ("arbitrary", ""), "absorbance": ("1", "")}
+"""Units of modes that need none to be assumed."""
 
 
 def recognises(lines: Sequence[str]) -> bool:
@@ -37,11 +39,8 @@ def read(lines: Sequence[str]) -> Content:
         raise NotUnderstood(f"{table.values.shape[1]} columns; CRAIC text has two")
     mode = next((line.strip().lower() for line in table.above if line.strip().lower() in _MODES), "intensity")
     x, y = table.values[:, 0].copy(), table.values[:, 1].copy()
-    unit = _unit(mode, y)
-    warnings = [*table.warnings, "the axis was taken as wavelength in nm", *oddities(x)]
-    warnings += [f"the {mode} has no unit; by its size it was taken in {unit if unit == '%' else 'parts of 1'}"] * (
-        unit in "%1"
-    )
+    unit, assumed = _UNITS.get(mode) or unit_by_size(y, mode)
+    warnings = [*table.warnings, "the axis was taken as wavelength in nm", *oddities(x), *filter(None, [assumed])]
     scan = Scan(
         kind="spectrum",
         axis=Axis(quantity="wavelength", unit="nm", values=x),
@@ -51,15 +50,6 @@ def read(lines: Sequence[str]) -> Content:
         facts=_facts(table.above),
     )
     return Content(format=NAME, header="\n".join(table.above), scans=(scan,), warnings=tuple(warnings))
-
-
-def _unit(mode: str, y: Array) -> str:
-    if mode in ("fluorescence", "intensity"):
-        return "arbitrary"
-    if mode == "absorbance":
-        return "1"
-    sizes = np.abs(y[np.isfinite(y)])
-    return "%" if len(sizes) and np.median(sizes) > 2 else "1"
 
 
 def _facts(head: Sequence[str]) -> dict[str, Fact]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,6 +31,26 @@ class Range:
     time_s: float = 0.0
     """For each point; 0 where it is not known."""
     warnings: Sequence[str] = field(default=())
+
+
+def ranges_of(count: int, at: int, read: Callable[[int], tuple[Range, int]]) -> tuple[list[Range], int]:
+    """Return as many ranges as a file declares, and where the last one ends.
+
+    Args:
+        count: How many there are.
+        at: Where the first begins.
+        read: Returns the range that begins at a place, and where it ends.
+
+    Raises:
+        NotUnderstood: There are too many, or none.
+    """
+    if not 1 <= count <= MOST_RANGES:
+        raise NotUnderstood(f"it declares {count} ranges")
+    ranges = []
+    for _ in range(count):
+        found, at = read(at)
+        ranges.append(found)
+    return ranges, at
 
 
 def content(version: str, header: Mapping[str, Fact], ranges: Sequence[Range], tube: Tube) -> Content:

@@ -12,10 +12,12 @@ The layout that is known does not say which axis was scanned: two theta is assum
 
 from __future__ import annotations
 
+from functools import partial
+
 from surrogate.formats.errors import NotUnderstood
 from surrogate.formats.record import Content
 from surrogate.xrd.formats.binary import Bytes, equal_steps
-from surrogate.xrd.formats.bruker_range import MOST_RANGES, Range, content, positive, told
+from surrogate.xrd.formats.bruker_range import Range, content, positive, ranges_of, told
 from surrogate.xrd.formats.source import Tube
 
 FILE_HEADER = 256
@@ -29,13 +31,7 @@ def read(data: Bytes) -> Content:
     Raises:
         NotUnderstood: It is cut or damaged.
     """
-    count = data.u16(4)
-    if not 1 <= count <= MOST_RANGES:
-        raise NotUnderstood(f"it declares {count} ranges")
-    ranges, at = [], FILE_HEADER
-    for _ in range(count):
-        found, at = _range(data, at)
-        ranges.append(found)
+    ranges, _ = ranges_of(data.u16(4), FILE_HEADER, partial(_range, data))
     tube = Tube(
         anode=data.text(188, 2),
         alpha_1=positive(data.f32(190)),

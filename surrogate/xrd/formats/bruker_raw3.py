@@ -17,10 +17,12 @@ and rocking are refused.
 
 from __future__ import annotations
 
+from functools import partial
+
 from surrogate.formats.errors import NotUnderstood
 from surrogate.formats.record import Array, Content, Fact, Quantity
 from surrogate.xrd.formats.binary import Bytes, equal_steps
-from surrogate.xrd.formats.bruker_range import LARGEST_HEADER, MOST_RANGES, Range, content, dated, positive, told
+from surrogate.xrd.formats.bruker_range import LARGEST_HEADER, Range, content, dated, positive, ranges_of, told
 from surrogate.xrd.formats.source import Tube
 
 FILE_HEADER = 712
@@ -36,13 +38,7 @@ def read(data: Bytes) -> Content:
     Raises:
         NotUnderstood: It is cut or damaged, or scans something else than two theta or omega.
     """
-    count = data.u32(12)
-    if not 1 <= count <= MOST_RANGES:
-        raise NotUnderstood(f"it declares {count} ranges")
-    ranges, at = [], FILE_HEADER
-    for _ in range(count):
-        found, at = _range(data, at)
-        ranges.append(found)
+    ranges, at = ranges_of(data.u32(12), FILE_HEADER, partial(_range, data))
     if data.data[at:].strip(b"\x00"):
         raise NotUnderstood(f"{len(data) - at} bytes follow its last range: the layout is not the one that is known")
     return content("RAW1.01", _header(data), ranges, _tube(data))

@@ -19,7 +19,7 @@ from surrogate.formats.axes import oddities
 from surrogate.formats.columns_radiation import radiation_in
 from surrogate.formats.errors import NotUnderstood
 from surrogate.formats.record import Array, Axis, Content, Scan, counted
-from surrogate.formats.text import are_counts, decode, facts_of, lines_of, number
+from surrogate.formats.text import are_counts, decode, facts_of, is_text, lines_of, number
 from surrogate.xrd.formats.gsas_records import Points, alt_points, esd_points, free_points, std_points
 
 _BANK = re.compile(rb"(?:^|[\r\n])BANK[ \t]+\d+[ \t]+\d+[ \t]+\d+[ \t]")
@@ -33,7 +33,7 @@ MOST_BANKS = 4096
 
 def recognises(data: bytes) -> bool:
     """Say whether bytes are GSAS powder data: a line that begins with BANK and three numbers."""
-    return bool(_BANK.search(data)) or _is_fixed(data)
+    return (bool(_BANK.search(data)) or _is_fixed(data)) and is_text(data)
 
 
 def read(data: bytes) -> Content:
@@ -105,7 +105,7 @@ def _scan(lines: Sequence[str], head: Sequence[str], warnings: list[str]) -> Sca
     axis = _axis(bank, points, warnings)
     warnings += [f"bank {bank.number}: {odd}" for odd in oddities(axis.values)]
     radiation, assumed = radiation_in(line for line in [*head, *lines] if line.startswith("#") or line is head[0])
-    warnings += [assumed] if assumed else []
+    warnings += assumed
     return Scan(
         kind="diffractogram",
         axis=axis,

@@ -19,6 +19,10 @@ SINGLE = 2.0**-23
 """Relative rounding of numbers that passed through single precision."""
 UNDECIDED = 0.25
 """Where rounding may move a number by more than this, it says nothing."""
+LARGEST_COUNT = 2.0**53
+"""Beyond it every number is whole."""
+BY_CHANCE = 2e-3
+"""Whole numbers that would all be multiples of their factors with a lower probability have been multiplied."""
 NOT_WHOLE = "the intensities are not whole counts: they have no counting error here"
 
 
@@ -58,22 +62,33 @@ def by_evidence(stored: Array, attenuation: Array | None) -> tuple[dict[str, Any
     if attenuation is None or np.all(attenuation == 1.0):
         return multiplied(stored, attenuation)
     weakened = (attenuation != 1.0) & (stored != 0.0)
-    if not weakened.any() or _whole(stored[weakened], attenuation[weakened], strictly=True) is not None:
+    if not weakened.any():
         return multiplied(stored, attenuation)
-    if _whole(stored, np.ones_like(stored)) is not None:
+    products, factors = stored[weakened], attenuation[weakened]
+    may_be_detected = _whole(stored, np.ones_like(stored)) is not None
+    may_be_multiplied = _whole(products, factors) is not None
+    is_judged = _whole(products, factors, strictly=True) is not None
+    # of whole numbers, one in so many is a multiple of its factor by chance; below 2 rounding hides whether it is one
+    by_chance = float(np.exp(-np.sum(np.log(np.where(factors > 2.0, factors, 1.0)))))
+    if is_judged and (not may_be_detected or by_chance < BY_CHANCE):
+        return multiplied(stored, attenuation)
+    if may_be_detected and not may_be_multiplied:
         return detected(stored, attenuation)
     raise NotUnderstood(
         "the beam was attenuated, and the numbers do not tell whether the intensities were multiplied by the factor"
     )
 
 
+@np.errstate(over="ignore")
 def per_second(rates: Array, attenuation: Array | None, time_s: Array | None) -> tuple[dict[str, Any], list[str]]:
     """Return fields and warnings for counts per second; with their time known they may be whole counts."""
     if attenuation is not None and np.any(attenuation != 1.0):
         raise NotUnderstood("rates with attenuated points: it is not known whether they were multiplied by the factor")
-    counts = None if time_s is None else _whole(rates * time_s, np.ones_like(rates), quantum=_quantum(rates) * time_s)
     fields = uncounted(rates, attenuation, "counts/s")
-    if counts is None or time_s is None:
+    if time_s is None or not rates.max() <= LARGEST_COUNT:
+        return fields, [NOT_WHOLE]
+    counts = _whole(rates * time_s, np.ones_like(rates), quantum=_quantum(rates) * time_s)
+    if counts is None:
         return fields, [NOT_WHOLE]
     return fields | {"counts": counts, "sigma": poisson_sigma(counts) / time_s}, []
 
@@ -85,7 +100,7 @@ def _whole(
 
     Strictly: at least one number must be so finely written that it could have failed.
     """
-    if values.size == 0 or values.min() < 0.0 or attenuation.min() <= 0.0:
+    if values.size == 0 or attenuation.min() <= 0.0 or not (values.min() >= 0.0 and values.max() <= LARGEST_COUNT):
         return None
     counts = np.round(values / attenuation)
     plain = attenuation == 1.0

@@ -15,8 +15,10 @@ import numpy as np
 
 from surrogate.formats.axes import oddities
 from surrogate.formats.errors import NotUnderstood
-from surrogate.formats.record import Array, Axis, Content, Fact, Quantity, Radiation, Scan, counted
-from surrogate.formats.text import are_counts, decode, facts_from, number
+from surrogate.formats.record import Array, Axis, Content, Fact, Quantity, Radiation, Scan
+from surrogate.formats.text import decode, facts_from, is_text, number
+from surrogate.xrd.formats.intensities import multiplied
+from surrogate.xrd.formats.source import misfit
 
 _BLOCK = re.compile(rb"(?:^|[\r\n])[ \t]*data_", re.IGNORECASE)
 _PATTERN = re.compile(rb"_pd_(?:meas|proc|calc)_", re.IGNORECASE)
@@ -47,6 +49,8 @@ _FACTS = (
 
 def recognises(data: bytes) -> bool:
     """Say whether bytes are CIF text with data names of a powder pattern."""
+    if not is_text(data):
+        return False
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         data = data.replace(b"\x00", b"")
     return bool(_BLOCK.search(data)) and bool(_PATTERN.search(data))
@@ -111,8 +115,9 @@ def _fields(y: Array, su: Array, unit: str, warnings: list[str]) -> dict[str, An
     if missing := int(np.sum(~np.isfinite(y))):
         warnings.append(f"{missing} intensities are missing")
     fields: dict[str, Any] = {"values": y, "unit": unit}
-    if unit == "counts" and are_counts(y):
-        fields = counted(y)
+    if unit == "counts" and np.isfinite(y).all():
+        fields, told = multiplied(y, None)
+        warnings += told
     return {**fields, "sigma": su} if np.isfinite(su[np.isfinite(y)]).all() else fields
 
 
@@ -196,10 +201,12 @@ def _radiation(block: gemmi.cif.Block, document: gemmi.cif.Document, warnings: l
         weights = np.array([1.0] + [0.5] * (len(lines) - 1))
     order = np.argsort(-weights, kind="stable")
     target = (_column(holders[0], "_diffrn_source_target") or [""])[0]
+    anode = target if target not in (".", "?") else ""
+    warnings += filter(None, [misfit(anode, float(lines[order[0]]))])
     return Radiation(
         wavelength_angstrom=tuple(float(lines[index]) for index in order),
         ratio=tuple(float(weights[index] / weights[order[0]]) for index in order),
-        anode=target if target not in (".", "?") else "",
+        anode=anode,
     )
 
 

@@ -61,12 +61,15 @@ class Tube:
         found = []
         if _plausible(self.alpha_2) and self.ratio is None:
             found.append(f"the header gives K-alpha 2 without its ratio; {USUAL_RATIO} is assumed")
-        known = K_ALPHA_1.get(self.anode.capitalize())
-        if known and abs(float(self.alpha_1 or 0.0) - known) > LARGEST_MISFIT * known:
-            found.append(
-                f"the header gives {self.alpha_1:g} Ao, and K-alpha 1 of {self.anode.capitalize()} is {known:g} Ao"
-            )
-        return found
+        return [*found, *filter(None, [misfit(self.anode, float(self.alpha_1 or 0.0))])]
+
+
+def misfit(anode: str, wavelength_angstrom: float) -> str:
+    """Say that a wavelength is not K-alpha 1 of the anode; empty where it is, or where the anode is not known."""
+    known = K_ALPHA_1.get(anode.strip().capitalize())
+    if not known or abs(wavelength_angstrom - known) <= LARGEST_MISFIT * known:
+        return ""
+    return f"the header gives {wavelength_angstrom:g} Ao, and K-alpha 1 of {anode.strip().capitalize()} is {known:g} Ao"
 
 
 def _plausible(wavelength_angstrom: float | None) -> bool:

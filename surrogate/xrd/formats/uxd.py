@@ -10,21 +10,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from surrogate.formats.axes import oddities
 from surrogate.formats.errors import NotUnderstood
-from surrogate.formats.record import Array, Axis, Content, Fact, Quantity, Radiation, Scan, counted
-from surrogate.formats.text import are_counts, decode, facts_from, lines_of, number
+from surrogate.formats.record import Array, Axis, Content, Fact, Quantity, Scan
+from surrogate.formats.text import decode, facts_from, lines_of, number
+from surrogate.xrd.formats.intensities import multiplied, per_second
+from surrogate.xrd.formats.source import Tube
 
 _FIRST = re.compile(r"\s*(?:;[^\r\n]*[\r\n]\s*)*_(?:FILEVERSION|SAMPLE|\+SAMPLE|SITE|DRIVE|RANGE|START|WL1|STEPTIME)\b")
 _DATA = re.compile(r"_(2THETA)?(COUNTS|CPS|COUNTSTIME)(?:\s*=.*)?", re.IGNORECASE)
 _KEY = re.compile(r"_(\+?[A-Z0-9_-]+)\s*=\s*(.*)", re.IGNORECASE)
 _HEAD = 1 << 16
 MOST_RANGES = 10_000
-MOST_COUNTS = 1e15
 LARGEST_DEG = 1e4
 _DRIVES: dict[str, tuple[Quantity, str]] = {
     "COUPLED": ("two_theta", "START"), "2THETA": ("two_theta", "2THETA"), "DETECTOR": ("two_theta", "2THETA"),
@@ -129,15 +129,17 @@ def _scan(index: int, one: _Range, keys: Mapping[str, str], warnings: list[str])
     if quantity == "unknown":
         warnings.append(f"range {index} is along the drive {keys['DRIVE'][:20]}; its axis is in degrees of that drive")
     x, y, times = _columns(index, one, keys, start)
-    warnings += [f"range {index}: {odd}" for odd in oddities(x)]
+    fields, told = per_second(y, None, times) if one.word == "CPS" else multiplied(y, None)
+    tube = _tube(keys)
+    warnings += [*told, *tube.warnings(), *(f"range {index}: {odd}" for odd in oddities(x))]
     return Scan(
         kind="diffractogram",
         axis=Axis(quantity=quantity, unit="deg", values=x),
-        **_values(y, times, rate=one.word == "CPS", warnings=warnings),
         count_time_s=times,
-        radiation=_radiation(keys, warnings),
+        radiation=tube.radiation(),
         title=_plain(keys.get("SAMPLE", "")),
         facts=_facts(keys),
+        **fields,
     )
 
 
@@ -168,31 +170,10 @@ def _times(keys: Mapping[str, str], n: int) -> Array | None:
     return np.full(n, time_s) if time_s and time_s > 0 else None
 
 
-def _values(y: Array, times: Array | None, *, rate: bool, warnings: list[str]) -> dict[str, Any]:
-    """Return counts, or a rate with the sigma of the counts that it came from where these turn out whole."""
-    if not rate:
-        return counted(y) if are_counts(y) else {"values": y, "unit": "counts"}
-    fields: dict[str, Any] = {"values": y, "unit": "counts/s"}
-    if times is None or not float(np.abs(y).max()) * float(times.max()) < MOST_COUNTS:
-        return fields
-    counts = y * times
-    if np.allclose(counts, np.round(counts), rtol=0, atol=0.02) and (counts > -0.5).all():
-        warnings.append("rates times step time are whole, so sigma was taken from them as counts")
-        return {**fields, "sigma": np.sqrt(np.maximum(counts, 0.0) + 1.0) / times}
-    return fields
-
-
-def _radiation(keys: Mapping[str, str], warnings: list[str]) -> Radiation | None:
-    first, second, ratio = (_float(keys, name) for name in ("WL1", "WL2", "WLRATIO"))
+def _tube(keys: Mapping[str, str]) -> Tube:
     factor = 10.0 if _plain(keys.get("WL_UNIT", "")).lower() == "nm" else 1.0
-    anode = _plain(keys.get("ANODE", ""))
-    if not first or first <= 0:
-        return None
-    if not second or second <= 0 or second == first or ratio == 0:
-        return Radiation(wavelength_angstrom=(first * factor,), ratio=(1.0,), anode=anode)
-    if ratio is None:
-        warnings.append("the header gives two wavelengths and no ratio; K-alpha 2 to K-alpha 1 as 0.5")
-    return Radiation(wavelength_angstrom=(first * factor, second * factor), ratio=(1.0, ratio or 0.5), anode=anode)
+    first, second = (None if (line := _float(keys, name)) is None else line * factor for name in ("WL1", "WL2"))
+    return Tube(anode=_plain(keys.get("ANODE", "")), alpha_1=first, alpha_2=second, ratio=_float(keys, "WLRATIO"))
 
 
 def _facts(keys: Mapping[str, str]) -> dict[str, Fact]:

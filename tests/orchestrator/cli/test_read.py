@@ -86,7 +86,7 @@ def test_one_bad_file_does_not_stop_the_others(capsys):
     reasons = told.err.splitlines()
     assert reasons[0].startswith("labpilot: broken.xrdml (xrdml): it is no whole XML")
     assert reasons[1] == "labpilot: missing.xy cannot be read: No such file or directory"
-    assert reasons[2].startswith("labpilot: letter.pdf is of no known format; it begins with '%PDF")
+    assert reasons[2].startswith("labpilot: letter.pdf is a PDF, which shows a measurement")
 
 
 def test_json_holds_an_entry_for_each_file(capsys):

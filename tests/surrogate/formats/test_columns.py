@@ -152,11 +152,17 @@ def test_counts_of_a_spectrometer_have_no_poisson_sigma():
     assert (scan.sigma, content.warnings) == (None, ())
 
 
+def test_zeros_in_a_column_of_counts_are_counts():
+    (scan,) = read(text("2theta counts\n", y=seeds.COUNTS * 0)).scans
+    assert scan.counts is not None and scan.sigma is not None
+    np.testing.assert_array_equal(scan.sigma, np.ones(seeds.N))
+
+
 @pytest.mark.parametrize(
     ("header", "y", "unit", "warning"),
     [
-        ("2theta counts\n", seeds.COUNTS + 0.5, "counts", "counts that are not whole numbers"),
-        ("2theta counts\n", seeds.COUNTS - 1000, "counts", "counts that are not whole numbers"),
+        ("2theta counts\n", seeds.COUNTS + 0.5, "counts", "counts that are no whole numbers from 0 up"),
+        ("2theta counts\n", seeds.COUNTS - 1000, "counts", "counts that are no whole numbers from 0 up"),
         ("2theta cps\n", seeds.COUNTS, "counts/s", None),
         ("2theta intensity(a.u.)\n", seeds.COUNTS, "arbitrary", None),
         ("2theta intensity\n", seeds.COUNTS - 1000, "arbitrary", None),

@@ -64,7 +64,9 @@ def test_other_names_are_no_axis(name):
     [
         ("Intensity (counts)", "intensity", "counts"), ("Intensität [Impulse]", "intensity", "counts"),
         ("cps", "intensity", "counts/s"), ("counts/s", "intensity", "counts/s"), ("%R", "reflectance", "%"),
-        ("Reflexion [%]", "reflectance", "%"), ("Transmittance", "transmittance", ""),
+        ("Reflexion [%]", "reflectance", "%"), ("Réflexion (%)", "reflectance", "%"),
+        ("Riflettanza", "reflectance", ""), ("Trasmittanza", "transmittance", ""),
+        ("Transmittance", "transmittance", ""),
         ("Absorbance", "absorbance", "1"),
         ("Intensity (a.u.)", "intensity", "arbitrary"), ("I", "intensity", ""), ("background", "background", ""),
     ],

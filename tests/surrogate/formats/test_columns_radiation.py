@@ -30,18 +30,23 @@ def test_wavelengths_of_a_header(lines, wavelengths, ratio, anode):
     assert found is not None
     assert found.wavelength_angstrom == pytest.approx(wavelengths)
     assert found.ratio == pytest.approx(ratio)
-    assert (found.anode, assumed) == (anode, "")
+    assert (found.anode, assumed) == (anode, [])
 
 
 def test_two_wavelengths_without_a_ratio_are_said():
     found, assumed = radiation_in(["Ka1 = 1.5406", "Ka2 = 1.5444"])
     assert found is not None
     assert found.ratio == (1.0, 0.5)
-    assert "no ratio" in assumed
+    assert assumed == ["the header gives K-alpha 2 without its ratio; 0.5 is assumed"]
+
+
+def test_a_wavelength_that_is_not_that_of_the_anode_is_said():
+    _, said = radiation_in(["Anode: Cu", "Wavelength: 0.7093"])
+    assert said == ["the header gives 0.7093 Ao, and K-alpha 1 of Cu is 1.5406 Ao"]
 
 
 @pytest.mark.parametrize(
     "line", ["Wavelength (nm)", "Laser wavelength: 632.8 nm", "Wavelength range: 1.5", "lambda = 2", "Sample Ka1", ""]
 )
 def test_what_is_no_x_ray_wavelength(line):
-    assert radiation_in([line]) == (None, "")
+    assert radiation_in([line]) == (None, [])

@@ -76,6 +76,24 @@ def test_thousands_are_decimals_where_the_axis_shows_decimal_commas():
     assert table_of(["10,000 1,234", "10,020 1,236"]).values.tolist() == [[10.0, 1.234], [10.02, 1.236]]
 
 
+@pytest.mark.parametrize(
+    ("row", "written"),
+    [("12;1.478", "1.478"), ("12,5;1.478,5", "1.478,5"), ("12.5;3", "12.5"), ("12;1'478", "1'478")],
+)
+def test_rows_that_write_numbers_in_another_way_are_refused(row, written):
+    lines = ["x;y", "10,0;5,5", "10,5;6,5", "11,0;7,5", row, "13,0;8,5", "13,5;9,5"]
+    with pytest.raises(NotUnderstood, match=f"line 5, .{row}., writes .{written}. in another way"):
+        table_of(lines)
+
+
+@pytest.mark.parametrize("lacking", ["", "n.a.", "#NV", "#N/A", "-", "***", "NaN", "null"])
+def test_a_field_may_lack_its_number_in_any_row(lacking):
+    table = table_of(["x;y", f"10,0;{lacking}", "10,5;6,5", "11,0;7,5", f"11,5;{lacking}", "12,0;8,5"])
+    np.testing.assert_array_equal(table.values[:, 0], [10.0, 10.5, 11.0, 11.5, 12.0])
+    np.testing.assert_array_equal(table.values[:, 1], [np.nan, 6.5, 7.5, np.nan, 8.5])
+    assert (table.above, table.warnings) == (("x;y",), ())
+
+
 def test_lines_left_out_are_told():
     table = table_of(["x y", "1 2", "2 3", "oops", "3 4", "4 5", "5"])
     assert table.warnings == (

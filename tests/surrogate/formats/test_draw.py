@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from surrogate.formats import draw
 from surrogate.formats.draw import MOST_FILES, MOST_PLOTS, alike, page, png, root_ticks
 from surrogate.formats.record import Axis, Scan
 from surrogate.formats.words import facts_table, step_words, summary
@@ -65,7 +66,12 @@ def test_a_file_of_many_kinds_of_scans_is_drawn_in_part(pattern):
     scans = tuple(replace(pattern.scans[0], quantity=f"kind {number}") for number in range(MOST_PLOTS + 9))
     file = replace(pattern, scans=scans)
     assert len(alike(file)) == MOST_PLOTS
-    assert size(png([file] * 9))[1] < 1.2 * size(png([pattern] * MOST_FILES))[1]
+
+
+def test_a_picture_has_no_more_panels_than_files_that_are_drawn(pattern, monkeypatch):
+    monkeypatch.setattr(draw, "MOST_FILES", 2)
+    scans = tuple(replace(pattern.scans[0], quantity=f"kind {number}") for number in range(5))
+    assert size(png([replace(pattern, scans=scans)] * 3))[1] == size(png([pattern] * 2))[1]
 
 
 def test_so_many_files_that_a_page_can_hold(spectrum):

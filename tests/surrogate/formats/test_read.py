@@ -51,9 +51,9 @@ def reader(monkeypatch):
     return make
 
 
-def content(*values, axis=None, scans=1, warnings=(), sigma=None):
+def content(*values, axis=None, scans=1, warnings=(), **more):
     x = np.arange(len(values), dtype=float) if axis is None else np.array(axis, dtype=float)
-    fields = counted(np.array(values, dtype=float)) | ({} if sigma is None else {"sigma": np.array(sigma, dtype=float)})
+    fields = counted(np.array(values, dtype=float)) | {name: np.array(each, dtype=float) for name, each in more.items()}
     scan = Scan(kind="spectrum", axis=Axis(quantity="wavelength", unit="nm", values=x), **fields)
     return Content(format="test", header="TEST", scans=(scan,) * scans, warnings=warnings)
 
@@ -136,8 +136,9 @@ def test_a_reader_that_fails_is_a_file_that_is_broken(use, reader):
         (Content(format="test", header="", scans=()), "it holds no scan"),
         (content(np.nan, np.nan), "none of the values is a number"),
         (content(1, 2, sigma=[1, -1]), "one of the standard deviations is negative"),
+        (content(1, 2, attenuation=[1, 0.04]), "a factor of attenuation is 0.04; one by which a beam was weakened"),
     ],
-    ids=["shape", "one point", "infinite", "no scan", "no number", "negative sigma"],
+    ids=["shape", "one point", "infinite", "no scan", "no number", "negative sigma", "factor"],
 )
 def test_scans_that_are_none_are_refused(use, reader, answer, message):
     use(reader("one", answer))
@@ -168,22 +169,6 @@ def test_what_has_no_end_is_refused(monkeypatch):
     monkeypatch.setattr(read, "LARGEST_BYTES", 1 << 20)
     with pytest.raises(NotUnderstood, match="zero has more than 1 MiB, and is not read"):
         read_file("/dev/zero")
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (b"1 2\n", "a is text without two rows of numbers; it begins with '1 2"),
-        ("Größe\tm²\r\n".encode("cp1252"), "a is text without two rows of numbers; it begins with 'Gr"),
-        (b"<html><body>1 2</body></html>", "a is of no known format; it begins with '<html>"),
-        (b"%PDF-1.7 ", "a is of no known format; it begins with '%PDF-1.7 '"),
-        (bytes(range(1, 200)), "a is of no known format; it begins with "),
-    ],
-    ids=["one row", "words", "html", "pdf", "binary"],
-)
-def test_what_no_reader_takes_is_described(data, message):
-    with pytest.raises(NotUnderstood, match=message):
-        read_bytes(data, name="a")
 
 
 def test_warnings_of_a_reader_are_passed_on(use, reader):

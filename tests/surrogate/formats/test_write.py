@@ -2,6 +2,8 @@
 
 import json
 import os
+import runpy
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -13,11 +15,17 @@ from hypothesis.extra.numpy import arrays
 
 from surrogate.formats import columns, labpilot_csv
 from surrogate.formats.errors import NotUnderstood
+from surrogate.formats.read import read_bytes, read_file
 from surrogate.formats.record import Axis, Content, MeasurementFile, Scan
 from surrogate.formats.write import Exists, numbered, write_csv, write_nexus, write_parquet, write_safely
 from surrogate.formats.write_csv import csv_text
 from surrogate.xrd.formats import nxxrd
 
+SEEDS = {
+    name: make
+    for part in ("text", "xrd", "spectra")
+    for name, make in runpy.run_path(str(Path(__file__).with_name(f"seeds_{part}.py")))["SEEDS"].items()
+}
 ARRAYS = ("values", "sigma", "counts", "attenuation", "count_time_s")
 
 
@@ -31,9 +39,11 @@ def assert_same_scan(one: Scan, other: Scan) -> None:
             np.testing.assert_array_equal(left, right, err_msg=name)
     for name in ("kind", "unit", "quantity", "radiation", "title"):
         assert getattr(one, name) == getattr(other, name), name
-    facts = {key: value for key, value in other.facts.items() if not key.startswith("original_")}
-    assert facts == one.facts
-    assert [type(value) for value in facts.values()] == [type(value) for value in one.facts.values()]
+    ours, theirs = (
+        {key: value for key, value in scan.facts.items() if not key.startswith("original_")} for scan in (one, other)
+    )
+    assert ours == theirs
+    assert [type(value) for value in ours.values()] == [type(value) for value in theirs.values()]
 
 
 def assert_same(file: MeasurementFile, content: Content) -> None:
@@ -204,3 +214,16 @@ def test_a_file_is_for_others_as_the_mask_says(tmp_path):
     finally:
         os.umask(mask)
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("name", sorted(SEEDS))
+def test_every_format_survives_nexus_and_csv(tmp_path, name):
+    file = read_bytes(SEEDS[name](), name=name)
+    (path,) = write_nexus(tmp_path / "out.nxs", file)
+    again = read_file(path)
+    assert (again.reader, again.header) == ("nexus", file.header)
+    assert_same(file, Content(format="", header="", scans=again.scans, warnings=again.warnings))
+    for scan, each in zip(file.scans, write_csv(tmp_path / "out.csv", file), strict=True):
+        back = read_file(each)
+        assert back.reader == "labpilot_csv"
+        assert_same_scan(scan, back.scans[0])

@@ -203,6 +203,7 @@ def test_a_trace_that_does_not_show_yet_is_looked_for_and_found():
     early = scan.belief()
     assert early.phases == ("anatase",) and early.set_probability > 0.99
     assert early.probability < 0.95 and "brookite" in early.not_excluded and not scan.is_sure()
+    assert {one.what: one.known_nats for one in early.outlook.doubts}["a little brookite"] > 1.0
     stop = scanned(scan, rate)
     assert (stop.reason, set(scan.belief().phases)) == ("sure", {"anatase", "brookite"})
     assert "anatase + brookite with probability" in stop.text
@@ -249,6 +250,22 @@ def test_a_peak_of_no_phase_of_the_library_is_told():
     scan = new_scan("anatase", "rutile")
     stop = scanned(scan, rates(8000.0, anatase=0.6, corundum=0.4))
     assert scan.belief().unknown_probability > 0.99 and "unexplained peak" in stop.text
+
+
+def unknown_probability(rate):
+    scan = new_scan("anatase", "rutile")
+    whole = window(*QUICK.range_deg, 0.5)
+    scan.tell(whole, counted(rate, whole, np.random.default_rng(0)))
+    return scan.belief().unknown_probability
+
+
+def test_the_ghost_of_a_strong_line_is_no_unknown_peak():
+    rate = rates(8000.0, anatase=1.0)
+    strongest_deg = 2.0 * np.degrees(np.arcsin(1.540598 / 2.0 / 3.516))
+    ghost_deg = 2.0 * np.degrees(np.arcsin(1.39225 / 2.0 / 3.516))
+    assert rate[round((strongest_deg - 10.0) / 0.05)] > 4000.0
+    assert unknown_probability(rate + bump(ghost_deg, 120.0)) < 0.5
+    assert unknown_probability(rate + bump(30.0, 120.0)) > 0.95
 
 
 def test_where_nothing_is_counted_the_survey_is_repeated_longer_until_time_is_out():

@@ -98,7 +98,9 @@ def test_every_strain_keeps_the_crystal_system(name, strain):
         case "orthorhombic":
             assert (alpha, beta, gamma) == pytest.approx((90.0,) * 3)
         case "monoclinic":
-            others = [angle for axis, angle in zip("abc", (alpha, beta, gamma), strict=True) if axis != phase.unique_axis]
+            others = [
+                angle for axis, angle in zip("abc", (alpha, beta, gamma), strict=True) if axis != phase.unique_axis
+            ]
             assert others == pytest.approx([90.0, 90.0])
 
 

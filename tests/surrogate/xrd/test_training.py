@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from surrogate.xrd.library import Library, embedded_library
 from surrogate.xrd.network import PhaseNetwork, load_network
 from surrogate.xrd.network_file import WrongNetwork, stored
 from surrogate.xrd.pattern import Pattern
-from surrogate.xrd.training import HELD_OUT_SEED, TrainingJob, finished, new_student, train
+from surrogate.xrd.training import HELD_OUT_SEED, Student, TrainingJob, finished, new_student, train
 from surrogate.xrd.training_command import main
 from surrogate.xrd.training_data import TRAINING_GRID, World, make_world
 from surrogate.xrd.training_fine import Adjudicated, Replay, Tuning, fine_tune
@@ -27,7 +28,7 @@ from surrogate.xrd.training_metrics import auroc, calibration_error, logits_of, 
 from tests.surrogate.xrd.phase_networks import NAMES, library, pattern_of
 
 TINY = TrainingJob(steps=9, batch=4, seed=3, channels=(4, 6, 6, 6), hidden=8, n_held_out=6)
-LEARNER = TrainingJob(steps=120, batch=32, seed=1, channels=(6, 8, 12, 12), hidden=32, levels=("L1",), n_held_out=60)
+LEARNER = TrainingJob(steps=130, batch=32, seed=1, channels=(6, 8, 12, 12), hidden=32, levels=("L1",), n_held_out=60)
 JOB_SCRIPT = """
 import dataclasses, json, sys, torch
 from pathlib import Path
@@ -50,7 +51,7 @@ def world() -> World:
 @pytest.fixture(scope="module")
 def learner(world: World, tmp_path_factory: pytest.TempPathFactory) -> PhaseNetwork:
     student = train(LEARNER, world, tmp_path_factory.mktemp("learner") / "c.npz", every=80)
-    return finished(student, n_calibration=600)
+    return finished(student, n_calibration=300)
 
 
 def arrays_of(path: Path) -> dict[str, np.ndarray]:
@@ -98,24 +99,42 @@ def wait_for_step(path: Path, step: int, process: subprocess.Popen[bytes]) -> No
     raise AssertionError(f"the job did not reach step {step}; it returned {process.poll()}")
 
 
-def test_a_signal_stops_the_command_after_a_checkpoint_and_it_goes_on(tmp_path: Path) -> None:
-    command = ["--embedded", *NAMES[:4], "--out", str(tmp_path), "--batch", "2", "--every", "1", "--steps"]
-    process = subprocess.Popen([sys.executable, "-m", "surrogate.xrd.training", *command, "5000"])
-    try:
-        wait_for_step(tmp_path / "checkpoint.npz", 1, process)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == 128 + signal.SIGTERM
-    finally:
-        process.kill()
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_command_after_a_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    learn = Student.learn
+
+    def interrupted(student: Student) -> None:
+        learn(student)
+        if student.step == 3:
+            signal.raise_signal(number)
+
+    monkeypatch.setattr("surrogate.xrd.training_command.TrainingJob", lambda: TINY)
+    monkeypatch.setattr(Student, "learn", interrupted)
+    command = ["--embedded", *NAMES[:4], "--out", str(tmp_path), "--batch", "2", "--every", "50", "--steps"]
+    with pytest.raises(SystemExit) as stopped:
+        main([*command, "9"])
+    assert stopped.value.code == 128 + number
     head = stored(tmp_path / "checkpoint.npz")[1]
-    assert 1 <= head["step"] < 5000
+    assert head["step"] == 3
     assert json.loads((tmp_path / "checkpoint.json").read_text()) == head
     with pytest.raises(WrongNetwork, match=r"another job \(job differ\)"):
-        main([*command, "4999"])
+        main([*command, "8"])
 
 
+@pytest.mark.usefixtures("handlers")
 def test_the_command_writes_a_network_and_how_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("surrogate.xrd.training_command.signal.signal", lambda number, handler: None)
+    monkeypatch.setattr("surrogate.xrd.training_command.TrainingJob", lambda: TINY)
     monkeypatch.setattr("surrogate.xrd.training_command.finished", lambda student: finished(student, n_calibration=6))
     main(["--embedded", *NAMES[:4], "--out", str(tmp_path), "--batch", "2", "--steps", "2", "--seed", "5"])
     network = load_network(tmp_path / "network.npz")
@@ -184,7 +203,7 @@ def test_a_network_learns_to_tell_phases(learner: PhaseNetwork, world: World) ->
 def held_out_loss(network: PhaseNetwork, world: World) -> float:
     student = new_student(LEARNER, world, torch.device("cpu"))
     temperature = (network.temperature, network.unknown_temperature)
-    return measured(*logits_of(network.net, student.held_out(HELD_OUT_SEED, 300)), temperature).loss
+    return measured(*logits_of(network.net, student.held_out(HELD_OUT_SEED, 150)), temperature).loss
 
 
 def platelets(world: World, n: int, seed: int) -> list[Pattern]:
@@ -213,7 +232,7 @@ def test_fine_tuning_learns_what_a_campaign_sees_and_keeps_the_rest(learner: Pha
         learner,
         seen,
         replay=Replay(world=world, seed=11, levels=("L1",)),
-        tuning=Tuning(steps=80, learning_rate=1e-3, n_calibration=400),
+        tuning=Tuning(steps=80, learning_rate=1e-3, n_calibration=300),
     )
     new = platelets(world, 10, seed=6)
     before, after = (np.mean([one.log_odds(p) for p in new], axis=0) for one in (learner, tuned))

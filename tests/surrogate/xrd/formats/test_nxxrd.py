@@ -115,5 +115,5 @@ def test_hdf5_without_an_entry_is_for_others(open_file):
     out = io.BytesIO()
     with h5py.File(out, "w") as file:
         file["x"] = np.arange(3.0)
-    with pytest.raises(NotUnderstood, match="of no known format"):
+    with pytest.raises(NotUnderstood, match="HDF5 without an entry of NeXus"):
         open_file(out.getvalue())

@@ -30,15 +30,22 @@ def test_counts_are_placed_by_start_and_step():
 def test_a_rate_of_whole_counts_has_their_sigma():
     content = read(seeds.uxd())
     scan = content.scans[1]
-    assert (scan.unit, scan.counts) == ("counts/s", None)
+    assert scan.unit == "counts/s"
+    np.testing.assert_array_equal(scan.counts, seeds.COUNTS)
     np.testing.assert_allclose(scan.values, seeds.COUNTS / 4)
     np.testing.assert_allclose(scan.sigma, np.sqrt(seeds.COUNTS + 1) / 4)
-    assert "rates times step time are whole" in content.warnings[0]
+    assert content.warnings == ()
 
 
 def test_a_rate_of_no_whole_counts_has_no_sigma():
-    (scan,) = read(f"{HEAD}_CPS\n1.3 2.7 3.9\n".encode()).scans
-    assert scan.sigma is None
+    content = read(f"{HEAD}_CPS\n1.3 2.7 3.9\n".encode())
+    assert (content.scans[0].counts, content.scans[0].sigma) == (None, None)
+    assert "the intensities are not whole counts: they have no counting error here" in content.warnings
+
+
+def test_a_wavelength_that_is_not_that_of_the_anode_is_told():
+    content = read(f"_WL1=1.789\n_ANODE='Cu'\n{HEAD}_COUNTS\n1 2 3\n".encode())
+    assert content.warnings == ("the header gives 1.789 Ao, and K-alpha 1 of Cu is 1.5406 Ao",)
 
 
 def test_the_axis_is_of_the_drive_and_not_of_the_word_that_opens_the_data():
@@ -73,13 +80,13 @@ def test_values_may_be_parted_by_commas():
 def test_a_list_of_peaks_is_left_out_with_a_warning():
     content = read(f"{HEAD}_COUNTS\n1 2 3\n_D-I\n3.34 100\n4.25 20\n".encode())
     assert len(content.scans) == 1
-    assert content.warnings == ("a list of peaks was left out",)
+    assert "a list of peaks was left out" in content.warnings
 
 
 def test_wavelengths_without_a_ratio_are_told():
     content = read(f"_WL1=1.5406\n_WL2=1.5444\n{HEAD}_COUNTS\n1 2 3\n".encode())
     assert content.scans[0].radiation.ratio == (1.0, 0.5)
-    assert "no ratio" in content.warnings[0]
+    assert content.warnings == ("the header gives K-alpha 2 without its ratio; 0.5 is assumed",)
 
 
 @pytest.mark.parametrize(

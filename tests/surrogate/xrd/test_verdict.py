@@ -1,0 +1,79 @@
+from dataclasses import replace
+
+import pytest
+
+from surrogate.xrd.result import Alternative, Cell, PhaseClaim, ResidualPeak
+from surrogate.xrd.verdict import judge
+
+CELL = (4.6, 4.6, 2.96, 90.0, 90.0, 90.0)
+RUTILE = PhaseClaim(
+    name="rutile", formula="TiO2", space_group="P 42/m n m", probability=0.95, weight_fraction=1.0,
+    weight_interval=(1.0, 1.0), cell=Cell(values=CELL, esd=(0.0,) * 6, volume_angstrom3=62.6), reference_cell=CELL,
+    crystallite_nm=40.0, texture=1.0,
+)  # fmt: skip
+SURE = (Alternative(phases=("rutile",), probability=0.95), Alternative(phases=(), probability=0.05))
+TORN = (Alternative(phases=("rutile",), probability=0.42), Alternative(phases=(), probability=0.38))
+PEAK = ResidualPeak(two_theta_deg=33.123, d_angstrom=2.7, height_sigma=12.0, relative_height=0.05)
+
+
+def judged(phases=(RUTILE,), alternatives=SURE, **changes):
+    facts = {"unknown_probability": 0.02, "unknown_peaks": (), "amorphous_fraction": 0.1, "warnings": ()}
+    return judge(phases, alternatives, **(facts | changes))
+
+
+def test_a_sure_set_is_identified_without_reasons():
+    found = judged()
+    assert found.verdict == "identified" and found.reasons == ()
+
+
+def test_something_unexplained_is_an_unknown_phase_and_says_where():
+    found = judged(unknown_probability=0.9, unknown_peaks=(PEAK, replace(PEAK, two_theta_deg=41.0)))
+    assert found.verdict == "unknown phase present"
+    assert "probability 0.90" in found.reasons[0] and "33.12, 41.00 deg" in found.reasons[0]
+
+
+def test_an_unknown_phase_without_peaks_claims_none():
+    assert "peaks" not in judged(unknown_probability=0.9).reasons[0]
+
+
+def test_an_unknown_phase_is_told_before_doubt():
+    assert judged(alternatives=TORN, unknown_probability=0.9).verdict == "unknown phase present"
+
+
+def test_rivals_that_are_not_told_apart_are_named():
+    found = judged(alternatives=TORN)
+    assert found.verdict == "cannot tell"
+    assert "rutile (0.42), none (0.38)" in found.reasons[0] and "count longer" in found.reasons[0]
+
+
+def test_nothing_may_also_be_in_doubt():
+    torn = tuple(reversed(TORN))
+    assert judged((), (replace(torn[0], probability=0.45), torn[1])).verdict == "cannot tell"
+
+
+@pytest.mark.parametrize(
+    ("amorphous", "verdict"), [(0.9, "amorphous"), (0.1, "no crystalline phase"), (None, "no crystalline phase")]
+)
+def test_without_phases_humps_decide(amorphous, verdict):
+    found = judged((), (Alternative(phases=(), probability=0.97),), amorphous_fraction=amorphous)
+    assert found.verdict == verdict and found.reasons
+
+
+def test_humps_beside_phases_are_no_verdict():
+    assert judged(amorphous_fraction=0.9).verdict == "identified"
+
+
+def test_a_solid_solution_is_named_whatever_the_verdict():
+    solid = replace(RUTILE, is_solid_solution=True)
+    for changes in ({}, {"alternatives": TORN}, {"unknown_probability": 0.9}):
+        found = judged((solid,), **changes)
+        assert any("the cell of rutile is not the library's" in reason for reason in found.reasons)
+
+
+def test_warnings_come_with_every_verdict():
+    for changes in ({}, {"alternatives": TORN}, {"unknown_probability": 0.9}, {"phases": ()}):
+        assert "assumed" in judged(**changes, warnings=("assumed",)).reasons
+
+
+def test_without_alternatives_there_is_no_doubt():
+    assert judged((), ()).verdict == "no crystalline phase"
