@@ -151,7 +151,7 @@ def compare(atlas: Atlas, structures: list[Structure], batch: int, rounds: int, 
 
 
 def print_mixtures(atlas: Atlas, batch: int, rounds: int, device: torch.device, call: float) -> None:
-    """Print the cost of mixtures, drawn alone and with background and Poisson counts, beside one call for each phase."""
+    """Print the cost of mixtures, drawn alone and with background and counts, beside one call for each phase."""
     generator = torch.Generator(device).manual_seed(1)
     for name, settings in LEVELS.items():
         parameters = generate(atlas, settings, batch, generator).parameters

@@ -80,7 +80,7 @@ class Case:
 def fitted(cases: Sequence[Case], *, made_by: Mapping[str, Any]) -> Calibration:
     """Fit temperatures by the likelihood of phases, and the weights of an unknown phase's features.
 
-    Temperatures are those of patterns that the library can explain; of the others an unknown phase's probability speaks.
+    Temperatures are those of patterns that the library can explain; of others the unknown phase's probability speaks.
     """
     known = [case for case in cases if not case.has_unknown]
     bands = np.searchsorted(BANDS, [case.signal_to_noise for case in known])

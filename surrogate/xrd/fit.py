@@ -313,7 +313,7 @@ def _design(task: Task, parameters: Parameters, drawn: Profiles, layout: Layout,
 
 
 def _solve_linear(
-    task: Task, linear: Tensor, weight: Tensor, layout: Layout, active: Tensor | None
+    task: Task, linear: Tensor, weight: Tensor, layout: Layout, begin: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Solve for scales and coefficients; return them (``r x (slots + f + b)``) and which are off their bound."""
     gram, right = _normal_equations(task, linear, weight, task.data.intensity[task.pattern])
@@ -322,7 +322,7 @@ def _solve_linear(
     is_bound[n_scales : n_scales + task.data.n_free] = False
     gram = gram + torch.diag_embed(_linear_precision(task, n_scales).expand(len(gram), -1))
     empty = torch.diagonal(gram, dim1=1, dim2=2) < _TINY
-    active = ~empty if active is None else active & ~empty
+    active = ~empty if begin is None else begin & ~empty
     solution = torch.zeros_like(right)
     for _ in range(4 * right.shape[1]):
         both = active[:, :, None] & active[:, None, :]

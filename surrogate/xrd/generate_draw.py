@@ -18,8 +18,8 @@ from surrogate.xrd.model import (
     WINDOW_WIDTHS,
     Grid,
     Parameters,
-    _peaks,
-    _pseudo_voigt_shape,
+    peaks_of,
+    pseudo_voigt_shape,
 )
 
 BLOCK = 32
@@ -32,8 +32,8 @@ _FARTHEST = 60.0
 
 def drawn(atlas: Atlas, grid: Grid, parameters: Parameters, scale: Tensor) -> Tensor:
     """Return ``r x n`` sums of the profiles of each row's entries, times their ``e`` scales, in single precision."""
-    peaks = _peaks(atlas, parameters, 0, 0, with_derivatives=False)
-    width, mixing, _ = _pseudo_voigt_shape(peaks.gauss, peaks.lorentz)
+    peaks = peaks_of(atlas, parameters, 0, 0, with_derivatives=False)
+    width, mixing, _ = pseudo_voigt_shape(peaks.gauss, peaks.lorentz)
     area = peaks.columns[:, 0, 0] * scale[peaks.entry]
     half = (WINDOW_WIDTHS + STRONG_WIDTHS * torch.sqrt(peaks.relative.clamp(0.0, 1.0))) * width / grid.step_deg
     at = (peaks.centre - grid.start_deg) / grid.step_deg

@@ -121,7 +121,7 @@ def profiles(atlas: Atlas, grid: Grid, parameters: Parameters, *, with_derivativ
     """Return the profiles of all entries, with their derivatives if wanted."""
     n_strain = _used(atlas.strain_sd[parameters.phase], N_STRAIN) if with_derivatives else 0
     n_texture = _used(atlas.texture_sd[parameters.phase], N_TEXTURE) if with_derivatives else 0
-    peaks = _peaks(atlas, parameters, n_strain, n_texture, with_derivatives=with_derivatives)
+    peaks = peaks_of(atlas, parameters, n_strain, n_texture, with_derivatives=with_derivatives)
     values = _drawn(peaks, grid, len(parameters.phase), with_derivatives=with_derivatives)
     return Profiles(values=values, n_strain=n_strain, n_texture=n_texture)
 
@@ -142,7 +142,8 @@ def _used(sd: Tensor, most: int) -> int:
     return int(most - int(used.flip(0).to(torch.int64).argmax())) if bool(used.any()) else 0
 
 
-def _peaks(atlas: Atlas, parameters: Parameters, n_strain: int, n_texture: int, *, with_derivatives: bool) -> _Peaks:
+def peaks_of(atlas: Atlas, parameters: Parameters, n_strain: int, n_texture: int, *, with_derivatives: bool) -> _Peaks:
+    """Return all peaks of all entries, with what each adds to each column."""
     first, last = atlas.first[parameters.phase], atlas.first[parameters.phase + 1]
     counts = last - first
     entry = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
@@ -208,7 +209,7 @@ def _line(
 
 
 def _drawn(peaks: _Peaks, grid: Grid, n_entries: int, *, with_derivatives: bool) -> Tensor:
-    width, mixing, by_width = _pseudo_voigt_shape(peaks.gauss, peaks.lorentz)
+    width, mixing, by_width = pseudo_voigt_shape(peaks.gauss, peaks.lorentz)
     reach = WINDOW_WIDTHS + STRONG_WIDTHS * torch.sqrt(peaks.relative.clamp(0.0, 1.0))
     halves = reach * width.detach() / grid.step_deg
     nearest = torch.round((peaks.centre.detach() - grid.start_deg) / grid.step_deg)
@@ -242,7 +243,7 @@ def _windows(shapes: Tensor, columns: Tensor, half: int, step_deg: float, *, wit
     away = off_step + step_deg * torch.arange(-half, half + 1, dtype=shapes.dtype, device=shapes.device)
     scaled = (2.0 * away / f) ** 2
     lorentz = (2.0 / math.pi) / f / (1.0 + scaled)
-    gauss = (2.0 * math.sqrt(math.log(2.0) / math.pi)) / f * torch.exp(-math.log(2.0) * scaled)
+    gauss = (2.0 * math.sqrt(math.log(2.0) / math.pi)) / f * torch.special.exp2(-scaled.clamp(max=60.0))
     profile = eta * lorentz + (1.0 - eta) * gauss
     if not with_derivatives:
         return profile[:, :, None] * columns[:, None, 0]
@@ -261,7 +262,7 @@ def _windows(shapes: Tensor, columns: Tensor, half: int, step_deg: float, *, wit
 _TCH = (2.69269, 2.42843, 4.47163, 0.07842)
 
 
-def _pseudo_voigt_shape(gauss: Tensor, lorentz: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor, Tensor, Tensor]]:
+def pseudo_voigt_shape(gauss: Tensor, lorentz: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor, Tensor, Tensor]]:
     """Return full width, Lorentz share, and the derivatives of both by the Lorentz and Gauss widths."""
     g, l = gauss.clamp(min=NARROWEST_DEG), lorentz.clamp(min=1e-6)  # noqa: E741
     a, b, c, d = _TCH

@@ -249,7 +249,7 @@ def test_an_unnamed_axis_that_cannot_be_angles_is_refused():
 def test_lines_beyond_reach_and_zero_are_left_out():
     q = np.linspace(0.0, 9.0, 3000)
     pattern = make_pattern(replace(scan_of(q, np.arange(3000.0) % 97), axis=by("q", "/Ao", q)))
-    assert says(pattern, "out of range") and 0.0 < pattern.two_theta_deg[0] and pattern.two_theta_deg[-1] < 180.0
+    assert says(pattern, "out of range") and pattern.two_theta_deg[0] > 0.0 and pattern.two_theta_deg[-1] < 180.0
     spacings = np.linspace(0.0, 5.0, 3000)
     pattern = make_pattern(replace(scan_of(q, np.arange(3000.0) % 97), axis=by("d_spacing", "Ao", spacings)))
     assert says(pattern, "out of range")
