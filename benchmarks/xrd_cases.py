@@ -36,7 +36,7 @@ PHASES = [
     "BaTiO3-tetragonal", "BaTiO3-cubic", "tausonite", "perovskite", "YBa2Cu3O7", "LiCoO2", "triphylite", "WO3",
     "molybdite", "shcherbinaite", "La2O3", "La(OH)3", "portlandite", "brucite", "goethite", "silicon",
 ]  # fmt: skip
-"""60 phases, 27 polymorph or isostructural pairs among them (`surrogate.xrd.library.pairs`)."""
+"""60 phases, 54 polymorph or isostructural pairs among them (`surrogate.xrd.library.pairs`)."""
 SOURCES = ("device", "model")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from surrogate.formats.record import Content, MeasurementFile, Scan
 from surrogate.formats.unknown import described
 
 LARGEST_BYTES = 1 << 29
+_PIECE_BYTES = 1 << 20
+_EMPTY = "is empty; was the copy interrupted?"
 LEAST_FACTOR = 0.999
 """Of attenuation: 1, as it may be rounded."""
 
@@ -33,7 +36,9 @@ def read_file(path: Path | str) -> MeasurementFile:
     if path.stat().st_size > LARGEST_BYTES:
         raise NotUnderstood(most)
     with path.open("rb") as source:
-        data = source.read(LARGEST_BYTES + 1)
+        # in pieces: reading as much as is allowed in one go would first set aside all of that memory
+        pieces = iter(lambda: source.read(_PIECE_BYTES), b"")
+        data = b"".join(islice(pieces, LARGEST_BYTES // _PIECE_BYTES + 1))
     if len(data) > LARGEST_BYTES:  # a device or a pipe, which tells no size
         raise NotUnderstood(most)
     return read_bytes(data, name=path.name)
@@ -47,7 +52,7 @@ def read_bytes(data: bytes, *, name: str = "") -> MeasurementFile:
         Disagreement: Two readers read it differently.
     """
     if not data.strip(b"\x00 \r\n\t"):
-        raise NotUnderstood(f"{name or 'the file'} {'holds only blanks and zeros' if data else 'is empty'}")
+        raise NotUnderstood(f"{name or 'the file'} {'holds only blanks and zeros' if data else _EMPTY}")
     taking = [reader for reader in readers() if not reader.checks and reader.recognises(data)]
     if not taking:
         raise NotUnderstood(f"{name or 'the file'} {described(data)}")

@@ -100,12 +100,12 @@ def make_atlas(
         radiation=radiation,
         first=torch.tensor(np.cumsum(counts)),
         q_squared=_joined([table.q_squared for table in tables]),
-        by_strain=_joined([_wide(table.by_strain, N_STRAIN) for table in tables]),
-        harmonics=_joined([_wide(table.harmonics, N_TEXTURE) for table in tables]),
+        by_strain=_joined([_wide(table.by_strain, N_STRAIN) for table in tables], N_STRAIN),
+        harmonics=_joined([_wide(table.harmonics, N_TEXTURE) for table in tables], N_TEXTURE),
         strength=_joined(strengths),
-        strain_sd=torch.tensor(np.array([_wide(strain_basis(one)[1][None], N_STRAIN)[0] for one in phases])),
-        texture_sd=torch.tensor(np.array([_wide(prior_sd(one)[None], N_TEXTURE)[0] for one in phases])),
-        isotropic=torch.tensor(np.array([_wide(_isotropic(table)[None], N_STRAIN)[0] for table in tables])),
+        strain_sd=_joined([_wide(strain_basis(one)[1][None], N_STRAIN) for one in phases], N_STRAIN),
+        texture_sd=_joined([_wide(prior_sd(one)[None], N_TEXTURE) for one in phases], N_TEXTURE),
+        isotropic=_joined([_wide(_isotropic(table)[None], N_STRAIN) for table in tables], N_STRAIN),
         weight_per_scale=torch.tensor(weights, dtype=torch.float64),
     )
 
@@ -118,5 +118,5 @@ def _wide(rows: np.ndarray, width: int) -> np.ndarray:
     return np.pad(rows, ((0, 0), (0, width - rows.shape[1])))
 
 
-def _joined(parts: Sequence[np.ndarray]) -> Tensor:
-    return torch.tensor(np.concatenate(parts) if parts else np.zeros(0), dtype=torch.float64)
+def _joined(parts: Sequence[np.ndarray], *width: int) -> Tensor:
+    return torch.tensor(np.concatenate([np.zeros((0, *width)), *parts]), dtype=torch.float64)

@@ -42,6 +42,8 @@ Array = NDArray[np.floating[Any]]
 VERSION = "1"
 """Changes when the same file and library would give other numbers."""
 MOST_ALTERNATIVES = 8
+LEAST_HUMP = 0.05
+"""Of the whole background's area: less is within what noise and slits make of it."""
 IN_FLIGHT = 4
 """Files that are handed out beforehand, for each worker."""
 
@@ -312,6 +314,8 @@ def _amorphous(pattern: Pattern, best: Hypothesis, peaks: Array) -> float | None
     columns = np.concatenate([pattern.smooth, pattern.humps], axis=1)
     background = columns @ best.fitted.coefficients[0].numpy()
     humps = float((background - _convex_below(pattern.two_theta_deg, background)).sum())
+    if humps < LEAST_HUMP * float(background.sum()):
+        humps = 0.0
     whole = humps + float(np.maximum(peaks, 0.0).sum())
     return humps / whole if whole > 0.0 else None
 

@@ -30,6 +30,14 @@ MODEL_ERROR = 0.06
 POINTS_PER_WIDTH = 4.0
 BLUR_DEG = 0.04
 """Before peaks are looked for, so that noise makes none."""
+MEAN_COPPER_ANGSTROM = 1.5418
+WIDEST_DEG = 2.0
+"""Of a peak; what is wider is a hump, and must not make the steps coarse."""
+SMOOTH_SHARE = 0.5
+"""Of the range of all that is smooth: intensities are divided by no less."""
+LEAST_LEVEL = 0.05
+"""Of the range of intensities: noise is taken to grow from no lower level."""
+MOST_COUNTS = 1e12
 LEAST_POINTS = 30
 MOST_STEPS = 20_000
 HUMP_FWHM_DEG = 8.0
@@ -94,7 +102,9 @@ def make_pattern(scan: Scan, *, wavelength_angstrom: float | None = None, step_d
     intensity, summed = _binned(grid, angle, value, variance)
     seen = np.isfinite(summed)
     baseline = _baseline(intensity, seen, step)
-    scale = float(max((intensity - baseline)[seen].max(), 1e-9 * abs(intensity).max(), 1e-300))
+    # a hump without peaks is to be of the order of one too, as its prior has it
+    smooth_range = SMOOTH_SHARE * float(np.ptp(baseline[seen]))
+    scale = float(max((intensity - baseline)[seen].max(), smooth_range, 1e-9 * abs(intensity).max(), 1e-300))
     relative, error = intensity / scale, np.where(seen, summed / scale**2, np.inf)
     height = np.maximum(gaussian_filter1d(relative - baseline / scale, 1.0), 0.0)
     smooth, humps = _background_columns(grid)
@@ -115,7 +125,7 @@ def make_pattern(scan: Scan, *, wavelength_angstrom: float | None = None, step_d
 
 def _radiation(scan: Scan, wavelength_angstrom: float | None) -> tuple[Radiation, list[str]]:
     if wavelength_angstrom is not None:
-        if abs(wavelength_angstrom - COPPER.wavelength_angstrom[0]) < 2e-4:
+        if _is_copper(wavelength_angstrom):
             return COPPER, []
         return Radiation(wavelength_angstrom=(wavelength_angstrom,), ratio=(1.0,)), []
     if scan.radiation is None:
@@ -128,9 +138,15 @@ def _radiation(scan: Scan, wavelength_angstrom: float | None) -> tuple[Radiation
     if not lines:
         raise Unusable(f"the file's wavelengths {scan.radiation.wavelength_angstrom} angstrom are none of X-rays")
     wavelengths, ratios = zip(*lines, strict=True)
-    if len(lines) == 1 and abs(wavelengths[0] - 1.5418) < 6e-4:
+    if len(lines) == 1 and abs(wavelengths[0] - MEAN_COPPER_ANGSTROM) < 6e-4:
         return COPPER, ["the file names the mean copper wavelength: its two K-alpha lines were assumed"]
     return Radiation(wavelength_angstrom=wavelengths, ratio=ratios, anode=scan.radiation.anode), []
+
+
+def _is_copper(wavelength_angstrom: float) -> bool:
+    """Say whether a wavelength given by hand is copper's first line, or the mean of its two."""
+    first = abs(wavelength_angstrom - COPPER.wavelength_angstrom[0]) < 2e-4
+    return first or abs(wavelength_angstrom - MEAN_COPPER_ANGSTROM) < 6e-4
 
 
 def _points(scan: Scan, radiation: Radiation) -> tuple[Array, Array, Array, list[str]]:
@@ -154,15 +170,27 @@ def _points(scan: Scan, radiation: Radiation) -> tuple[Array, Array, Array, list
         raise Unusable(f"the scan covers {angle[-1] - angle[0]:.2f} deg; at least 1 deg is needed")
     if (value < 0.0).any():
         warnings.append(f"{int((value < 0).sum())} intensities are negative: a background was taken off before")
-    if scan.counts is not None or _looks_counted(value):
-        variance = _counting_variance(scan, usable, order, value)
-    elif sigma is not None and np.all(sigma > 0):
+    if scan.counts is None and sigma is not None and np.all(sigma > 0):
         variance = sigma[usable][order] ** 2
+    elif scan.counts is not None or _looks_counted(value):
+        variance = _counting_variance(scan, usable, order, value)
     else:
         variance = _estimated_variance(value)
         warnings.append("the intensities are no counts: their noise was estimated from the scatter of neighbours")
     warnings += _saturation(value)
-    return angle, value, np.maximum(variance, 1e-12 * np.ptp(value) ** 2), warnings
+    angle, value, variance = _merged(angle, value, np.maximum(variance, 1e-12 * np.ptp(value) ** 2))
+    if len(angle) < LEAST_POINTS:
+        raise Unusable(f"{len(angle)} different angles; at least {LEAST_POINTS} are needed")
+    return angle, value, variance, warnings
+
+
+def _merged(angle: Array, value: Array, variance: Array) -> tuple[Array, Array, Array]:
+    """Average points that lie at one angle, as those of several passes do."""
+    apart = 1e-3 * (angle[-1] - angle[0]) / len(angle)
+    place = np.concatenate([[0], np.cumsum(np.diff(angle) > apart)])
+    n = np.bincount(place)
+    total_angle, total, summed = (np.bincount(place, weights=one) for one in (angle, value, variance))
+    return total_angle / n, total / n, summed / n**2
 
 
 def _two_theta_deg(axis: Axis, wavelength_angstrom: float) -> Array:
@@ -181,7 +209,10 @@ def _two_theta_deg(axis: Axis, wavelength_angstrom: float) -> Array:
 
 def _looks_counted(value: Array) -> bool:
     """Say whether values are whole, as counts are, and many enough to tell."""
-    return bool(np.all(value == np.round(value)) and value.min() >= 0.0 and len(np.unique(value)) > 8)
+    if not np.all(value == np.round(value)) or value.min() < 0.0 or value.max() > MOST_COUNTS:
+        return False
+    # multiples of one number were scaled
+    return len(np.unique(value)) > 8 and int(np.gcd.reduce(value.astype(np.int64))) == 1
 
 
 def _counting_variance(scan: Scan, usable: NDArray[np.bool_], order: NDArray[np.int64], value: Array) -> Array:
@@ -200,7 +231,8 @@ def _estimated_variance(value: Array) -> Array:
     quiet = np.pad(np.maximum(quiet, 0.3 * floor), 1, mode="edge")
     # noise grows with the root of the intensity, as far as it is counting
     level = np.maximum(gaussian_filter1d(value, 2.0), 0.0)
-    typical = max(float(np.median(level)), 1e-12 * float(np.ptp(value)))
+    # where a background was taken off, what is left of it says nothing about how strong peaks scatter
+    typical = max(float(np.median(level)), LEAST_LEVEL * float(np.ptp(value)))
     return quiet**2 * np.maximum(level / typical, 1.0)
 
 
@@ -225,7 +257,8 @@ def _typical_width_deg(angle: Array, value: Array, variance: Array, native: floa
     widths = peak_widths(level, peaks[strongest], rel_height=0.5)[0]
     # the smoothing itself broadened them
     true = np.sqrt(np.maximum(widths**2 - (2.355 * blur) ** 2, 2.0**2)) * native
-    return float(np.quantile(true, 0.2))
+    sharp = true[true < WIDEST_DEG]
+    return float(np.quantile(sharp, 0.2)) if len(sharp) else 0.15
 
 
 def _binned(grid: Grid, angle: Array, value: Array, variance: Array) -> tuple[Array, Array]:

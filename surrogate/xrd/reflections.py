@@ -12,6 +12,8 @@ import hashlib
 import logging
 import os
 import tempfile
+import zipfile
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -34,6 +36,8 @@ B_ISO_ANGSTROM2 = 0.6
 B_HYDROGEN_ANGSTROM2 = 2.0
 WEAKEST = 3e-4
 """Lines weaker than this part of the strongest (after Lorentz and polarisation) are left out."""
+FORBIDDEN = 1e-12
+"""Of the square of all electrons: weaker lines are rounding errors."""
 MOST_INDICES = 400_000
 """Of one table; a cell that needs more is refused."""
 
@@ -94,7 +98,10 @@ def _computed(phase: Phase, wavelength_angstrom: float, highest_deg: float) -> R
     q_squared, by_strain = columns(phase, families)
     two_theta = 2.0 * np.degrees(np.arcsin(np.minimum(np.sqrt(q_squared) * wavelength_angstrom / 2.0, 1.0 - 1e-12)))
     seen = strength * lorentz_polarisation(two_theta)
-    kept = np.flatnonzero(seen > WEAKEST * seen.max(initial=0.0))
+    # what symmetry forbids comes out as rounding errors, and must not be the strongest of a short range
+    electrons = sum(site.occupancy * gemmi.Element(site.element).atomic_number for site in phase.sites)
+    is_allowed = strength > FORBIDDEN * electrons**2
+    kept = np.flatnonzero(is_allowed & (seen > WEAKEST * seen.max(initial=0.0)))
     kept = kept[np.argsort(q_squared[kept], kind="stable")]
     return Reflections(
         hkl=families[kept],
@@ -173,9 +180,9 @@ def _table_key(phase: Phase, wavelength_angstrom: float, highest_deg: float) -> 
 
 def _loaded(path: Path) -> Reflections | None:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return Reflections(**{name: stored[name] for name in _NAMES})
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error):
         return None  # absent, or broken by a full disk: it is made anew
 
 

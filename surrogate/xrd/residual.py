@@ -112,6 +112,7 @@ def _features(
     width = max(pattern.width_deg / pattern.grid.step_deg / 2.355, 0.5)
     above = np.maximum(gaussian_filter1d(np.where(seen, residual, 0.0), width), 0.0)
     noise = np.sqrt(np.where(seen, pattern.variance, 0.0) / max(2.0 * width, 1.0))
-    unexplained = float(np.maximum(above - 2.0 * noise, 0.0).sum() / max(float(explained.sum()), 1e-9))
+    # noise is in the denominator too, so that background alone has nothing to explain
+    unexplained = float(np.maximum(above - 2.0 * noise, 0.0).sum() / max(float((explained + noise).sum()), 1e-9))
     misfit = float(np.sum(pattern.weight * residual**2) / max(int(seen.sum()), 1))
     return first, second, third, math.log10(unexplained + 1e-3), math.log10(misfit + 1e-3), math.sqrt(len(peaks))

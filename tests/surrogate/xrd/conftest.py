@@ -5,7 +5,7 @@ from surrogate.xrd.atlas import Atlas, make_atlas
 from surrogate.xrd.identify import Identifier
 from surrogate.xrd.library import Library, embedded_library
 from surrogate.xrd.search import Searcher
-from tests.surrogate.xrd.mixtures import LONE, NAMES
+from tests.surrogate.xrd.mixtures import CALIBRATION, LONE, NAMES
 
 torch.set_num_threads(1)
 
@@ -33,4 +33,4 @@ def searcher(atlas: Atlas) -> Searcher:
 
 @pytest.fixture(scope="session")
 def identifier(small_library: Library) -> Identifier:
-    return Identifier(small_library)
+    return Identifier(small_library, calibration=CALIBRATION)

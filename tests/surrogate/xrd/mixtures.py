@@ -16,8 +16,10 @@ from simulators.materials.powder.pattern import Scan as SimulatedScan
 from simulators.materials.powder.pattern import SimulatedPattern, simulate
 from simulators.materials.powder.specimen import Mixture, Share
 from surrogate.formats.record import Axis, Radiation, Scan, counted
+from surrogate.xrd.calibration import BANDS, Calibration
 from surrogate.xrd.library import embedded_library
 from surrogate.xrd.phase import Phase, Site
+from surrogate.xrd.residual import FEATURES
 
 NAMES = (
     "rutile", "anatase", "corundum", "periclase", "halite", "zincite", "silicon", "calcite", "baddeleyite", "quartz",
@@ -25,6 +27,14 @@ NAMES = (
 COPPER = Radiation(wavelength_angstrom=(1.540598, 1.544426), ratio=(1.0, 0.5), anode="Cu")
 LONE = Radiation(wavelength_angstrom=(1.540598,), ratio=(1.0,), anode="Cu")
 """What the clean level of the simulator shines."""
+
+_WEIGHTS = {"strongest": 0.8, "second": 0.4, "third": 0.4, "unexplained": 1.0, "misfit": 1.0}
+CALIBRATION = Calibration(
+    temperatures=(6.0,) * (len(BANDS) + 1),
+    unknown_weights=(-6.0, *(_WEIGHTS.get(name, 0.0) for name in FEATURES)),
+    made_by={"command": "a test"},
+)
+"""One that does not change when the shipped one is fitted anew."""
 
 OF_EACH_SYSTEM = {
     "cubic": "silicon",

@@ -94,12 +94,6 @@ def test_features_have_names_and_grow_with_what_is_missing():
         assert none < some < much, name
 
 
-def test_deviations_of_what_is_there_are_handed_on():
-    pattern = measured(FLAT)
-    flat = on_grid(pattern, FLAT)
-    assert leftover(pattern, flat, flat, strained=(2.5, 1.5)).features[-2:] == (2.5, 1.5)
-
-
 def test_the_list_of_peaks_ends_somewhere():
     comb = {float(at): 3000.0 for at in np.arange(21.0, 69.0, 0.5)}
     found = left_of(gaussians(ANGLES, comb), FLAT, FLAT)
