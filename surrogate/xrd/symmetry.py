@@ -78,6 +78,8 @@ def completed(triplets: Iterable[str]) -> gemmi.GroupOps:
 
 
 def _parsed(triplet: str) -> gemmi.Op:
+    if not triplet.isascii():
+        raise NotUnderstood(f"the symmetry operation {triplet!r} holds letters that are no ASCII")
     try:
         operation = gemmi.Op(triplet.strip().strip("'\"")).wrap()
     except RuntimeError as error:

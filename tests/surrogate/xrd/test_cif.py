@@ -4,7 +4,7 @@ import warnings
 import gemmi
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.cif import CifParser, CifWriter
@@ -457,6 +457,7 @@ SEED = cif_text(
     )
 )
 @settings(max_examples=200, deadline=2000, suppress_health_check=[HealthCheck.too_slow])
+@example([(285, 0, b"\x80")])
 def test_mutated_files_give_phases_or_reasons(edits):
     data = SEED
     for start, length, new in edits:
