@@ -19,7 +19,7 @@ from simulators.materials.powder.library import structures
 from simulators.materials.powder.pattern import Scan as DeviceScan
 from simulators.materials.powder.pattern import simulate
 from simulators.materials.powder.specimen import Mixture, Share
-from surrogate.formats.record import Axis, Scan, counted
+from surrogate.formats.record import Axis, Radiation, Scan, counted
 from surrogate.xrd.atlas import COPPER, Atlas, make_atlas
 from surrogate.xrd.generate import LEVELS as MODEL_LEVELS
 from surrogate.xrd.generate import generate
@@ -70,9 +70,14 @@ def cases(level: str, n: int, first_seed: int, *, n_unknown: tuple[int, int] | N
             yield batch.case(seed)
 
 
-def _scan(angles: np.ndarray, counts: np.ndarray) -> Scan:
+K_ALPHA_1 = Radiation(wavelength_angstrom=COPPER.wavelength_angstrom[:1], ratio=(1.0,), anode="Cu")
+
+
+def _scan(level: str, angles: np.ndarray, counts: np.ndarray) -> Scan:
+    """Return counts as a file would give them: it names the lines that are there, one at L0 and two above."""
     axis = Axis(quantity="two_theta", unit="deg", values=angles)
-    return Scan(kind="diffractogram", axis=axis, radiation=COPPER, **counted(counts.astype(float)))
+    radiation = K_ALPHA_1 if level == "L0" else COPPER
+    return Scan(kind="diffractogram", axis=axis, radiation=radiation, **counted(counts.astype(float)))
 
 
 def _device_case(level: str, seed: int, n_unknown: tuple[int, int] | None) -> Case:
@@ -95,7 +100,7 @@ def _device_case(level: str, seed: int, n_unknown: tuple[int, int] | None) -> Ca
         level=level,
         source="device",
         seed=seed,
-        scan=_scan(made.two_theta_deg, made.counts),
+        scan=_scan(level, made.two_theta_deg, made.counts),
         weights={name: float(w / known) for name, w in zip(names, weights, strict=False)},
         cells={k: (c.a, c.b, c.c, c.alpha, c.beta, c.gamma) for k, c in made.truth.cells.items() if k in names},
         unknown={name: made.truth.prominence(name) for name in unknown},
@@ -124,7 +129,7 @@ class _ModelCases:
             level=self.level,
             source="model",
             seed=seed,
-            scan=_scan(made.grid.two_theta_deg.numpy(), made.counts[0].numpy()),
+            scan=_scan(self.level, made.grid.two_theta_deg.numpy(), made.counts[0].numpy()),
             weights=known,
             cells={
                 name: cell_of(

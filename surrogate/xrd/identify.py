@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
+import math
 import multiprocessing
 import os
 import signal
@@ -10,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
@@ -24,7 +27,6 @@ from surrogate.formats import FormatError, read_file
 from surrogate.formats.record import Radiation, Scan
 from surrogate.xrd.atlas import Atlas, make_atlas
 from surrogate.xrd.calibration import Calibration, shipped
-from surrogate.xrd.fit import Fitted
 from surrogate.xrd.gates import gates
 from surrogate.xrd.library import Library
 from surrogate.xrd.model import positions_deg
@@ -35,6 +37,7 @@ from surrogate.xrd.reflections import TooLarge
 from surrogate.xrd.residual import Leftover, leftover
 from surrogate.xrd.result import Alternative, Curves, Identification, PhaseClaim
 from surrogate.xrd.search import Hypothesis, Searcher, SearchSettings, probabilities
+from surrogate.xrd.task import Fitted
 from surrogate.xrd.verdict import SOLID_SOLUTION_SIGMA, SOLID_SOLUTION_STRAIN, judge
 
 Array = NDArray[np.floating[Any]]
@@ -62,11 +65,17 @@ class Settings:
 
 
 class Identifier:
-    """Identifies patterns with one library."""
+    """Identifies patterns with one library.
+
+    Raises:
+        ValueError: Prior odds name no phase of the library, or are no numbers.
+    """
 
     def __init__(
         self, library: Library, *, settings: Settings = Settings(), calibration: Calibration | None = None
     ) -> None:
+        if problem := _odds_problem(library, settings.prior_odds or {}):
+            raise ValueError(problem)
         self.library = library
         self.settings = settings
         self.calibration = calibration or shipped()
@@ -106,20 +115,54 @@ class Identifier:
             for path in paths:
                 yield from self._guarded(path, curves=curves)
             return
+        rest = iter(paths)
+        while True:
+            lost: list[Path] = []
+            yield from self._shared(rest, workers, lost, curves=curves)
+            if not lost:
+                return
+            yield from self._one_by_one(deque(lost), curves=curves)
+
+    def _pool(self, workers: int) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")
         arguments = (self.library, self.settings, self.calibration)
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=arguments) as pool:
-            pending: deque[tuple[Path, Future[list[Identification]]]] = deque()
-            rest = iter(paths)
+        return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=arguments)
+
+    def _shared(
+        self, rest: Iterator[Path], workers: int, lost: list[Path], *, curves: bool
+    ) -> Iterator[Identification]:
+        """Identify files in several processes; when one dies, name the files that were in flight."""
+        pending: deque[tuple[Path, Future[list[Identification]]]] = deque()
+        with self._pool(workers) as pool:
+            path = None
             try:
                 for path in itertools.chain(rest, [None]):
                     if path is not None:
                         pending.append((path, pool.submit(_work, path, curves)))
                     while pending and (path is None or len(pending) > IN_FLIGHT * workers):
-                        yield from pending.popleft()[1].result()
+                        found = pending[0][1].result()
+                        pending.popleft()
+                        yield from found
+            except BrokenProcessPool:
+                lost += [one for one, _ in pending]
+                if path is not None and path not in lost:
+                    lost.append(path)
             finally:
                 for _, future in pending:
                     future.cancel()
+
+    def _one_by_one(self, paths: deque[Path], *, curves: bool) -> Iterator[Identification]:
+        """Identify files in one process, so that it is known which one it died of."""
+        while paths:
+            with self._pool(1) as pool:
+                try:
+                    while paths:
+                        found = pool.submit(_work, paths[0], curves).result()
+                        paths.popleft()
+                        yield from found
+                except BrokenProcessPool:
+                    reason = "the process that worked on it died, for want of memory perhaps; the other files are done"
+                    yield Identification(file=str(paths.popleft()), verdict="unusable", reasons=(reason,))
 
     def _guarded(self, path: Path, *, curves: bool) -> list[Identification]:
         """Identify a file as the supervisor of many: whatever goes wrong is told in its place."""
@@ -175,7 +218,7 @@ class Identifier:
             unknown_probability=unknown,
             unknown_peaks=left.peaks,
             amorphous_fraction=amorphous,
-            warnings=notes,
+            warnings=(*notes, *_unseen(searcher.atlas, pattern)),
         )
         zero, displacement = (0.0, 0.0)
         if best.fitted is not None and best.phases:
@@ -212,6 +255,17 @@ class Identifier:
             "calibration": str(self.calibration.made_by.get("command", "own")),
             "max_phases": self.settings.max_phases,
         }
+
+
+def _odds_problem(library: Library, odds: Mapping[str, float]) -> str:
+    names = [phase.name for phase in library.phases]
+    for name, value in odds.items():
+        if name not in names:
+            close = difflib.get_close_matches(name, names, n=1)
+            return f"prior_odds: no phase is called {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+        if not math.isfinite(value):
+            return f"prior_odds: the logarithm of the odds of {name} is {value}; give a finite number"
+    return ""
 
 
 def signal_to_noise(pattern: Pattern) -> float:
@@ -267,6 +321,20 @@ def _usable(
         else:
             kept.append(phase)
     return tuple(kept), tuple(left_out)
+
+
+def _unseen(atlas: Atlas, pattern: Pattern) -> tuple[str, ...]:
+    """Tell which phases have no reflection within the scan: they may be there all the same."""
+    sine = torch.sqrt(atlas.q_squared) * pattern.radiation.wavelength_angstrom[0] / 2.0
+    angle = torch.rad2deg(2.0 * torch.asin(sine.clamp(max=1.0)))
+    low, high = float(pattern.two_theta_deg[0]), float(pattern.two_theta_deg[-1])
+    inside = torch.cat([torch.zeros(1), ((angle >= low) & (angle <= high)).double().cumsum(0)])
+    counts = inside[atlas.first[1:]] - inside[atlas.first[:-1]]
+    names = [phase.name for phase, count in zip(atlas.phases, counts.tolist(), strict=True) if count == 0]
+    if not names:
+        return ()
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return (f"{', '.join(names[:5])}{more}: no reflection between {low:.1f} and {high:.1f} deg, so it cannot be told",)
 
 
 def _by_phase(hypotheses: Sequence[Hypothesis], chance: Array, n_phases: int) -> Array:

@@ -20,8 +20,8 @@ from scipy.signal import find_peaks, peak_widths
 
 from surrogate.formats.record import Axis, Radiation, Scan
 from surrogate.xrd.atlas import COPPER
-from surrogate.xrd.fit import Data
 from surrogate.xrd.model import Grid
+from surrogate.xrd.task import Data
 
 Array = NDArray[np.floating[Any]]
 

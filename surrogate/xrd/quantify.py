@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from surrogate.xrd.atlas import Atlas
-from surrogate.xrd.fit import Fitted
 from surrogate.xrd.lattice import cell_of, reciprocal_metric, strain_basis, strained_metric, volume_angstrom3
 from surrogate.xrd.result import Cell
+from surrogate.xrd.task import Fitted
 
 Array = NDArray[np.floating[Any]]
 

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from surrogate.xrd.atlas import Atlas
-from surrogate.xrd.fit import Fitted, Task, fit, start
+from surrogate.xrd.fit import fit, start
 from surrogate.xrd.model import Parameters
 from surrogate.xrd.pattern import Pattern, as_data
 from surrogate.xrd.screen import Score, Screen, make_screen, score
+from surrogate.xrd.task import Fitted, Task
 
 Array = NDArray[np.floating[Any]]
 

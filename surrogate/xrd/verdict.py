@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from surrogate.xrd.lattice import reciprocal_metric, volume_angstrom3
 from surrogate.xrd.result import Alternative, PhaseClaim, ResidualPeak, Verdict
 
 SURE = 0.5
@@ -12,6 +13,9 @@ SURE = 0.5
 UNKNOWN = 0.5
 AMORPHOUS = 0.5
 """Share of humps in all that is scattered above the smooth background, in a pattern without crystalline phase."""
+FARTHEST_CELL = 0.02
+"""Relative change of a cell's edges from which a phase is not claimed: a wrong wavelength, or another phase of that
+type, is likelier."""
 SOLID_SOLUTION_SIGMA = 3.0
 SOLID_SOLUTION_STRAIN = 0.003
 
@@ -39,6 +43,8 @@ def judge(
         return Judged(verdict="unknown phase present", reasons=(_unknown(unknown_probability, unknown_peaks), *reasons))
     if alternatives and alternatives[0].probability < SURE:
         return Judged(verdict="cannot tell", reasons=(_rivals(alternatives), *reasons))
+    if far := [phase for phase in phases if abs(_change(phase)) > FARTHEST_CELL]:
+        return Judged(verdict="cannot tell", reasons=(_too_far(far[0]), *reasons))
     if phases:
         return Judged(verdict="identified", reasons=tuple(reasons))
     if amorphous_fraction is not None and amorphous_fraction > AMORPHOUS:
@@ -46,6 +52,20 @@ def judge(
             verdict="amorphous", reasons=("there are humps, and no peaks of a phase in the library", *reasons)
         )
     return Judged(verdict="no crystalline phase", reasons=("no phase of the library is there", *reasons))
+
+
+def _change(phase: PhaseClaim) -> float:
+    """Return the mean relative change of the cell's edges against the library."""
+    a, b, c, alpha, beta, gamma = phase.reference_cell
+    reference = volume_angstrom3(reciprocal_metric((a, b, c, alpha, beta, gamma)))
+    return (phase.cell.volume_angstrom3 / reference) ** (1.0 / 3.0) - 1.0
+
+
+def _too_far(phase: PhaseClaim) -> str:
+    return (
+        f"{phase.name} fits only with a cell {100 * _change(phase):+.1f} % off the library's: check the wavelength, or "
+        "look for a phase of the same type that the library lacks"
+    )
 
 
 def _rivals(alternatives: Sequence[Alternative]) -> str:

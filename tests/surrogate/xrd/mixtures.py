@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -16,6 +17,7 @@ from simulators.materials.powder.pattern import Scan as SimulatedScan
 from simulators.materials.powder.pattern import SimulatedPattern, simulate
 from simulators.materials.powder.specimen import Mixture, Share
 from surrogate.formats.record import Axis, Radiation, Scan, counted
+from surrogate.xrd import identify
 from surrogate.xrd.calibration import BANDS, Calibration
 from surrogate.xrd.library import embedded_library
 from surrogate.xrd.phase import Phase, Site
@@ -150,3 +152,13 @@ def write_xy(path: Path, scan: Scan, *, wavelength: bool = True) -> Path:
     rows = [f"{x:.4f} {y:.0f}" for x, y in zip(scan.axis.values, scan.values, strict=True)]
     path.write_text("\n".join([*head, *rows]) + "\n", encoding="utf-8")
     return path
+
+
+POISON = "poison.xy"
+
+
+def work_or_die(path, curves):
+    """Work on a file in a worker process, or end the process at once where the file is poison."""
+    if path.name == POISON:
+        os._exit(9)
+    return identify._worker[0]._guarded(path, curves=curves)

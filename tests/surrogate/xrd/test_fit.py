@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from surrogate.xrd.fit import Data, Fitted, Task, fit, start
+from surrogate.xrd.fit import fit, start
 from surrogate.xrd.model import Grid, Parameters, positions_deg, profiles
+from surrogate.xrd.task import Data, Fitted, Task
 from tests.surrogate.xrd.mixtures import NAMES
 
 GRID = Grid(start_deg=20.0, step_deg=0.03, n=1601)

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from surrogate.xrd.atlas import make_atlas
-from surrogate.xrd.fit import Task, fit, start
+from surrogate.xrd.fit import fit, start
 from surrogate.xrd.model import profiles
 from surrogate.xrd.pattern import as_data, make_pattern
 from surrogate.xrd.quantify import agreement, amounts
+from surrogate.xrd.task import Task
 from tests.surrogate.xrd.mixtures import NAMES, OF_EACH_SYSTEM, mixed, phase_of, scan_of, simulated_scan
 
 

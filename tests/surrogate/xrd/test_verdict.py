@@ -26,6 +26,15 @@ def test_a_sure_set_is_identified_without_reasons():
     assert found.verdict == "identified" and found.reasons == ()
 
 
+@pytest.mark.parametrize(("factor", "verdict"), [(1.012, "identified"), (1.03, "cannot tell"), (0.97, "cannot tell")])
+def test_a_cell_that_is_far_from_the_library_s_is_not_claimed(factor, verdict):
+    cell = replace(RUTILE.cell, volume_angstrom3=factor**3 * 4.6 * 4.6 * 2.96)
+    found = judged((replace(RUTILE, cell=cell),))
+    assert found.verdict == verdict
+    if verdict == "cannot tell":
+        assert f"{100 * (factor - 1):+.1f} %" in found.reasons[0] and "check the wavelength" in found.reasons[0]
+
+
 def test_something_unexplained_is_an_unknown_phase_and_says_where():
     found = judged(unknown_probability=0.9, unknown_peaks=(PEAK, replace(PEAK, two_theta_deg=41.0)))
     assert found.verdict == "unknown phase present"
