@@ -11,9 +11,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
 import zipfile
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -183,19 +183,21 @@ def _loaded(path: Path) -> Reflections | None:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return Reflections(**{name: stored[name] for name in _NAMES})
     except (OSError, ValueError, KeyError, EOFError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error):
-        return None  # absent, or broken by a full disk: it is made anew
+        return None  # absent, or damaged, in one of the many ways that an archive fails: it is made anew
 
 
 def _store(path: Path, table: Reflections) -> None:
-    """Keep a table; a folder that cannot be written to costs time only."""
+    """Keep a table; a folder that cannot be written to, or a full disk, costs time only."""
+    temporary = path.with_name(f"{path.stem}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("wb") as file:
             np.savez(file, **{name: getattr(table, name) for name in _NAMES})
         os.replace(temporary, path)
     except OSError as error:
         _log.warning("table_not_kept path=%s error=%s", path, error)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 _NAMES = ("hkl", "strength", "q_squared", "by_strain", "harmonics")
