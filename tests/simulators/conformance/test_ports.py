@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -51,3 +52,18 @@ def test_an_instrument_conforms_on_a_real_port(name, instrument, tmp_path):
         report = check_live(driver, urls[instrument], name=name, allow_actuation=True, only=commands)
     assert [(result.command, result.fault, result.problems) for result in report.failures] == []
     assert {result.command for result in report.results if not result.why_not} >= {"connect", "identify", "close"}
+
+
+def test_a_driver_that_blocks_the_event_loop_is_found(tmp_path, monkeypatch):
+    driver = driver_class("cryostat")
+    subject = next(iter(subjects_of(driver)))
+    connect = driver.connect
+
+    async def blocking(self):
+        await connect(self)
+        time.sleep(2.0)
+
+    with served(driver.manifest.simulator.partition("/")[0], tmp_path / "world.db") as urls:
+        monkeypatch.setattr(driver, "connect", blocking)
+        report = check_live(driver, urls[subject.instrument], only=("identify",))
+    assert ["stood still" in problem for result in report.failures for problem in result.problems] == [True]
