@@ -145,7 +145,7 @@ def _figures(some: list[Outcome]) -> dict[str, str]:
     ]
     ppm = [value for one in some for value in one.cell_ppm.values()]
     area, rate = _unknown([one for one in some if not 0.0 < one.prominence < PROMINENT])
-    ece, brier, n = _calibration(some)
+    ece, by_chance, brier, n = _calibration(some)
     return {
         "patterns": str(len(some)),
         "answered (not 'cannot tell')": f"{len(answered) / len(some):.3f}",
@@ -164,6 +164,7 @@ def _figures(some: list[Outcome]) -> dict[str, str]:
         "unknown (>= 5 sigma) AUROC": f"{area:.3f}" if not math.isnan(area) else "-",
         "unknown FPR at 95 % TPR": f"{rate:.3f}" if not math.isnan(rate) else "-",
         "ECE, 0.02 < P < 0.98": f"{ece:.3f} (n={n})",
+        "ECE by chance, were P right": f"{by_chance:.3f}",
         "Brier, same": f"{brier:.3f}",
         "CPU s, median": f"{np.median(times):.2f}",
         "CPU s, p95": f"{np.quantile(times, 0.95):.2f}",
@@ -182,14 +183,20 @@ def _f1(some: list[Outcome], least: float) -> float:
     return 2.0 * hit / max(2.0 * hit + extra + missed, 1.0)
 
 
-def _calibration(some: list[Outcome]) -> tuple[float, float, int]:
+def _calibration(some: list[Outcome]) -> tuple[float, float, float, int]:
+    """Return ECE, what chance alone makes of it where every P is right, Brier score, and the number of phases."""
     pairs_ = [(p, name in one.true) for one in some for name, p in one.chances.items() if 0.02 < p < 0.98]
     if not pairs_:
-        return math.nan, math.nan, 0
+        return math.nan, math.nan, math.nan, 0
     p, y = (np.array(column, dtype=float) for column in zip(*pairs_, strict=True))
+    rng = np.random.default_rng(0)
+    chance = float(np.mean([_ece(p, rng.random(len(p)) < p) for _ in range(500)]))
+    return _ece(p, y), chance, float(np.mean((p - y) ** 2)), len(p)
+
+
+def _ece(p: np.ndarray, y: np.ndarray) -> float:
     bins = np.minimum((p * N_BINS).astype(int), N_BINS - 1)
-    ece = sum(abs(p[bins == b].mean() - y[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins))
-    return float(ece), float(np.mean((p - y) ** 2)), len(p)
+    return float(sum(abs(p[bins == b].mean() - y[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)))
 
 
 def _unknown(some: list[Outcome]) -> tuple[float, float]:

@@ -1,10 +1,14 @@
 """What a network that proposes phases is worth beside screening: ``python benchmarks/xrd_network.py NETWORK``.
 
-Patterns come from the independent simulator of `simulators.materials.powder`, with mixtures of the network's phases at
-levels L1 and L2 (and L3 without what the library lacks). Printed for each level: the share of true phases among the
+First, candidates: patterns come from the independent simulator of `simulators.materials.powder`, with mixtures of the
+network's phases (at L3 without what the library lacks). Printed for each level: the share of true phases among the
 first `--top` by screening (the first step of a search, matched filters over strains), by the network, and by half of
 either; the same for phases below 10 % of the weight; calibration of the network's probabilities; time of each for one
 pattern, by the process.
+
+Then, identification: the patterns of `xrd_cases` (60 phases, which the network should have been trained for; both
+simulators; at L3 with phases that the library lacks), each with and without the network. Printed: exact sets, micro F1,
+seconds of the process for one pattern, and how many answers differ.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
+import xrd_cases
 from numpy.typing import NDArray
 
 from simulators.materials.powder.levels import LEVELS
@@ -28,6 +33,7 @@ from simulators.materials.powder.pattern import Scan as Sweep
 from simulators.materials.powder.pattern import simulate
 from surrogate.formats.record import Axis, Scan, counted
 from surrogate.xrd.atlas import make_atlas
+from surrogate.xrd.identify import Identifier, Settings
 from surrogate.xrd.library import embedded_library
 from surrogate.xrd.network import PhaseNetwork, load_network
 from surrogate.xrd.pattern import Pattern, make_pattern
@@ -62,12 +68,12 @@ def interleaved(first: NDArray[np.int64], second: NDArray[np.int64], top: int) -
     return list(dict.fromkeys(turns))[:top]
 
 
-def measure(network: PhaseNetwork, screen: Screen, level: str, n: int, top: int) -> None:
-    """Print the figures of one level."""
+def measure(network: PhaseNetwork, screen: Screen, level: str, seeds: range, top: int) -> None:
+    """Print the figures of candidates at one level."""
     hits: dict[str, list[tuple[float, bool]]] = {"screening": [], "network": [], "half of either": []}
     seconds: dict[str, list[float]] = {"screening": [], "network": []}
     probability, truth = [], []
-    for seed in range(n):
+    for seed in seeds:
         pattern, weights = pattern_of(network, level, seed)
         begin = time.process_time()
         by_screen = np.argsort(-screened(screen, pattern), kind="stable")
@@ -99,11 +105,46 @@ def measure(network: PhaseNetwork, screen: Screen, level: str, n: int, top: int)
     )
 
 
+def identify(path: Path, level: str, seeds: range) -> None:
+    """Print the figures of identification at one level, with and without the network."""
+    library = xrd_cases.library()
+    by_name = {
+        "without network": Identifier(library),
+        "with network": Identifier(library, settings=Settings(network=path)),
+    }
+    true: list[set[str]] = []
+    found: dict[str, list[set[str]]] = {name: [] for name in by_name}
+    seconds: dict[str, list[float]] = {name: [] for name in by_name}
+    for number, case in enumerate(xrd_cases.cases(level, len(seeds), seeds.start)):
+        true.append(set(case.weights))
+        # caches that the first one fills help the second, so they take turns
+        for name in list(by_name)[:: 1 if number % 2 else -1]:
+            said = by_name[name].identify(case.scan, curves=False)
+            found[name].append({phase.name for phase in said.phases})
+            seconds[name].append(said.seconds)
+    for name, sets in found.items():
+        n_exact = sum(a == b for a, b in zip(sets, true, strict=True))
+        print(
+            f"{level}, identification {name}: {n_exact} of {len(true)} exact sets, micro F1 {_f1(sets, true):.4f}, CPU "
+            f"{np.median(seconds[name]):.3f} s (median), {np.mean(seconds[name]):.3f} s (mean)"
+        )
+    first, second = found.values()
+    print(
+        f"{level}, other phases with the network: {sum(a != b for a, b in zip(first, second, strict=True))}", flush=True
+    )
+
+
+def _f1(found: list[set[str]], true: list[set[str]]) -> float:
+    hits = sum(len(a & b) for a, b in zip(found, true, strict=True))
+    return 2.0 * hits / max(sum(map(len, found)) + sum(map(len, true)), 1)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("network", type=Path)
     parser.add_argument("--patterns", type=int, default=150, help="for each level")
+    parser.add_argument("--first", type=int, default=0, help="seed of the first pattern")
     parser.add_argument("--top", type=int, default=12)
     parser.add_argument("--levels", nargs="+", default=["L1", "L2"])
     arguments = parser.parse_args()
@@ -112,8 +153,11 @@ def main() -> None:
     library = embedded_library(trained.names)
     network = trained.belonging_to(library)
     screen = make_screen(make_atlas(library.phases))
+    seeds = range(arguments.first, arguments.first + arguments.patterns)
     for level in arguments.levels:
-        measure(network, screen, level, arguments.patterns, arguments.top)
+        measure(network, screen, level, seeds, arguments.top)
+    for level in arguments.levels:
+        identify(arguments.network, level, seeds)
 
 
 if __name__ == "__main__":

@@ -43,21 +43,31 @@ def command(
     wavelength: Annotated[
         float | None, typer.Option(help="In angstrom, instead of the first that the file names.")
     ] = None,
+    axis_is: Annotated[
+        str | None, typer.Option(help="What the file's axis is, where the file does not say it: as for --axis.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> int:
     """Write a measurement with its counts, units, radiation, header, hash and reader."""
     from orchestrator.cli.read import REFUSED, read_or_reason
     from surrogate.formats.write import SUFFIXES
 
-    if axis is not None and axis not in AXES:
-        raise InputError(f"--axis {axis!r}: it is none of {', '.join(AXES)}")
+    for option, name in (("--axis", axis), ("--axis-is", axis_is)):
+        if name is not None and name not in AXES:
+            raise InputError(f"{option} {name!r}: it is none of {', '.join(AXES)}")
+    if file.is_dir():
+        raise InputError(f"{file} is a directory; name a file in it, and convert file by file")
     path = out or file.with_suffix(SUFFIXES[to])
+    if path.is_dir():
+        raise InputError(f"--out {path} is a directory; name a file in it, such as {path / (file.stem + SUFFIXES[to])}")
     if path.resolve() == file.resolve():
         raise InputError(f"{path} is the file that is read; name another --out")
     found = read_or_reason(file)
     if isinstance(found, str):
         print(f"labpilot: {found}", file=sys.stderr)
         return REFUSED
+    if axis_is is not None:
+        found = declared_file(found, axis_is)
     if axis is not None:
         found = converted_file(found, axis, wavelength)
     for written in _write(to, path, found, force=force):
@@ -78,6 +88,26 @@ def _write(to: Target, path: Path, file: MeasurementFile, *, force: bool) -> lis
         raise InputError(f"{error}; --force replaces it") from error
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def declared_file(file: MeasurementFile, name: str) -> MeasurementFile:
+    """Return a file with the axes that it does not name taken as what is said, and a warning that they were.
+
+    Raises:
+        InputError: It names an axis itself, as another.
+    """
+    from dataclasses import replace
+
+    from surrogate.formats.axes import declared
+    from surrogate.formats.words import unit_words
+
+    quantity, unit = AXES[name]
+    try:
+        scans = tuple(declared(scan, quantity, unit) for scan in file.scans)
+    except ValueError as error:
+        raise InputError(f"--axis-is {name}: {error}") from error
+    warning = f"the axis was taken as {quantity} in {unit_words(unit)} because --axis-is says so"
+    return replace(file, scans=scans, warnings=(*file.warnings, warning))
 
 
 def converted_file(file: MeasurementFile, name: str, wavelength_angstrom: float | None) -> MeasurementFile:
@@ -105,5 +135,7 @@ def _axis(scan: Scan, number: int, name: str, wavelength_angstrom: float | None)
         return converted(scan.axis, unit, quantity=quantity, wavelength_angstrom=wavelength_angstrom)
     except ValueError as error:
         hint = "; --wavelength gives it" if "wavelength_angstrom" in str(error) else ""
+        if scan.axis.quantity == "unknown":
+            hint = "; --axis-is says it, as in --axis-is two_theta"
         text = str(error).replace("; give wavelength_angstrom", "")
         raise InputError(f"scan {number}, --axis {name}: {text}{hint}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from surrogate.xrd.result import Identification
 
 SHORTEST_ANGSTROM, LONGEST_ANGSTROM = 0.05, 10.0
+MOST_REJECTED = 20
+"""Files that are named where no phase is left."""
 
 
 def command(
@@ -32,27 +35,34 @@ def command(
     wavelength: Annotated[
         float | None, typer.Option(help="In angstrom, instead of the file's: 1.5406 is copper.")
     ] = None,
+    network: Annotated[
+        Path | None, typer.Option(help="What `python -m surrogate.xrd.training` wrote: it proposes, evidence decides.")
+    ] = None,
     max_phases: Annotated[int, typer.Option(min=1, help="Most phases in one pattern.")] = 5,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the summary only.")] = False,
 ) -> int:
     """Say which phases patterns hold, how much of each, how sure that is, and what cannot be told."""
-    from orchestrator.cli.identifying import library_losses
+    from orchestrator.cli.identifying import all_losses, library_losses
+    from orchestrator.cli.outputs import refuse_foreign
     from orchestrator.cli.pattern_files import pattern_files
     from orchestrator.cli.results_file import refuse_unwritable
 
+    refuse_foreign({"--json": as_json, "--html": html})
     refuse_unwritable(as_json)
-    _refuse_unwritable_page(html)
+    refuse_unwritable(html, option="--html", example="phases.html")
     _refuse_wavelength(wavelength)
     files = pattern_files(patterns, without=[file for file in (as_json, html) if file is not None])
     library = _library(phases, chemistry, embedded=embedded)
-    notes = library_losses(library)
+    identifier = _identifier(library, wavelength=wavelength, max_phases=max_phases, network=network)
+    notes = [*library_losses(library), *_network_losses(identifier)]
     if files.left_out:
         notes.append(f"{len(files.left_out)} files of the folders are no patterns and were left out")
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    identifier = _identifier(library, wavelength=wavelength, max_phases=max_phases)
-    run = _Run(paths=files.paths, as_json=as_json, html=html, html_limit=html_limit, is_quiet=quiet)
+    if all_losses(library):
+        print(f"note: {_where_all_is_told(as_json, html)}", file=sys.stderr)
+    run = _Run(paths=files.paths, library=library, as_json=as_json, html=html, html_limit=html_limit, is_quiet=quiet)
     about = f"Compared with {len(library.phases)} phases {_origin(phases, chemistry)}."
     return run.go(
         lambda: identifier.identify_files(files.paths, workers=workers, curves=html is not None),
@@ -91,10 +101,21 @@ def _library(phases: Path | None, chemistry: str | None, *, embedded: bool) -> L
 
 def _emptiness(library: Library, phases: Path | None, elements: Sequence[str] | None) -> str:
     where = f"--phases {phases}" if phases is not None else "--embedded"
-    broken = "".join(f"\n{one.file}: {one.reason}" for one in library.rejected[:5])
+    broken = "".join(f"\n{one.file}: {one.reason}" for one in library.rejected[:MOST_REJECTED])
+    if (more := len(library.rejected) - MOST_REJECTED) > 0:
+        broken += f"\nand {more} more"
     if elements is not None:
         return f"{where} holds no phase of {', '.join(elements)} only; name every element that may be there{broken}"
-    return f"{where} holds no phase that can be used; CIF files with atoms are needed{broken}"
+    if not broken:
+        return f"{where} holds no CIF file, and its folders hold none; files are needed whose names end in .cif"
+    return f"{where} holds no phase that can be used; CIF files with a cell and atoms are needed{broken}"
+
+
+def _where_all_is_told(as_json: Path | None, html: Path | None) -> str:
+    files = [str(file) for file in (as_json, html) if file is not None and str(file) != "-"]
+    if files:
+        return f"all of them are named in {' and '.join(files)}"
+    return f"{'the list on stdout' if as_json is not None else '--json FILE or --html FILE'} names all of them"
 
 
 def _elements(chemistry: str) -> list[str]:
@@ -106,18 +127,53 @@ def _elements(chemistry: str) -> list[str]:
     import gemmi
 
     names = chemistry.replace(",", " ").replace("-", " ").split()
-    found = [gemmi.Element(name) for name in names]
-    wrong = [name for name, element in zip(names, found, strict=True) if not element.atomic_number]
-    if wrong or not names:
-        raise InputError(f"--chemistry {chemistry!r}: {', '.join(wrong) or 'that'} is no element; write as in Li,Mn,O")
-    return list(dict.fromkeys("H" if element.name == "D" else element.name for element in found))
+    problems = [problem for name in names if (problem := _no_element(name))]
+    if problems or not names:
+        told = "; ".join(problems) or "that is no element; write as in Li,Mn,O"
+        raise InputError(f"--chemistry {chemistry!r}: {told}")
+    found = [gemmi.Element(name).name for name in names]
+    return list(dict.fromkeys("H" if name == "D" else name for name in found))
 
 
-def _identifier(library: Library, *, wavelength: float | None, max_phases: int) -> Identifier:
+def _no_element(name: str) -> str:
+    """Say what is wrong with the symbol of an element, and what to write; empty if nothing is."""
+    if not _is_element(name):
+        parts = re.findall("[A-Z][a-z]?", name)
+        is_formula = "".join(parts) == re.sub("[^A-Za-z]", "", name) and all(map(_is_element, parts))
+        advice = ",".join(dict.fromkeys(parts)) if parts and is_formula else ""
+        return f"{name} is no element; write {f'its elements, {advice}' if advice else 'as in Li,Mn,O'}"
+    if len(name) == 2 and name.isupper() and all(map(_is_element, name)):
+        return f"{name} may be {name.title()} or {','.join(name)}; write the one that you mean"
+    return ""
+
+
+def _is_element(name: str) -> bool:
+    """Say whether a whole name is a symbol; gemmi looks at its beginning only."""
+    import gemmi
+
+    element = gemmi.Element(name)
+    return element.atomic_number > 0 and element.name.lower() == name.lower()
+
+
+def _identifier(library: Library, *, wavelength: float | None, max_phases: int, network: Path | None) -> Identifier:
+    """Make what identifies.
+
+    Raises:
+        InputError: The network cannot be read, or is of no use here.
+    """
     from surrogate.xrd.identify import Identifier, Settings, default_tables
+    from surrogate.xrd.network_file import WrongNetwork
 
-    settings = Settings(max_phases=max_phases, wavelength_angstrom=wavelength, tables=default_tables())
-    return Identifier(library, settings=settings)
+    settings = Settings(max_phases=max_phases, wavelength_angstrom=wavelength, tables=default_tables(), network=network)
+    try:
+        return Identifier(library, settings=settings)
+    except WrongNetwork as error:
+        raise InputError(f"--network: {error}") from error
+
+
+def _network_losses(identifier: Identifier) -> list[str]:
+    proposer = identifier.proposer
+    return [] if proposer is None or not proposer.note else [proposer.note]
 
 
 def _origin(phases: Path | None, chemistry: str | None) -> str:
@@ -132,24 +188,23 @@ def _refuse_wavelength(wavelength: float | None) -> None:
         )
 
 
-def _refuse_unwritable_page(file: Path | None) -> None:
-    if file is None:
-        return
-    if file.is_dir():
-        raise InputError(f"--html {file} is a directory; name a file in it, such as {file / 'phases.html'}")
-    if not file.parent.is_dir():
-        raise InputError(f"--html {file}: there is no directory {file.parent}; make it, or name another file")
-
-
 class _Run:
     """One call of the command: results go to the terminal, the list and the page as they come."""
 
     def __init__(
-        self, *, paths: Sequence[Path], as_json: Path | None, html: Path | None, html_limit: int, is_quiet: bool
+        self,
+        *,
+        paths: Sequence[Path],
+        library: Library,
+        as_json: Path | None,
+        html: Path | None,
+        html_limit: int,
+        is_quiet: bool,
     ) -> None:
         from surrogate.xrd.page import Page
 
         self._n = len(paths)
+        self._library = library
         self._json, self._html = as_json, html
         self._page: Page | None = None if html is None else Page(limit=html_limit)
         self._is_quiet = is_quiet
@@ -182,9 +237,13 @@ class _Run:
         return EXIT_REFUSED if teller.counts["unusable"] else 0
 
     def _take(self, results: Iterator[Identification], listing: Any, teller: Any) -> None:
+        from orchestrator.cli.identifying import library_dict
+
         try:
             for found in results:
-                listing.add(found.as_dict())
+                # told once: it may be long, and there may be thousands of patterns
+                about = {} if listing.n_items else {"library": library_dict(self._library)}
+                listing.add(found.as_dict() | about)
                 if self._page is not None:
                     self._page.add(found)
                 teller.tell(found)
@@ -201,9 +260,13 @@ class _Run:
     def _write_page(self, notices: Sequence[str], about: Sequence[str]) -> None:
         if self._page is None or self._html is None:
             return
+        from orchestrator.cli.identifying import all_losses
+
         partial = self._html.with_name(self._html.name + ".partial")
         try:
-            partial.write_text(self._page.render(notices=notices, about=about), encoding="utf-8")
+            # names of files may hold bytes that are no characters
+            text = self._page.render(notices=notices, about=about, losses=all_losses(self._library))
+            partial.write_text(text, encoding="utf-8", errors="backslashreplace")
             partial.replace(self._html)
         except OSError as error:
             partial.unlink(missing_ok=True)

@@ -6,9 +6,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -138,12 +137,29 @@ def library_losses(library: Library) -> list[str]:
     """Say what of a library was not taken, or taken once only."""
     notes = []
     if library.rejected:
-        some = [f"{Path(one.file).name}: {one.reason}" for one in library.rejected]
+        some = [f"{one.file}: {one.reason}" for one in library.rejected]
         notes.append(f"{_count(len(some), 'structure')} of the library could not be used: {_some(some, '; ')}")
     if library.merged:
         some = [f"{twin} is {kept}" for twin, kept in library.merged]
         notes.append(f"{_count(len(some), 'duplicate')} in the library count once: {_some(some, ', ')}")
     return notes
+
+
+def all_losses(library: Library) -> list[str]:
+    """Name all that `library_losses` only counts; nothing where it names all itself."""
+    if max(len(library.rejected), len(library.merged)) <= FEW:
+        return []
+    rejected = [f"{one.file}: {one.reason}" for one in library.rejected]
+    return [*rejected, *(f"{twin} is {kept}, and counts once" for twin, kept in library.merged)]
+
+
+def library_dict(library: Library) -> dict[str, Any]:
+    """Return what patterns were compared with, as JSON knows it: how many phases, and what was not taken."""
+    return {
+        "phases": len(library.phases),
+        "rejected": [{"file": one.file, "reason": one.reason} for one in library.rejected],
+        "merged": [{"name": twin, "kept": kept} for twin, kept in library.merged],
+    }
 
 
 def _some(items: Sequence[str], separator: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import sys
@@ -29,6 +30,7 @@ class JsonList:
         self._out: BinaryIO | None = None
         self._end = 0
         """Where the last complete item ends: an interrupt may strike while the next is being written."""
+        self._is_plain = file == STDOUT and not _is_utf_8(sys.stdout.encoding)
         self.n_items = 0
 
     def __enter__(self) -> JsonList:
@@ -43,7 +45,7 @@ class JsonList:
 
     def add(self, item: Any) -> None:
         """Write one more item; numbers that JSON does not know become null."""
-        text = json.dumps(finite(item), ensure_ascii=False, allow_nan=False)
+        text = json.dumps(finite(item), ensure_ascii=self._is_plain, allow_nan=False)
         self._write(f"{',' if self.n_items else ''}\n{text}")
         self.n_items += 1
 
@@ -63,12 +65,14 @@ class JsonList:
                 raise self._failure(failure) from failure
 
     def _write(self, text: str) -> None:
+        # names of files may hold bytes that are no characters; as escapes they are JSON, and lead to the file again
+        data = text.encode("utf-8", errors="backslashreplace")
         if self._file == STDOUT:
-            sys.stdout.write(text)
+            sys.stdout.write(data.decode())
             sys.stdout.flush()
         elif self._out is not None:
             try:
-                self._out.write(text.encode())
+                self._out.write(data)
                 self._out.flush()
                 self._end = self._out.tell()
             except OSError as error:
@@ -77,6 +81,10 @@ class JsonList:
     def _failure(self, error: OSError) -> StorageError:
         kept = f"; {self._partial} holds what was written" if self.n_items else ""
         return StorageError(f"--json {self._file} cannot be written ({error.strerror}){kept}. Name another file")
+
+
+def _is_utf_8(encoding: str | None) -> bool:
+    return codecs.lookup(encoding or "ascii").name == "utf-8"
 
 
 def finite(value: Any) -> Any:

@@ -15,6 +15,7 @@ LABPILOT_DEBUG=1 the traceback follows.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 import traceback
@@ -129,6 +130,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # before anything loads numpy: matrices are small, and sums whose order varies with the number of threads would
     # make a resumed campaign differ from one that was not interrupted
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # a name of a file with bytes that are no characters, or a terminal that lacks one, must not end a series
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(supervise(arguments))
 
 

@@ -29,7 +29,7 @@ def pattern_files(names: Sequence[str], *, without: Collection[Path] = ()) -> Pa
     """Return the files that are meant by files, folders and globs; `without` are the command's own outputs.
 
     Raises:
-        InputError: A name leads to no file.
+        InputError: A name leads to no file, or to one of the outputs.
     """
     taken: dict[Path, None] = {}
     left: dict[Path, None] = {}
@@ -41,6 +41,8 @@ def pattern_files(names: Sequence[str], *, without: Collection[Path] = ()) -> Pa
             problems.append(_nothing(name))
         for path, is_named in found:
             if path.resolve() in own:
+                if is_named:
+                    problems.append(f"{path} is named as a pattern and as an output; name another output")
                 continue
             (taken if is_named or _may_be_pattern(path) else left)[path] = None
     if problems:

@@ -13,6 +13,8 @@ from orchestrator.cli.results_file import STDOUT
 from orchestrator.errors import InputError, StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from surrogate.formats.record import MeasurementFile
 
 REFUSED = 3
@@ -32,7 +34,7 @@ def command(
     force: Annotated[bool, typer.Option("--force", help="Replace drawings that exist.")] = False,
 ) -> int:
     """Say what files hold, and who agrees. Ends with 3 if one could not be read; the others are told all the same."""
-    _check_drawings(png, html, force=force)
+    _check_drawings(png, html, files, force=force)
     from surrogate.formats.draw import MOST_FILES
 
     shown: list[MeasurementFile] = []  # no more than are drawn are kept: there may be thousands
@@ -137,9 +139,15 @@ def _scan_dict(scan: Any) -> dict[str, Any]:
     }
 
 
-def _check_drawings(*paths: Path | None, force: bool) -> None:
+def _check_drawings(png: Path | None, html: Path | None, files: Sequence[Path], *, force: bool) -> None:
     """Find out before reading that a drawing cannot be put where it is wanted."""
-    wanted = [path for path in paths if path is not None]
+    wanted = [path for path in (png, html) if path is not None]
+    if png is not None and png.suffix.lower() not in ("", ".png"):
+        raise InputError(f"--png {png}: what is drawn is a PNG; name it {png.stem}.png")
+    if len({path.resolve() for path in wanted}) < len(wanted):
+        raise InputError(f"--png and --html both name {png}, and one would replace the other; name two files")
+    if taken := {path.resolve() for path in wanted} & {path.resolve() for path in files}:
+        raise InputError(f"{min(taken).name} is to be read and would be replaced by its drawing; name another file")
     problems = [f"{path} exists; --force replaces it" for path in wanted if path.exists() and not force]
     problems += [f"{path.parent} is no directory" for path in wanted if not path.parent.is_dir()]
     if problems:
@@ -153,7 +161,7 @@ def _draw(read: list[MeasurementFile], png: Path | None, html: Path | None, *, f
     from surrogate.formats.draw import png as picture
     from surrogate.formats.write import put, write_safely
 
-    for path, draw in ((png, lambda: picture(read)), (html, lambda: page(read).encode())):
+    for path, draw in ((png, lambda: picture(read)), (html, lambda: page(read).encode(errors="backslashreplace"))):
         if path is not None:
             data = draw()
             try:

@@ -1,4 +1,4 @@
-"""The file that `--json` names: proved to be writable before the start, and never the only copy of a result."""
+"""Files that options such as `--json` name: proved to be writable before the start, never the only copy of a result."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from orchestrator.errors import InputError, StorageError
 STDOUT = Path("-")
 
 
-def refuse_unwritable(file: Path | None) -> None:
+def refuse_unwritable(file: Path | None, *, option: str = "--json", example: str = "result.json") -> None:
     """Refuse a file that cannot be written, before hours are spent on what should go into it.
+
+    option: which names the file; example: what a file of that kind may be called.
 
     Raises:
         InputError: It is a directory, or lies in none.
@@ -23,16 +25,16 @@ def refuse_unwritable(file: Path | None) -> None:
     if file is None or file == STDOUT:
         return
     if file.is_dir():
-        raise InputError(f"--json {file} is a directory; name a file in it, such as {file / 'result.json'}")
+        raise InputError(f"{option} {file} is a directory; name a file in it, such as {file / example}")
     if not file.parent.is_dir():
-        raise InputError(f"--json {file}: there is no directory {file.parent}; make it, or name another file")
+        raise InputError(f"{option} {file}: there is no directory {file.parent}; make it, or name another file")
     partial = _partial(file)
     try:
         partial.touch()
         partial.unlink()
     except OSError as error:
         raise StorageError(
-            f"--json {file} cannot be written ({error.strerror}); nothing was started. Name another file"
+            f"{option} {file} cannot be written ({error.strerror}); nothing was started. Name another file"
         ) from error
 
 

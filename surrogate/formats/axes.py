@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from surrogate.formats.record import Array, Axis, Quantity
+from surrogate.formats.record import Array, Axis, Quantity, Scan, poisson_sigma
+from surrogate.formats.words import unit_words
 
 PLANCK_J_S = 6.62607015e-34
 LIGHT_M_PER_S = 299792458.0
@@ -146,6 +147,37 @@ def per_unit(values: Array, before: Axis, after: Axis, *, wavelength_angstrom: f
     return values * target.slope(after.values, lam) / source.slope(before.values, lam)
 
 
+def declared(scan: Scan, quantity: Quantity, unit: str) -> Scan:
+    """Return a scan whose axis is what a person says it is, since the file does not say it.
+
+    Raises:
+        ValueError: The file says it, and otherwise; or its unit is not that.
+    """
+    axis = scan.axis
+    if (axis.quantity, axis.unit) == (quantity, unit):
+        return scan
+    if axis.quantity != "unknown":
+        raise ValueError(
+            f"the file says that its axis is {axis.quantity} in {unit_words(axis.unit)}; leave it to the file"
+        )
+    if axis.unit not in ("1", unit):
+        raise ValueError(f"the file gives its axis in {unit_words(axis.unit)}, not in {unit_words(unit)}")
+    is_x_ray = _scale(quantity, unit).family == "diffraction"
+    changed = replace(
+        scan,
+        kind="diffractogram" if is_x_ray else "spectrum",
+        axis=Axis(quantity=quantity, unit=unit, values=axis.values),
+    )
+    return changed if is_x_ray else _without_photons(changed)
+
+
+def _without_photons(scan: Scan) -> Scan:
+    """Take away what only holds for X-rays: their lines, and Poisson's sigma of whole counts."""
+    poisson = None if scan.counts is None else poisson_sigma(scan.counts, scan.attenuation)
+    is_own = scan.sigma is not None and (poisson is None or not np.array_equal(scan.sigma, poisson))
+    return replace(scan, radiation=None, sigma=scan.sigma if is_own else None)
+
+
 def _scale(quantity: Quantity, unit: str) -> _Scale:
     try:
         return _SCALES[quantity, unit]
@@ -163,7 +195,7 @@ def _quantity(axis: Axis, source: _Scale, unit: str) -> Quantity:
     for (what, name), scale in _SCALES.items():
         if name == unit and scale.family == source.family:
             return what
-    raise ValueError(f"{axis.quantity} in {axis.unit} cannot be given in {unit!r}")
+    raise ValueError(f"{axis.quantity} in {unit_words(axis.unit)} cannot be given in {unit!r}")
 
 
 def _wavelength(source: _Scale, target: _Scale, angstrom: float | None) -> float:
@@ -205,7 +237,7 @@ def _refuse(x: Array, bad: Array | np.ndarray, unit: str, rule: str) -> None:
         bad = bad | ~np.isfinite(x)
     if np.any(bad):
         where = int(np.argmax(bad))
-        raise ValueError(f"point {where + 1} is {x[where]:g} {unit}: {rule}")
+        raise ValueError(f"point {where + 1} is {x[where]:g} {unit_words(unit)}: {rule}")
 
 
 def oddities(values: Array) -> tuple[str, ...]:

@@ -89,7 +89,9 @@ def _square(y: Array) -> Array:
 
 
 def _style(axes: Any, file: MeasurementFile, shown: Sequence[tuple[int, Scan]]) -> None:
-    axes.set_title(_short(file.name, 70) or file.format, loc="left", color=INK, fontsize=11, fontweight="bold", pad=19)
+    axes.set_title(
+        _short(_drawable(file.name), 70) or file.format, loc="left", color=INK, fontsize=11, fontweight="bold", pad=19
+    )
     axes.text(0.0, 1.03, source_words(file), transform=axes.transAxes, color=PALE, fontsize=8)
     axes.margins(x=0.01)
     axes.grid(True, color=GRID, linewidth=0.6)
@@ -166,6 +168,11 @@ def _plot(file: MeasurementFile, group: Sequence[tuple[int, Scan]], *, brings: b
     part = f"<p class=source>{_part(file, shown)}</p>" if len(shown) < len(file.scans) else ""
     config = {"displaylogo": False, "responsive": True}
     return part + to_html(figure, full_html=False, include_plotlyjs=brings, config=config)
+
+
+def _drawable(name: str) -> str:
+    """Return a name of a file with escapes for its bytes that are no characters, and that no font has."""
+    return name.encode("utf-8", errors="backslashreplace").decode()
 
 
 def _name(scan: Scan, number: int) -> str:

@@ -46,7 +46,7 @@ def read(data: bytes) -> Content:
     return Content(
         format=f"CSV of {_plain(said.get('format', 'an unknown format')).removeprefix('CSV of ')}",
         header="\n".join(f"# {line}" for line in above),
-        scans=(_scan(said, _facts(above), names, table),),
+        scans=(_scan(said, {**_origin(said), **_facts(above)}, names, table),),
         warnings=tuple(_plain(line.removeprefix("warning: ")) for line in above if line.startswith("warning: ")),
     )
 
@@ -70,6 +70,18 @@ def _facts(above: list[str]) -> dict[str, Fact]:
         if isinstance(value, str | int | float | bool):
             facts[str(_json(match[1]))] = value
     return facts
+
+
+def _origin(said: Mapping[str, str]) -> dict[str, Fact]:
+    """Return the facts of the file that this one was made from, which give way to those that stand in it."""
+    reader, _, version = _plain(said.get("reader", "")).rpartition(" ")
+    facts = {
+        "original_file": _plain(said.get("file", "")),
+        "original_sha256": _plain(said.get("sha256", "")),
+        "original_reader": reader,
+        "original_reader_version": version,
+    }
+    return {name: text for name, text in facts.items() if text}
 
 
 def _scan(said: Mapping[str, str], facts: dict[str, Fact], names: list[tuple[str, str]], table: Array) -> Scan:

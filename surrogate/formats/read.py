@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
@@ -32,6 +33,10 @@ def read_file(path: Path | str) -> MeasurementFile:
         OSError: The file cannot be read at all.
     """
     path = Path(path)
+    mode = path.stat().st_mode
+    # opening a pipe waits for somebody to write to it, for ever perhaps
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise NotUnderstood(f"{path.name} is a pipe or a device, no file; copy what comes out of it to a file first")
     most = f"{path.name} has more than {LARGEST_BYTES / 2**20:g} MiB, and is not read"
     if path.stat().st_size > LARGEST_BYTES:
         raise NotUnderstood(most)
@@ -39,7 +44,7 @@ def read_file(path: Path | str) -> MeasurementFile:
         # in pieces: reading as much as is allowed in one go would first set aside all of that memory
         pieces = iter(lambda: source.read(_PIECE_BYTES), b"")
         data = b"".join(islice(pieces, LARGEST_BYTES // _PIECE_BYTES + 1))
-    if len(data) > LARGEST_BYTES:  # a device or a pipe, which tells no size
+    if len(data) > LARGEST_BYTES:  # it grew, or tells no size, as those of /proc
         raise NotUnderstood(most)
     return read_bytes(data, name=path.name)
 

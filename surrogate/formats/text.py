@@ -48,7 +48,7 @@ def decode(data: bytes) -> str:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding, errors="replace")
-    if wide := _unmarked_wide(data):
+    if wide := wide_encoding(data):
         return data.decode(wide, errors="replace")
     if b"\x00" in data.rstrip(b"\x00\x1a"):
         raise NotUnderstood("it is binary, not text")
@@ -75,6 +75,12 @@ def _narrow(data: bytes) -> str:
     except UnicodeDecodeError:
         pass
     return data.decode("cp1252", errors="replace")
+
+
+def wide_encoding(data: bytes) -> str:
+    """Name the encoding of text with two or four bytes to a letter, marked or not; empty for any other bytes."""
+    marked = (encoding for mark, encoding in _MARKS[1:] if data.startswith(mark))
+    return next(marked, "") or _unmarked_wide(data)
 
 
 def _unmarked_wide(data: bytes) -> str:

@@ -17,7 +17,9 @@ def fill(path: Path, file: MeasurementFile, number: int) -> None:
     """Write a scan of a file."""
     found = columns(file.scans[number])
     fields = [pa.field(name, pa.float64(), metadata={"unit": unit}) for name, (unit, _) in found.items()]
-    schema = pa.schema(fields, metadata={"labpilot": json.dumps(about(file, number), ensure_ascii=False)})
+    # names of files may hold bytes that are no characters
+    text = json.dumps(about(file, number), ensure_ascii=False).encode("utf-8", errors="backslashreplace")
+    schema = pa.schema(fields, metadata={"labpilot": text})
     arrays = [pa.array(np.asarray(values, dtype=np.float64)) for _, values in found.values()]
     pq.write_table(pa.Table.from_arrays(arrays, schema=schema), path, compression="zstd")
 

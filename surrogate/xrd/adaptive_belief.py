@@ -26,10 +26,11 @@ from surrogate.xrd.adaptive_plan import DETECTED_Z, Doubt, Outlook
 from surrogate.xrd.adaptive_unknown import UnknownPeak, unknown_peak
 from surrogate.xrd.calibration import shipped
 from surrogate.xrd.fit import start
+from surrogate.xrd.hypothesis import Hypothesis, probabilities
 from surrogate.xrd.identify import misfit, signal_to_noise
 from surrogate.xrd.model import profiles
 from surrogate.xrd.pattern import INSTRUMENT_DEG, MODEL_ERROR, Pattern, make_pattern
-from surrogate.xrd.search import Hypothesis, Searcher, probabilities
+from surrogate.xrd.search import Searcher
 
 Array = NDArray[np.floating[Any]]
 Temperature = Callable[[Pattern, Hypothesis], float]

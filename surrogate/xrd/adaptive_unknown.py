@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.special import expit
 
+from surrogate.xrd.hypothesis import Hypothesis
 from surrogate.xrd.pattern import Pattern
-from surrogate.xrd.search import Hypothesis
 
 Array = NDArray[np.floating[Any]]
 

@@ -7,6 +7,7 @@ A block becomes a phase when its cell, symmetry, atoms and stated composition ag
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from gemmi import cif
 
 from surrogate.formats.errors import NotUnderstood
+from surrogate.formats.text import wide_encoding
 from surrogate.xrd.atoms import place, shortest_distance
 from surrogate.xrd.cif_symmetry import Crystal, standardised, symmetry_of
 from surrogate.xrd.cif_values import Atoms, atoms_of, cell_of, stated_formula, text_of
@@ -47,7 +49,10 @@ class _Stated:
 def read_cif(path: Path) -> tuple[list[Phase], list[str]]:
     """Return the phases of a CIF file, and why each block that is no phase was refused."""
     try:
-        if path.stat().st_size > LARGEST_FILE_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return [], ["it is a pipe or a device, no file"]
+        if status.st_size > LARGEST_FILE_BYTES:
             return [], [f"the file is larger than {LARGEST_FILE_BYTES / 1e6:g} MB"]
         data = path.read_bytes()
     except OSError as error:
@@ -76,6 +81,9 @@ def read_cif_bytes(data: bytes, *, name: str, source: str) -> tuple[list[Phase],
 
 
 def _decoded(data: bytes) -> str:
+    """Return the characters: UTF-16 as some editors save it, UTF-8, or Latin-1, which takes any byte."""
+    if wide := wide_encoding(data):
+        return data.decode(wide, errors="replace").removeprefix("\ufeff")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

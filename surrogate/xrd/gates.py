@@ -8,6 +8,11 @@ cannot decide says so.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from surrogate.xrd.atlas import Atlas
 from surrogate.xrd.quantify import Amount
@@ -16,10 +21,34 @@ from surrogate.xrd.result import Alternative, Gate, ResidualPeak
 LARGEST_GOF = 4.0
 LARGEST_RWP = 15.0
 RESIDUAL_SIGMA = 5.0
+LARGEST_EXCESS = 0.1
+"""Of the highest peak, by which a model may lie above a pattern."""
 LEAST_BAYES_FACTOR = 10.0
 SAME_CELL = 0.015
 CONTRAST_ELEMENTS = 2
 """Neighbours in the periodic table up to this far scatter X-rays alike."""
+
+Array = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excess:
+    """Where a model lies farthest above a pattern, in sigma of noise alone."""
+
+    two_theta_deg: float
+    sigma: float
+    share: float
+    """Of the model's highest peak."""
+
+
+def excess(two_theta_deg: Array, observed: Array, model: Array, background: Array, variance: Array) -> Excess:
+    """Return where a model predicts intensity that is not there; all arrays are ``n`` long."""
+    seen = np.isfinite(variance) & (variance > 0.0)
+    over = np.where(seen, model - observed, 0.0)
+    sigma = over / np.sqrt(np.where(seen, variance, 1.0))
+    at = int(sigma.argmax())
+    highest = max(float((model - background)[seen].max(initial=0.0)), 1e-300)
+    return Excess(two_theta_deg=float(two_theta_deg[at]), sigma=float(sigma[at]), share=float(over[at] / highest))
 
 
 def gates(
@@ -30,10 +59,11 @@ def gates(
     *,
     rwp: float,
     gof: float,
+    over: Excess | None = None,
 ) -> tuple[Gate, ...]:
     """Return G1 to G8 for the best set."""
     return (
-        _fit(peaks, rwp, gof),
+        _fit(peaks, rwp, gof, over),
         _hypotheses(alternatives),
         _order(atlas, found, alternatives),
         _novelty(atlas, found),
@@ -44,7 +74,7 @@ def gates(
     )
 
 
-def _fit(peaks: Sequence[ResidualPeak], rwp: float, gof: float) -> Gate:
+def _fit(peaks: Sequence[ResidualPeak], rwp: float, gof: float, over: Excess | None) -> Gate:
     strong = [peak for peak in peaks if peak.height_sigma > RESIDUAL_SIGMA]
     problems = []
     if gof > LARGEST_GOF:
@@ -53,8 +83,19 @@ def _fit(peaks: Sequence[ResidualPeak], rwp: float, gof: float) -> Gate:
         problems.append(f"Rwp {rwp:.1f} % exceeds {LARGEST_RWP:g} %")
     if strong:
         problems.append(f"{len(strong)} residual peaks above {RESIDUAL_SIGMA:g} sigma")
+    if over is not None and over.sigma > RESIDUAL_SIGMA and over.share > LARGEST_EXCESS:
+        problems.append(_told(over))
     good = f"goodness of fit {gof:.1f}, Rwp {rwp:.1f} %, no residual peak above {RESIDUAL_SIGMA:g} sigma"
+    if over is not None and over.sigma > RESIDUAL_SIGMA:
+        good += f" of noise and of the peaks' shapes; {_told(over)}"
     return Gate(name="G1", passed=not problems, reason="; ".join(problems) or good)
+
+
+def _told(over: Excess) -> str:
+    return (
+        f"the model is above the pattern by up to {100 * over.share:.0f} % of the highest peak at "
+        f"{over.two_theta_deg:.2f} deg ({over.sigma:.0f} sigma of noise)"
+    )
 
 
 def _hypotheses(alternatives: Sequence[Alternative]) -> Gate:

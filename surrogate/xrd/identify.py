@@ -13,9 +13,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -25,28 +27,34 @@ from numpy.typing import NDArray
 
 from surrogate.formats import FormatError, read_file
 from surrogate.formats.record import Radiation, Scan
+from surrogate.xrd.absorption import contrast_reason
+from surrogate.xrd.amorphous import amorphous
 from surrogate.xrd.atlas import Atlas, make_atlas
-from surrogate.xrd.calibration import Calibration, shipped
-from surrogate.xrd.gates import gates
+from surrogate.xrd.calibration import Calibration, sets_of, shipped
+from surrogate.xrd.families import families, family_reason, one_of_each_family
+from surrogate.xrd.formats.source import misfit as radiation_misfit
+from surrogate.xrd.gates import excess, gates
+from surrogate.xrd.hypothesis import Hypothesis, SearchSettings
+from surrogate.xrd.leaving import at_work, processes, watch
 from surrogate.xrd.library import Library
 from surrogate.xrd.model import positions_deg
+from surrogate.xrd.network_proposals import Proposed, Proposer, make_proposer
 from surrogate.xrd.pattern import Pattern, Unusable, make_pattern
 from surrogate.xrd.phase import Phase
+from surrogate.xrd.priors import bends
 from surrogate.xrd.quantify import Amount, agreement, amounts
 from surrogate.xrd.reflections import TooLarge
 from surrogate.xrd.residual import Leftover, leftover
 from surrogate.xrd.result import Alternative, Curves, Identification, PhaseClaim
-from surrogate.xrd.search import Hypothesis, Searcher, SearchSettings, probabilities
+from surrogate.xrd.search import Searcher
 from surrogate.xrd.task import Fitted
 from surrogate.xrd.verdict import SOLID_SOLUTION_SIGMA, SOLID_SOLUTION_STRAIN, judge
 
 Array = NDArray[np.floating[Any]]
 
-VERSION = "1"
+VERSION = "2"
 """Changes when the same file and library would give other numbers."""
 MOST_ALTERNATIVES = 8
-LEAST_HUMP = 0.05
-"""Of the whole background's area: less is within what noise and slits make of it."""
 IN_FLIGHT = 4
 """Files that are handed out beforehand, for each worker."""
 
@@ -62,6 +70,8 @@ class Settings:
     """A folder that keeps reflection tables by content; `default_tables` names the user's."""
     prior_odds: Mapping[str, float] | None = None
     """Logarithms of odds by phase name, from the recipe's chemistry or a network, in place of the usual ones."""
+    network: Path | None = None
+    """A file of `surrogate.xrd.network.save_network`: what it proposes is tried too. Each process reads it once."""
 
 
 class Identifier:
@@ -69,6 +79,7 @@ class Identifier:
 
     Raises:
         ValueError: Prior odds name no phase of the library, or are no numbers.
+        WrongNetwork: A ValueError: the network cannot be read, or can propose nothing here.
     """
 
     def __init__(
@@ -79,6 +90,9 @@ class Identifier:
         self.library = library
         self.settings = settings
         self.calibration = calibration or shipped()
+        self.proposer: Proposer | None = None
+        if (file := settings.network) is not None:
+            self.proposer = make_proposer(file, library, wavelength_angstrom=settings.wavelength_angstrom)
         self._searcher = lru_cache(maxsize=8)(self._make_searcher)
 
     def identify(self, scan: Scan, *, file: str = "", curves: bool = True) -> Identification:
@@ -104,7 +118,8 @@ class Identifier:
         for number, scan in enumerate(file.scans, start=1):
             name = f"{path}#{number}" if several else str(path)
             one = self.identify(scan, file=name, curves=curves)
-            found.append(replace(one, reasons=(*one.reasons, *file.warnings), provenance={**origin, **one.provenance}))
+            more = [warning for warning in file.warnings if not any(warning in reason for reason in one.reasons)]
+            found.append(replace(one, reasons=(*one.reasons, *more), provenance={**origin, **one.provenance}))
         return found
 
     def identify_files(
@@ -123,10 +138,9 @@ class Identifier:
                 return
             yield from self._one_by_one(deque(lost), curves=curves)
 
-    def _pool(self, workers: int) -> ProcessPoolExecutor:
+    def _pool(self, workers: int) -> AbstractContextManager[ProcessPoolExecutor]:
         context = multiprocessing.get_context("spawn")
-        arguments = (self.library, self.settings, self.calibration)
-        return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=arguments)
+        return processes(workers, context, _begin, (self.library, self.settings, self.calibration))
 
     def _shared(
         self, rest: Iterator[Path], workers: int, lost: list[Path], *, curves: bool
@@ -180,11 +194,15 @@ class Identifier:
         if self.settings.prior_odds is not None:
             given = self.settings.prior_odds
             odds = np.array([given.get(phase.name, settings.log_prior_odds) for phase in phases])
-        return Searcher(atlas, settings=settings, log_odds=odds), left_out
+        return Searcher(atlas, settings=settings, log_odds=odds, families=families(phases)), left_out
 
     def searcher(self, pattern: Pattern) -> Searcher:
         """Return what searches patterns of this radiation and range; made once."""
         return self._searcher(pattern.radiation, _limit_deg(pattern))[0]
+
+    def proposed(self, pattern: Pattern, searcher: Searcher) -> Proposed:
+        """Return what the network proposes; nothing if there is none."""
+        return Proposed() if self.proposer is None else self.proposer.proposed(pattern, searcher.atlas.phases)
 
     def left_over(self, pattern: Pattern, searcher: Searcher, best: Hypothesis) -> Leftover:
         """Return what a hypothesis leaves unexplained."""
@@ -193,32 +211,33 @@ class Identifier:
 
     def _identified(self, pattern: Pattern, file: str, *, curves: bool, notes: Sequence[str]) -> Identification:
         searcher = self.searcher(pattern)
-        hypotheses = searcher.search(pattern)
+        proposed = self.proposed(pattern, searcher)
+        tried = searcher.search(pattern, proposed=proposed.phases)
+        hypotheses, chance = self._ranked(pattern, one_of_each_family(tried, searcher.families))
         best = hypotheses[0]
         model, background = searcher.model(pattern, best)
         left = self.left_over(pattern, searcher, best)
-        chance = self._chances(pattern, hypotheses)
-        ranked = np.argsort(-chance, kind="stable")
         by_phase = _by_phase(hypotheses, chance, searcher.atlas.n_phases)
         claims, found = _claims(searcher.atlas, best, by_phase, pattern)
         alternatives = tuple(
             Alternative(
-                phases=tuple(searcher.atlas.phases[one].name for one in hypotheses[at].phases),
-                probability=float(chance[at]),
+                phases=tuple(searcher.atlas.phases[one].name for one in hypothesis.phases), probability=float(p)
             )
-            for at in ranked[:MOST_ALTERNATIVES]
+            for hypothesis, p in zip(hypotheses[:MOST_ALTERNATIVES], chance, strict=False)
         )
         n_free = 0 if best.fitted is None else int((torch.diagonal(best.fitted.hessian[0]) != 1.0).sum())
         rwp, rexp, gof = agreement(pattern.intensity, model, pattern.variance, n_free)
+        over = excess(pattern.two_theta_deg, pattern.intensity, model, background, pattern.variance)
         unknown = self.calibration.unknown_probability(left.features)
-        amorphous = _amorphous(pattern, best, model - background)
+        humps = amorphous(pattern, model - background)
         judged = judge(
             claims,
             alternatives,
             unknown_probability=unknown,
             unknown_peaks=left.peaks,
-            amorphous_fraction=amorphous,
-            warnings=(*notes, *_unseen(searcher.atlas, pattern)),
+            amorphous_fraction=humps.fraction,
+            warnings=(*_remarks(searcher, found), *notes, *proposed.notes, *_unseen(searcher.atlas, pattern)),
+            radiation_doubt=radiation_misfit(pattern.radiation.anode, pattern.radiation.wavelength_angstrom[0]),
         )
         zero, displacement = (0.0, 0.0)
         if best.fitted is not None and best.phases:
@@ -231,20 +250,22 @@ class Identifier:
             alternatives=alternatives,
             unknown_probability=unknown,
             unknown_peaks=left.peaks,
-            amorphous_fraction=amorphous,
+            amorphous_fraction=humps.fraction,
             rwp=rwp,
             rexp=rexp,
             gof=gof,
             zero_deg=zero,
             displacement_deg=displacement,
-            gates=gates(searcher.atlas, found, alternatives, left.peaks, rwp=rwp, gof=gof) if claims else (),
+            gates=gates(searcher.atlas, found, alternatives, left.peaks, rwp=rwp, gof=gof, over=over) if claims else (),
             provenance=self._provenance(pattern),
             curves=_curves(pattern, searcher.atlas, best, model, background) if curves else None,
         )
 
-    def _chances(self, pattern: Pattern, hypotheses: Sequence[Hypothesis]) -> Array:
-        temperature = self.calibration.temperature(signal_to_noise(pattern), misfit(pattern, hypotheses[0]))
-        return probabilities(list(hypotheses), temperature=temperature)
+    def _ranked(self, pattern: Pattern, found: Sequence[Hypothesis]) -> tuple[list[Hypothesis], Array]:
+        """Return all sets that were tried, the most probable first, and their probabilities."""
+        chance = self.calibration.set_probabilities(sets_of(found), signal_to_noise(pattern), misfit(pattern, found[0]))
+        order = np.argsort(-chance, kind="stable")
+        return [found[at] for at in order], chance[order]
 
     def _provenance(self, pattern: Pattern) -> dict[str, object]:
         return {
@@ -254,6 +275,7 @@ class Identifier:
             "labpilot": version("labpilot"),
             "calibration": str(self.calibration.made_by.get("command", "own")),
             "max_phases": self.settings.max_phases,
+            **({} if self.proposer is None else {"network": self.proposer.sha256}),
         }
 
 
@@ -291,9 +313,7 @@ def _bent(atlas: Atlas, best: Hypothesis) -> tuple[float, ...]:
     if best.fitted is None or not best.phases:
         return 0.0, 0.0, 4.0, 0.0, 0.0
     parameters = best.fitted.parameters
-    strain_sd, texture_sd = atlas.strain_sd[parameters.phase], atlas.texture_sd[parameters.phase]
-    strain = torch.where(strain_sd > 0, parameters.strain / strain_sd.clamp(min=1e-9), 0.0)
-    texture = torch.where(texture_sd > 0, parameters.texture / texture_sd.clamp(min=1e-9), 0.0)
+    strain, texture = bends(atlas, parameters)
     return (
         float(strain.abs().max()),
         float(texture.abs().max()),
@@ -344,6 +364,16 @@ def _by_phase(hypotheses: Sequence[Hypothesis], chance: Array, n_phases: int) ->
     return np.minimum(total, 1.0)
 
 
+def _remarks(searcher: Searcher, found: Sequence[Amount]) -> Iterator[str]:
+    """Yield what is to be said of the phases that were found: other cells in the library, absorption contrast."""
+    phases = searcher.atlas.phases
+    yield from filter(None, [family_reason(one.phase, phases, searcher.families) for one in found])
+    if len(found) > 1:
+        weights = [one.weight_fraction for one in found]
+        wavelength = searcher.atlas.radiation.wavelength_angstrom[0]
+        yield from filter(None, [contrast_reason([phases[one.phase] for one in found], weights, wavelength)])
+
+
 def _claims(
     atlas: Atlas, best: Hypothesis, by_phase: Array, pattern: Pattern
 ) -> tuple[tuple[PhaseClaim, ...], list[Amount]]:
@@ -370,37 +400,6 @@ def _claim(atlas: Atlas, amount: Amount, probability: float) -> PhaseClaim:
         is_solid_solution=is_off,
         source=phase.source,
     )
-
-
-def _amorphous(pattern: Pattern, best: Hypothesis, peaks: Array) -> float | None:
-    """Return the share of humps in what is scattered above the smooth background.
-
-    A background of air, slits and fluorescence is taken as convex: what rises above the convex curve below it is hump.
-    """
-    if best.fitted is None or not pattern.humps.shape[1]:
-        return None
-    columns = np.concatenate([pattern.smooth, pattern.humps], axis=1)
-    background = columns @ best.fitted.coefficients[0].numpy()
-    humps = float((background - _convex_below(pattern.two_theta_deg, background)).sum())
-    if humps < LEAST_HUMP * float(background.sum()):
-        humps = 0.0
-    whole = humps + float(np.maximum(peaks, 0.0).sum())
-    return humps / whole if whole > 0.0 else None
-
-
-def _convex_below(x: Array, y: Array) -> Array:
-    """Return the largest convex curve that lies nowhere above another (``n``; Andrew's monotone chain)."""
-    kept: list[int] = []
-    for i in range(len(x)):
-        while len(kept) >= 2 and _is_above(x, y, kept[-2], kept[-1], i):
-            kept.pop()
-        kept.append(i)
-    return np.interp(x, x[kept], y[kept])
-
-
-def _is_above(x: Array, y: Array, left: int, middle: int, right: int) -> bool:
-    rise = (y[right] - y[left]) * (x[middle] - x[left])
-    return bool((y[middle] - y[left]) * (x[right] - x[left]) >= rise)
 
 
 def _curves(pattern: Pattern, atlas: Atlas, best: Hypothesis, model: Array, background: Array) -> Curves:
@@ -432,15 +431,16 @@ _worker: list[Identifier] = []
 """The identifier of a worker process."""
 
 
-def _begin(library: Library, settings: Settings, calibration: Calibration) -> None:
+def _begin(library: Library, settings: Settings, calibration: Calibration, watched: Connection) -> None:
     """Prepare a worker process: Ctrl-C is for its parent, and one core is enough."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    watch(watched)
     torch.set_num_threads(1)
     _worker[:] = [Identifier(library, settings=settings, calibration=calibration)]
 
 
 def _work(path: Path, curves: bool) -> list[Identification]:
-    return _worker[0]._guarded(path, curves=curves)
+    return at_work(lambda: _worker[0]._guarded(path, curves=curves), [])
 
 
 __all__ = ["Identifier", "Leftover", "Settings", "default_tables", "misfit", "signal_to_noise"]

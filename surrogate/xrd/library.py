@@ -149,7 +149,9 @@ def _fact(site: list[Any]) -> Site:
 
 
 def load_library(folder: Path, *, chemistry: Sequence[str] | None = None) -> Library:
-    """Read all CIF files of a folder, sorted by name; what cannot be used is in `Library.rejected` with its reason.
+    """Read the CIF files of a folder and its folders, by name; what cannot be used is in `Library.rejected` and why.
+
+    Hidden files and folders are left alone.
 
     A phase is called after its file. The first of several files with the same structure is kept.
 
@@ -160,13 +162,20 @@ def load_library(folder: Path, *, chemistry: Sequence[str] | None = None) -> Lib
         raise NotADirectoryError(f"{folder} is not a folder; give the folder that holds the CIF files")
     found: list[Phase] = []
     rejected: list[Rejected] = []
-    for path in sorted(path for path in folder.iterdir() if path.suffix.lower() == ".cif"):
+    for path in sorted(_cif_files(folder)):
         phases, reasons = read_cif(path)
         found += phases
-        rejected += [Rejected(file=path.name, reason=reason) for reason in reasons]
+        rejected += [Rejected(file=str(path.relative_to(folder)), reason=reason) for reason in reasons]
     kept, merged = _without_twins(_uniquely_named(found))
     library = Library(phases=tuple(kept), rejected=tuple(rejected), merged=tuple(merged))
     return library if chemistry is None else library.within(chemistry)
+
+
+def _cif_files(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix.lower() == ".cif" and not is_hidden and not path.is_dir():
+            yield path
 
 
 def _uniquely_named(phases: Sequence[Phase]) -> Iterator[Phase]:

@@ -75,6 +75,16 @@ class Parameters:
         """Return parameters with some of them replaced."""
         return replace(self, **changes)
 
+    def one(self, row: int) -> Parameters:
+        """Return one row by itself."""
+        entries = (self.row == row).nonzero()[:, 0]
+        own = {name: getattr(self, name)[entries] for name in OWN}
+        return Parameters(row=torch.zeros(len(entries), dtype=torch.int64), shared=self.shared[row : row + 1], **own)
+
+
+OWN = ("phase", "strain", "texture", "log_size_nm", "log_microstrain")
+"""What each entry has for itself."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profiles:
@@ -149,52 +159,60 @@ def peaks_of(atlas: Atlas, parameters: Parameters, n_strain: int, n_texture: int
     entry = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
     offset = torch.cumsum(counts, 0) - counts
     index = torch.arange(len(entry), device=entry.device) - offset[entry] + first[entry]
-    lines = [
-        _line(atlas, parameters, entry, index, wavelength, share, n_strain, n_texture, with_derivatives)
-        for wavelength, share in zip(atlas.radiation.wavelength_angstrom, _shares(atlas.radiation.ratio), strict=True)
-    ]
-    joined = {name: torch.cat([getattr(line, name) for line in lines]) for name in _Peaks.__slots__}
-    return _Peaks(**joined)
+    like = {"dtype": torch.float64, "device": entry.device}
+    wavelength = torch.tensor(atlas.radiation.wavelength_angstrom, **like)
+    share = torch.tensor(_shares(atlas.radiation.ratio), **like)
+    n_lines = len(wavelength)
+    return _lines(
+        atlas,
+        parameters,
+        entry.repeat(n_lines),
+        index.repeat(n_lines),
+        wavelength.repeat_interleave(len(entry)),
+        share.repeat_interleave(len(entry)),
+        n_strain,
+        n_texture,
+        with_derivatives,
+    )
 
 
 def _shares(ratio: tuple[float, ...]) -> list[float]:
     return [one / sum(ratio) for one in ratio]
 
 
-def _line(
+def _lines(
     atlas: Atlas,
     parameters: Parameters,
     entry: Tensor,
     index: Tensor,
-    wavelength: float,
-    share: float,
+    wavelength: Tensor,
+    share: Tensor,
     n_strain: int,
     n_texture: int,
     with_derivatives: bool,
 ) -> _Peaks:
-    by_strain, harmonics = atlas.by_strain[index], atlas.harmonics[index]
+    by_strain = atlas.by_strain[index]
     q = torch.sqrt(atlas.q_squared[index] + (by_strain * parameters.strain[entry]).sum(1))
-    reached = q * (wavelength / 2.0) < 0.9995
-    kept = reached.nonzero()[:, 0]
-    entry, q, by_strain, harmonics = entry[kept], q[kept], by_strain[kept], harmonics[kept]
-    sine = q * (wavelength / 2.0)
-    cosine = torch.sqrt(1.0 - sine**2)
+    kept = (q * (wavelength / 2.0) < 0.9995).nonzero()[:, 0]
+    entry, index, q, by_strain, half = entry[kept], index[kept], q[kept], by_strain[kept], wavelength[kept] / 2.0
+    harmonics, texture = atlas.harmonics[index], parameters.texture[entry]
     shared = parameters.shared[parameters.row[entry]]
+    sine = q * half
+    cosine = torch.sqrt(1.0 - sine**2)
     centre = torch.rad2deg(2.0 * torch.asin(sine)) + shared[:, 0] - shared[:, 1] * cosine
-    size = math.degrees(SCHERRER * 0.1 * wavelength) * torch.exp(-parameters.log_size_nm[entry]) / cosine
+    size = math.degrees(SCHERRER * 0.2) * half * torch.exp(-parameters.log_size_nm[entry]) / cosine
     strain = math.degrees(4.0) * torch.exp(parameters.log_microstrain[entry]) * sine / cosine
     gauss = torch.exp(shared[:, 2])
-    texture = parameters.texture[entry]
     factor = torch.exp((harmonics * texture).sum(1) - 0.5 * (texture**2).sum(1))
     polarisation = (1.0 + (1.0 - 2.0 * sine**2) ** 2) / (sine**2 * cosine)
-    plain = share * atlas.strength[index[kept]] * polarisation
-    area = plain * factor
+    relative = atlas.strength[index] * polarisation
+    area = share[kept] * relative * factor
     columns = torch.zeros(
         len(area), 4, 1 + (n_strain + n_texture + 5) * with_derivatives, dtype=area.dtype, device=area.device
     )
     columns[:, 0, 0] = area
     if with_derivatives:
-        by_q = math.degrees(2.0) * (wavelength / 2.0) / cosine / (2.0 * q)
+        by_q = math.degrees(1.0) * half / (cosine * q)
         after = 1 + n_strain + n_texture
         columns[:, 1, 1 : 1 + n_strain] = (area * by_q)[:, None] * by_strain[:, :n_strain]
         columns[:, 0, 1 + n_strain : after] = area[:, None] * (harmonics - texture)[:, :n_texture]
@@ -203,9 +221,7 @@ def _line(
         columns[:, 1, after + 2] = area
         columns[:, 1, after + 3] = -area * cosine
         columns[:, 3, after + 4] = area * gauss
-    return _Peaks(
-        entry=entry, centre=centre, gauss=gauss, lorentz=size + strain, columns=columns, relative=plain / share
-    )
+    return _Peaks(entry=entry, centre=centre, gauss=gauss, lorentz=size + strain, columns=columns, relative=relative)
 
 
 def _drawn(peaks: _Peaks, grid: Grid, n_entries: int, *, with_derivatives: bool) -> Tensor:

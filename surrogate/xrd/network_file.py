@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -47,6 +48,12 @@ def store(arrays: dict[str, NDArray[Any]], head: dict[str, Any], path: Path) -> 
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, path)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hash of a file, by which results name the network that had a part in them."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def stored(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

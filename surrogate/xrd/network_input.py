@@ -25,6 +25,9 @@ N_BINS = 2048
 N_CHANNELS = 3
 LOW_PER_ANGSTROM, HIGH_PER_ANGSTROM = 0.1131, 0.8345
 """Of 1/d: from 10 to 80 degrees of copper K-alpha."""
+MUST_SEE_PER_ANGSTROM = (0.3415, 0.4916)
+"""From 30.5 to 44.5 degrees of copper K-alpha. Half of the patterns of training lack up to 15 degrees at an end; from
+30 to 60, or 25 to 45 degrees a network still finds more than screening, and of less that is not known."""
 CLIP_STEP_DEG = 0.1
 CLIP_WINDOWS = (25, 20, 16, 13, 10, 8, 6, 5, 4, 3, 2, 1)
 """In clip steps: peaks up to 2.5 deg wide are taken off the background."""

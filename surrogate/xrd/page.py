@@ -77,8 +77,14 @@ class Page:
         else:
             heapq.heapreplace(self._full, item)
 
-    def render(self, *, notices: Sequence[str] = (), about: Sequence[str] = ()) -> str:
-        """Return the page: `notices` are what a reader must know, `about` what was compared with."""
+    def render(self, *, notices: Sequence[str] = (), about: Sequence[str] = (), losses: Sequence[str] = ()) -> str:
+        """Return the page.
+
+        Args:
+            notices: What a reader must know.
+            about: What was compared with.
+            losses: What of the library was not taken, one line each; they are folded away.
+        """
         full = sorted(self._full, key=lambda item: item.number)
         scripts = "\n".join(_asset(name) for name in SCRIPTS)
         plotly = _plotly() if any(item.curves for item in full) else ""
@@ -91,7 +97,7 @@ class Page:
             policy=_policy(plotly, scripts),
             title=escape(self._title()),
             style=_asset("page.css"),
-            body=self._body(full, notices, about),
+            body=self._body(full, notices, about, losses),
             data=data,
             plotly=plotly,
             script=scripts,
@@ -102,9 +108,9 @@ class Page:
             return f"{self._rows[0].file} · phases"
         return f"{len(self._rows)} patterns · phases"
 
-    def _body(self, full: Sequence[_Full], notices: Sequence[str], about: Sequence[str]) -> str:
+    def _body(self, full: Sequence[_Full], notices: Sequence[str], about: Sequence[str], losses: Sequence[str]) -> str:
         told = "".join(f'<p class="notice">{escape(text)}</p>' for text in notices)
-        told += "".join(f'<p class="about">{escape(text)}</p>' for text in about)
+        told += "".join(f'<p class="about">{escape(text)}</p>' for text in about) + _folded(losses)
         sections = "".join(self._section(full, index) for index in range(len(full)))
         return (
             f"{self._head()}<header>{told}</header><main>{self._overview(full)}"
@@ -161,6 +167,13 @@ class Page:
             after = f' <a href="#pattern-{full[index + 1].number}">next →</a>' if index + 1 < len(full) else ""
             links = f'<span class="no-print">{before}<a href="#all">all</a>{after}</span>'
         return section(item.found, item.number, links=links, has_chart=bool(item.curves))
+
+
+def _folded(losses: Sequence[str]) -> str:
+    if not losses:
+        return ""
+    lines = "".join(f"<li>{escape(text)}</li>" for text in losses)
+    return f'<details class="about"><summary>All that was not taken of the library</summary><ul>{lines}</ul></details>'
 
 
 _HEADS = (

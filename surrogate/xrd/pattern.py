@@ -8,6 +8,7 @@ long scan picks trace phases to mend the shapes of strong peaks.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ from scipy.signal import find_peaks, peak_widths
 
 from surrogate.formats.record import Axis, Radiation, Scan
 from surrogate.xrd.atlas import COPPER
+from surrogate.xrd.flaws import checked
 from surrogate.xrd.model import Grid
 from surrogate.xrd.task import Data
 
@@ -31,17 +33,29 @@ POINTS_PER_WIDTH = 4.0
 BLUR_DEG = 0.04
 """Before peaks are looked for, so that noise makes none."""
 MEAN_COPPER_ANGSTROM = 1.5418
+SHORTEST_ANGSTROM, LONGEST_ANGSTROM = 0.1, 5.0
+USUAL_WIDTH_DEG = 0.15
+"""Where no peak tells."""
 WIDEST_DEG = 2.0
 """Of a peak; what is wider is a hump, and must not make the steps coarse."""
 SMOOTH_SHARE = 0.5
 """Of the range of all that is smooth: intensities are divided by no less."""
 LEAST_LEVEL = 0.05
 """Of the range of intensities: noise is taken to grow from no lower level."""
+LEAST_CHANGE = 1e-100
+"""Of intensities; the square of less is no number."""
 MOST_COUNTS = 1e12
 LEAST_POINTS = 30
 MOST_STEPS = 20_000
 HUMP_FWHM_DEG = 8.0
+NARROW_HUMP_FWHM_DEG = 5.0
+"""Where nothing is as sharp as a peak, so that no phase needs to mend a glass's humps."""
 SMOOTH_DEGREE = 6
+BEAM_DEG = 20.0
+"""Above which no direct beam is seen."""
+BEAM_RISE = 1.8
+"""Of the background within two degrees."""
+BEAM_DECAYS_DEG = (0.4, 1.0, 2.5)
 INSTRUMENT_DEG = (0.04, 0.1)
 """Bounds of the prior's median of the instrument's width."""
 
@@ -92,22 +106,28 @@ def make_pattern(scan: Scan, *, wavelength_angstrom: float | None = None, step_d
         Unusable: Too few points, nothing but one value, or an axis that is none of a diffractogram.
     """
     radiation, warnings = _radiation(scan, wavelength_angstrom)
-    angle, value, variance, more = _points(scan, radiation)
+    angle, value, variance, ignored, more = _points(scan, radiation)
     warnings += more
     native = float(np.median(np.diff(angle)))
-    width = _typical_width_deg(angle, value, variance, native)
+    sharp = _sharp_width_deg(angle, value, variance, native)
+    width = USUAL_WIDTH_DEG if sharp is None else sharp
     step = step_deg or max(native, width / POINTS_PER_WIDTH)
     step = max(step, (angle[-1] - angle[0]) / MOST_STEPS)
     grid = Grid(start_deg=float(angle[0]), step_deg=step, n=int(np.floor((angle[-1] - angle[0]) / step + 0.5)) + 1)
     intensity, summed = _binned(grid, angle, value, variance)
+    summed[_steps_of(grid, angle[ignored], native)] = np.inf
     seen = np.isfinite(summed)
+    if int(seen.sum()) < min(LEAST_POINTS, grid.n) // 2:
+        raise Unusable(f"{'; '.join(more)}: {int(seen.sum())} steps are left, too few to compare")
     baseline = _baseline(intensity, seen, step)
     # a hump without peaks is to be of the order of one too, as its prior has it
     smooth_range = SMOOTH_SHARE * float(np.ptp(baseline[seen]))
     scale = float(max((intensity - baseline)[seen].max(), smooth_range, 1e-9 * abs(intensity).max(), 1e-300))
     relative, error = intensity / scale, np.where(seen, summed / scale**2, np.inf)
     height = np.maximum(gaussian_filter1d(relative - baseline / scale, 1.0), 0.0)
-    smooth, humps = _background_columns(grid)
+    smooth, humps = _background_columns(grid, HUMP_FWHM_DEG if sharp is not None else NARROW_HUMP_FWHM_DEG)
+    if _rises_to_the_beam(grid, baseline):
+        smooth = np.column_stack([smooth, *_decays(grid)])
     return Pattern(
         grid=grid,
         intensity=np.where(seen, relative, 0.0),
@@ -125,21 +145,41 @@ def make_pattern(scan: Scan, *, wavelength_angstrom: float | None = None, step_d
 
 def _radiation(scan: Scan, wavelength_angstrom: float | None) -> tuple[Radiation, list[str]]:
     if wavelength_angstrom is not None:
+        if not SHORTEST_ANGSTROM < wavelength_angstrom < LONGEST_ANGSTROM:
+            raise Unusable(
+                f"a wavelength of {wavelength_angstrom:g} angstrom is none of X-rays in a diffractometer "
+                f"({SHORTEST_ANGSTROM:g} to {LONGEST_ANGSTROM:g}): set wavelength_angstrom of the Settings, or "
+                "--wavelength of labpilot identify, to 1.5406 for copper, or to None to take the file's"
+            )
         if _is_copper(wavelength_angstrom):
             return COPPER, []
         return Radiation(wavelength_angstrom=(wavelength_angstrom,), ratio=(1.0,)), []
     if scan.radiation is None:
         return COPPER, ["the file names no wavelength: copper K-alpha was assumed; give --wavelength if it is another"]
+    named, strengths = scan.radiation.wavelength_angstrom, scan.radiation.ratio
+    if len(named) != len(strengths):
+        raise Unusable(
+            f"the file names {len(named)} wavelengths and {len(strengths)} ratios, which cannot be matched: "
+            "give the strongest by --wavelength, or in Settings(wavelength_angstrom=...)"
+        )
     lines = [
         (wavelength, ratio)
-        for wavelength, ratio in zip(scan.radiation.wavelength_angstrom, scan.radiation.ratio, strict=True)
-        if 0.1 < wavelength < 5.0 and ratio > 0.0
+        for wavelength, ratio in zip(named, strengths, strict=True)
+        if SHORTEST_ANGSTROM < wavelength < LONGEST_ANGSTROM and 0.0 < ratio < math.inf
     ]
     if not lines:
-        raise Unusable(f"the file's wavelengths {scan.radiation.wavelength_angstrom} angstrom are none of X-rays")
+        raise Unusable(
+            f"the file's wavelengths {named} angstrom are none of X-rays, or have no strength {strengths}: "
+            "give the right one by --wavelength, or in Settings(wavelength_angstrom=...)"
+        )
     wavelengths, ratios = zip(*lines, strict=True)
     if len(lines) == 1 and abs(wavelengths[0] - MEAN_COPPER_ANGSTROM) < 6e-4:
         return COPPER, ["the file names the mean copper wavelength: its two K-alpha lines were assumed"]
+    if len(lines) == 1 and not scan.radiation.anode and _is_copper(wavelengths[0]):
+        return COPPER, [
+            f"the file names the wavelength {wavelengths[0]:g} angstrom and no anode: both K-alpha lines of copper "
+            "were assumed; where a monochromator let only the first pass, name the anode in the file beside it"
+        ]
     return Radiation(wavelength_angstrom=wavelengths, ratio=ratios, anode=scan.radiation.anode), []
 
 
@@ -149,8 +189,8 @@ def _is_copper(wavelength_angstrom: float) -> bool:
     return first or abs(wavelength_angstrom - MEAN_COPPER_ANGSTROM) < 6e-4
 
 
-def _points(scan: Scan, radiation: Radiation) -> tuple[Array, Array, Array, list[str]]:
-    """Return angles in ascending order, values, variances, and what was left out."""
+def _points(scan: Scan, radiation: Radiation) -> tuple[Array, Array, Array, NDArray[np.bool_], list[str]]:
+    """Return angles in ascending order, values, variances, which points tell nothing, and what was left out."""
     angle = _two_theta_deg(scan.axis, radiation.wavelength_angstrom[0])
     value = np.asarray(scan.values, dtype=float)
     warnings = []
@@ -164,7 +204,7 @@ def _points(scan: Scan, radiation: Radiation) -> tuple[Array, Array, Array, list
     angle, value = angle[usable][order], value[usable][order]
     if len(angle) < LEAST_POINTS:
         raise Unusable(f"{len(angle)} usable points; at least {LEAST_POINTS} are needed")
-    if np.ptp(value) == 0.0:
+    if np.ptp(value) < LEAST_CHANGE:
         raise Unusable(f"all {len(value)} intensities are {value[0]:g}: there is nothing to see")
     if angle[-1] - angle[0] < 1.0:
         raise Unusable(f"the scan covers {angle[-1] - angle[0]:.2f} deg; at least 1 deg is needed")
@@ -177,20 +217,43 @@ def _points(scan: Scan, radiation: Radiation) -> tuple[Array, Array, Array, list
     else:
         variance = _estimated_variance(value)
         warnings.append("the intensities are no counts: their noise was estimated from the scatter of neighbours")
-    warnings += _saturation(value)
-    angle, value, variance = _merged(angle, value, np.maximum(variance, 1e-12 * np.ptp(value) ** 2))
+    variance = np.maximum(variance, 1e-12 * np.ptp(value) ** 2)
+    per_time = _per_time(scan, usable, order)
+    counts = None if scan.counts is None else np.asarray(scan.counts, float)[usable][order]
+    found = checked(angle, per_time * value, per_time**2 * variance, counts)
+    angle, value, variance, ignored = _merged(angle, found.value, found.variance, found.ignored)
     if len(angle) < LEAST_POINTS:
         raise Unusable(f"{len(angle)} different angles; at least {LEAST_POINTS} are needed")
-    return angle, value, variance, warnings
+    return angle, value, variance, ignored, [*warnings, *found.warnings]
 
 
-def _merged(angle: Array, value: Array, variance: Array) -> tuple[Array, Array, Array]:
+def _per_time(scan: Scan, usable: NDArray[np.bool_], order: NDArray[np.int64]) -> Array:
+    """Return factors that bring counts to one counting time, where the file says that it changed."""
+    if scan.count_time_s is None or scan.unit != "counts":
+        return np.ones(len(order))
+    time_s = np.asarray(scan.count_time_s, dtype=float)[usable][order]
+    if not (np.isfinite(time_s).all() and time_s.min() > 0.0):
+        return np.ones(len(order))
+    return float(np.median(time_s)) / time_s
+
+
+def _merged(
+    angle: Array, value: Array, variance: Array, ignored: NDArray[np.bool_]
+) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
     """Average points that lie at one angle, as those of several passes do."""
     apart = 1e-3 * (angle[-1] - angle[0]) / len(angle)
     place = np.concatenate([[0], np.cumsum(np.diff(angle) > apart)])
     n = np.bincount(place)
     total_angle, total, summed = (np.bincount(place, weights=one) for one in (angle, value, variance))
-    return total_angle / n, total / n, summed / n**2
+    return total_angle / n, total / n, summed / n**2, np.bincount(place, weights=ignored) > 0
+
+
+def _steps_of(grid: Grid, angle: Array, native: float) -> NDArray[np.int64]:
+    """Return the steps that points have a part in."""
+    at = (angle - grid.start_deg) / grid.step_deg
+    reach = 0.5 * native / grid.step_deg
+    steps = np.concatenate([np.round(at - reach), np.round(at), np.round(at + reach)]).astype(np.int64)
+    return np.unique(np.clip(steps, 0, grid.n - 1))
 
 
 def _two_theta_deg(axis: Axis, wavelength_angstrom: float) -> Array:
@@ -236,29 +299,20 @@ def _estimated_variance(value: Array) -> Array:
     return quiet**2 * np.maximum(level / typical, 1.0)
 
 
-def _saturation(value: Array) -> list[str]:
-    """Say so where the highest value repeats, as that of a detector that cannot count faster."""
-    top = float(value.max())
-    flat = np.flatnonzero(value == top)
-    if len(flat) >= 4 and np.any(np.diff(flat) == 1) and top > 50.0 * max(float(np.median(value)), 1e-9):
-        return [f"{len(flat)} points have the highest value, {top:g}: the detector may have been saturated"]
-    return []
-
-
-def _typical_width_deg(angle: Array, value: Array, variance: Array, native: float) -> float:
-    """Return the width that a fifth of the strong peaks stay below, measured at half height."""
+def _sharp_width_deg(angle: Array, value: Array, variance: Array, native: float) -> float | None:
+    """Return the width at half height that a fifth of the strong peaks stay below; None where no peak is sharp."""
     blur = max(1.0, BLUR_DEG / native)
     level = gaussian_filter1d(value, blur)
     noise = float(np.sqrt(np.median(variance) / (2.0 * np.sqrt(np.pi) * blur)))
     peaks, facts = find_peaks(level, prominence=max(8.0 * noise, 0.02 * float(np.ptp(level))))
     if not len(peaks):
-        return 0.15
+        return None
     strongest = np.argsort(-facts["prominences"])[:25]
     widths = peak_widths(level, peaks[strongest], rel_height=0.5)[0]
     # the smoothing itself broadened them
     true = np.sqrt(np.maximum(widths**2 - (2.355 * blur) ** 2, 2.0**2)) * native
     sharp = true[true < WIDEST_DEG]
-    return float(np.quantile(sharp, 0.2)) if len(sharp) else 0.15
+    return float(np.quantile(sharp, 0.2)) if len(sharp) else None
 
 
 def _binned(grid: Grid, angle: Array, value: Array, variance: Array) -> tuple[Array, Array]:
@@ -286,13 +340,27 @@ def _baseline(intensity: Array, seen: NDArray[np.bool_], step_deg: float) -> Arr
     return np.minimum(found, smoothed) if seen.all() else np.where(seen, np.minimum(found, smoothed), smoothed)
 
 
-def _background_columns(grid: Grid) -> tuple[Array, Array]:
+def _background_columns(grid: Grid, fwhm_deg: float) -> tuple[Array, Array]:
     angle = grid.start_deg + grid.step_deg * np.arange(grid.n)
     x = np.linspace(-1.0, 1.0, grid.n)
     degree = min(SMOOTH_DEGREE, max(2, int((angle[-1] - angle[0]) / 6.0)))
     smooth = np.column_stack([np.polynomial.chebyshev.chebvander(x, degree), angle[0] / np.maximum(angle, 1.0)])
-    centres = np.arange(max(angle[0], 12.0), min(angle[-1], 60.0), HUMP_FWHM_DEG / 2.0)
-    return smooth, np.exp(-4.0 * np.log(2.0) * ((angle[:, None] - centres) / HUMP_FWHM_DEG) ** 2)
+    centres = np.arange(max(angle[0], 12.0), min(angle[-1], 60.0), fwhm_deg / 2.0)
+    return smooth, np.exp(-4.0 * np.log(2.0) * ((angle[:, None] - centres) / fwhm_deg) ** 2)
+
+
+def _rises_to_the_beam(grid: Grid, baseline: Array) -> bool:
+    """Say whether the first degrees see the edge of the direct beam: no polynomial rises like that."""
+    per_deg = 1.0 / grid.step_deg
+    if grid.n < 20.0 * per_deg or grid.start_deg > BEAM_DEG:
+        return False
+    first, later = baseline[: round(0.5 * per_deg)], baseline[round(2.0 * per_deg) : round(3.0 * per_deg)]
+    return len(first) > 0 and float(np.median(first)) > BEAM_RISE * float(np.median(later)) > 0.0
+
+
+def _decays(grid: Grid) -> list[Array]:
+    away = grid.step_deg * np.arange(grid.n)
+    return [np.exp(-away / decay) for decay in BEAM_DECAYS_DEG]
 
 
 def as_data(pattern: Pattern) -> Data:

@@ -59,3 +59,11 @@ def linear_precision(task: Task, n_scales: int) -> Tensor:
     like = {"dtype": task.data.background.dtype, "device": task.data.background.device}
     parts = ((n_scales, 1e-10), (task.data.n_free, BACKGROUND_SD**-2), (n_humps, HUMP_SD**-2))
     return torch.cat([torch.full((count,), value, **like) for count, value in parts])
+
+
+def bends(atlas: Atlas, parameters: Parameters) -> tuple[Tensor, Tensor]:
+    """Return strains and textures (``e x 6``, ``e x 5``) in sds of their priors; what is not free is zero."""
+    strain_sd, texture_sd = atlas.strain_sd[parameters.phase], atlas.texture_sd[parameters.phase]
+    strain = torch.where(strain_sd > 0, parameters.strain / strain_sd.clamp(min=1e-9), 0.0)
+    texture = torch.where(texture_sd > 0, parameters.texture / texture_sd.clamp(min=1e-9), 0.0)
+    return strain, texture

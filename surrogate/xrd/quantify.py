@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from surrogate.xrd.absorption import powder, widened
 from surrogate.xrd.atlas import Atlas
 from surrogate.xrd.lattice import cell_of, reciprocal_metric, strain_basis, strained_metric, volume_angstrom3
+from surrogate.xrd.phase import CellParameters
 from surrogate.xrd.result import Cell
 from surrogate.xrd.task import Fitted
 
@@ -19,8 +21,12 @@ Array = NDArray[np.floating[Any]]
 
 Z_90 = 1.645
 INTENSITY_ERROR = 0.08
-"""Relative, of each phase's scale, beyond what the fit knows: absorption contrast, displacement parameters, texture of
-higher order. It is what simulated mixtures show; without it intervals would be too narrow by far."""
+"""Relative, of each phase's scale, beyond what the fit knows: slight absorption contrast, displacement parameters,
+texture of higher order. It is what simulated mixtures show; without it intervals would be too narrow by far."""
+
+FIXED = 1e-4
+"""Derivative of a cell's parameter by a strain (in angstrom or degrees) below which it is rounding; others are above
+1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +65,16 @@ def amounts(atlas: Atlas, fitted: Fitted, *, inflation: float) -> list[Amount]:
     # of w_i = r_i / sum(r): dw_i = w_i (dlog r_i - sum_j w_j dlog r_j)
     jacobian = fractions[:, None] * (np.eye(len(at)) - fractions[None, :])
     sd = np.sqrt(np.maximum(np.diag(jacobian @ relative @ jacobian.T), 0.0))
+    bounds = np.stack([np.maximum(0.0, fractions - Z_90 * sd), np.minimum(1.0, fractions + Z_90 * sd)], axis=1)
+    phases = [atlas.phases[number] for number in parameters.phase.tolist()]
+    bounds = widened(fractions, powder(phases, atlas.radiation.wavelength_angstrom[0]), relative, bounds)
     found = [
-        _amount(atlas, fitted, covariance, entry, float(fractions[entry]), float(sd[entry])) for entry in range(len(at))
+        _amount(atlas, fitted, covariance, entry, float(fractions[entry]), bounds[entry]) for entry in range(len(at))
     ]
     return sorted(found, key=lambda one: -one.weight_fraction)
 
 
-def _amount(atlas: Atlas, fitted: Fitted, covariance: Array, entry: int, fraction: float, sd: float) -> Amount:
+def _amount(atlas: Atlas, fitted: Fitted, covariance: Array, entry: int, fraction: float, bounds: Array) -> Amount:
     layout, parameters = fitted.layout, fitted.parameters
     number = int(parameters.phase[entry])
     phase = atlas.phases[number]
@@ -79,7 +88,7 @@ def _amount(atlas: Atlas, fitted: Fitted, covariance: Array, entry: int, fractio
     return Amount(
         phase=number,
         weight_fraction=fraction,
-        weight_interval=(max(0.0, fraction - Z_90 * sd), min(1.0, fraction + Z_90 * sd)),
+        weight_interval=(float(bounds[0]), float(bounds[1])),
         cell=cell,
         crystallite_nm=float(torch.exp(parameters.log_size_nm[entry])),
         texture=float(torch.exp(factor.max() - factor.min())),
@@ -99,6 +108,7 @@ def _cell(number: int, atlas: Atlas, strain: Array, covariance: Array) -> tuple[
             for unit in np.eye(len(strain))
         ]
     ).T
+    values, jacobian = _as_symmetry_has_it(phase.cell, values, jacobian)
     esd = np.sqrt(np.maximum(np.diag(jacobian @ covariance @ jacobian.T), 0.0))
     volume = volume_angstrom3(strained_metric(phase, strain))
     reference = volume_angstrom3(reciprocal_metric(phase.cell))
@@ -113,6 +123,18 @@ def _cell(number: int, atlas: Atlas, strain: Array, covariance: Array) -> tuple[
     sa, sb, sc, sal, sbe, sga = (float(one) for one in esd)
     cell = Cell(values=(a, b, c, alpha, beta, gamma), esd=(sa, sb, sc, sal, sbe, sga), volume_angstrom3=volume)
     return cell, math.log(volume / reference) / 3.0, mean_sd
+
+
+def _as_symmetry_has_it(reference: CellParameters, values: Array, jacobian: Array) -> tuple[Array, Array]:
+    """Return cell parameters and their derivatives without what rounding did to fixed ones and to equal ones."""
+    values, jacobian = values.copy(), jacobian.copy()
+    for index, exact in enumerate(reference):
+        first = index - index % 3
+        if index > 2 and not (np.abs(jacobian[index]) > FIXED).any():
+            values[index], jacobian[index] = exact, 0.0
+        elif exact == reference[first] and np.allclose(jacobian[index], jacobian[first], rtol=0.0, atol=FIXED):
+            values[index], jacobian[index] = values[first], jacobian[first]
+    return values, jacobian
 
 
 def agreement(observed: Array, calculated: Array, variance: Array, n_parameters: int) -> tuple[float, float, float]:

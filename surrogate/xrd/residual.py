@@ -23,6 +23,8 @@ SHAPE_ERROR = 0.12
 """Of the model's height, as a standard deviation: misfits at the flanks of strong peaks are no peaks."""
 WIDTHS = (1.0, 2.0)
 """Of the matched filters, in typical widths of peaks."""
+LEAST_SEEN = 0.3
+"""Part of a matched filter that must have been measured."""
 MOST_PEAKS = 40
 
 
@@ -84,7 +86,9 @@ def _matched(residual: Array, weight: Array, sigma: float) -> Array:
     signal = gaussian_filter1d(weight * residual, sigma, mode="constant")
     # the kernel's square is a narrower Gaussian, with this factor
     power = gaussian_filter1d(weight, sigma / math.sqrt(2.0), mode="constant") / (2.0 * math.sqrt(math.pi) * sigma)
-    return signal / np.sqrt(np.maximum(power, 1e-300))
+    # beside a gap there is no telling
+    seen = gaussian_filter1d((weight > 0.0).astype(float), sigma / math.sqrt(2.0), mode="constant")
+    return np.where(seen > LEAST_SEEN, signal / np.sqrt(np.maximum(power, 1e-300)), 0.0)
 
 
 def _peaks(pattern: Pattern, significance: Array, residual: Array, width: float) -> tuple[ResidualPeak, ...]:

@@ -23,8 +23,9 @@ Array = NDArray[np.floating[Any]]
 N_BINS = 4096
 LARGEST_STRAIN = 0.02
 """Relative, of spacings."""
-WIDTHS_DEG = (0.2, 0.45)
-"""Of the lines as drawn: the second takes what strains a cell unequally, or shifts by misalignment."""
+WIDTHS_DEG = (0.2, 0.45, 1.0, 2.2)
+"""Of the lines as drawn. Two are used: that next to the pattern's, and the next broader one, which takes what strains a
+cell unequally, or shifts by misalignment."""
 ZEROS_DEG = (0.0, -0.1, 0.1)
 ZERO_SD_DEG = 0.06
 STRAIN_SD = 0.006
@@ -145,7 +146,8 @@ def _score(screen: Screen, pattern: Pattern, angle: Array, residual: Array, heig
     weights = np.interp(position, index, weight) * density
     strain = screen.shifts * (screen.log_q[1] - screen.log_q[0])
     gains = []
-    for lines, squares in zip(screen.lines, screen.squares, strict=True):
+    narrow = min(int(np.abs(np.log(np.array(WIDTHS_DEG) / pattern.width_deg)).argmin()), len(WIDTHS_DEG) - 2)
+    for lines, squares in zip(screen.lines[narrow : narrow + 2], screen.squares[narrow : narrow + 2], strict=True):
         numerator = _correlated(whitened, lines)[:, screen.shifts]
         denominator = _correlated(weights, squares)[:, screen.shifts]
         floor = 1e-6 * denominator.max(axis=1, keepdims=True) + 1e-300

@@ -6,8 +6,8 @@ is kept is the evidence of every set that was refined: probabilities come from a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -18,86 +18,42 @@ from torch import Tensor
 
 from surrogate.xrd.atlas import Atlas
 from surrogate.xrd.fit import fit, start
-from surrogate.xrd.model import Parameters
+from surrogate.xrd.hypothesis import Hypothesis, Record, SearchSettings
+from surrogate.xrd.model import OWN, Parameters
 from surrogate.xrd.pattern import Pattern, as_data
+from surrogate.xrd.priors import bends
 from surrogate.xrd.screen import Score, Screen, make_screen, score
 from surrogate.xrd.task import Fitted, Task
 
 Array = NDArray[np.floating[Any]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchSettings:
-    """How far to look."""
-
-    max_phases: int = 5
-    n_screened: int = 6
-    """Candidates of the first level."""
-    n_later: int = 4
-    """Candidates of each later level."""
-    n_narrowed: int = 3
-    """Candidates whose shapes are refined well beside the frozen phases."""
-    n_joint: int = 3
-    """Candidates that are refined together with the phases before them."""
-    least_gain: float = 12.0
-    """Fall of chi squared, by screening, that makes a candidate worth a try."""
-    margin: float = 30.0
-    """Candidates whose fit beside the frozen phases is worse by more (in nats) are not refined together with them."""
-    rough_steps: int = 3
-    narrow_steps: int = 4
-    joint_steps: int = 8
-    log_prior_odds: float = -3.0
-    """Of each phase, before anything is measured."""
-    overconfidence: float = 8.0
-    """Evidence of a model that is not quite right is too large by about this factor: priors are taken times it, and
-    calibration divides both."""
-    tolerance: float = 0.3
-    """Fits end when they gain less (in nats)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hypothesis:
-    """A set of phases, refined."""
-
-    phases: tuple[int, ...]
-    """Indices into the atlas, ascending."""
-    log_evidence: float
-    """With the prior of the set."""
-    chi_squared: float
-    fitted: Fitted | None
-    """One row; None for a set whose fit was not kept."""
-
-
-@dataclass(slots=True)
-class _Record:
-    """All sets that were refined."""
-
-    found: dict[tuple[int, ...], Hypothesis] = field(default_factory=dict)
-
-    def add(self, hypothesis: Hypothesis) -> None:
-        known = self.found.get(hypothesis.phases)
-        if known is None or known.log_evidence < hypothesis.log_evidence:
-            self.found[hypothesis.phases] = hypothesis
-
-    @property
-    def best(self) -> Hypothesis:
-        return max(self.found.values(), key=lambda one: one.log_evidence)
-
-
 class Searcher:
     """Finds the phase sets of patterns in one library."""
 
     def __init__(
-        self, atlas: Atlas, *, settings: SearchSettings = SearchSettings(), log_odds: Array | None = None
+        self,
+        atlas: Atlas,
+        *,
+        settings: SearchSettings | None = None,
+        log_odds: Array | None = None,
+        families: NDArray[np.int64] | None = None,
     ) -> None:
         self.atlas = atlas
-        self.settings = settings
+        # one number for all cells of a phase: at most one of them is in a set
+        self.families = np.arange(atlas.n_phases) if families is None else families
+        self.settings = settings or SearchSettings()
         self._screen: Screen | None = make_screen(atlas) if atlas.n_phases else None
-        self.log_odds = np.full(atlas.n_phases, settings.log_prior_odds) if log_odds is None else log_odds
+        self.log_odds = np.full(atlas.n_phases, self.settings.log_prior_odds) if log_odds is None else log_odds
 
-    def search(self, pattern: Pattern) -> list[Hypothesis]:
-        """Return all sets that were tried, the most probable first; the empty set is among them."""
-        return _Search(self, pattern).run()
+    def search(self, pattern: Pattern, *, proposed: Sequence[int] = ()) -> list[Hypothesis]:
+        """Return all sets that were tried, the most probable first; the empty set is among them.
+
+        Args:
+            pattern: What was measured.
+            proposed: Phases that are tried beside those that screening ranks; evidence decides about them alike.
+        """
+        return _Search(self, pattern, tuple(dict.fromkeys(proposed))).run()
 
     def model(self, pattern: Pattern, hypothesis: Hypothesis) -> tuple[Array, Array]:
         """Return a hypothesis' model of a pattern and its background, ``n`` each."""
@@ -120,12 +76,12 @@ class Searcher:
 
 
 class _Search:
-    def __init__(self, searcher: Searcher, pattern: Pattern) -> None:
-        self.searcher, self.pattern = searcher, pattern
+    def __init__(self, searcher: Searcher, pattern: Pattern, proposed: tuple[int, ...] = ()) -> None:
+        self.searcher, self.pattern, self.proposed = searcher, pattern, proposed
         self.atlas, self.settings = searcher.atlas, searcher.settings
         self.data = as_data(pattern)
-        self.record = _Record()
-        self.children: dict[tuple[tuple[int, ...], tuple[int, ...]], list[Hypothesis]] = {}
+        self.record = Record()
+        self.children: dict[tuple[tuple[int, ...], int, tuple[int, ...]], list[Hypothesis]] = {}
 
     @cached_property
     def whole(self) -> Score:
@@ -135,21 +91,47 @@ class _Search:
 
     def run(self) -> list[Hypothesis]:
         """Search, and return what was tried."""
-        current = self._refined((), None, steps=1)
-        if self.atlas.n_phases:
-            current = self._grown(current, first=True)
-            for _ in range(2):
-                exchanged = self._exchanged(current)
-                if exchanged is current:
-                    break
-                current = self._grown(exchanged, first=False)
+        current = self._refined([self._unrefined(())], steps=1)[0]
+        if self.atlas.n_phases and self.settings.max_phases:
+            self._improved(self._grown(current, first=True))
+            if self._is_poor(self.record.best):
+                for start in (self._widened(self.record.best), *self._other_starts(current)):
+                    self._improved(self._grown(start, first=False))
         return sorted(self.record.found.values(), key=lambda one: -one.log_evidence)
+
+    def _improved(self, current: Hypothesis) -> None:
+        """Exchange phases, and grow again, for as long as it helps."""
+        for _ in range(2):
+            exchanged = self._exchanged(current)
+            if exchanged is current:
+                return
+            current = self._grown(exchanged, first=False)
+
+    def _is_poor(self, found: Hypothesis) -> bool:
+        """Say whether so much is left unexplained that the search may have begun with the wrong phase."""
+        n_seen = int((self.data.weight > 0).sum())
+        return found.chi_squared > self.settings.poor_misfit * n_seen
+
+    def _widened(self, current: Hypothesis) -> Hypothesis:
+        """Return the best of a set and what comes of a wide choice of phases beside it."""
+        if len(current.phases) >= self.settings.max_phases:
+            return current
+        children = self._children(current, self.settings.n_widely)
+        return max((current, *children), key=lambda one: one.log_evidence)
+
+    def _other_starts(self, empty: Hypothesis) -> list[Hypothesis]:
+        """Return single phases, sought more widely, that the best set does not hold; the most probable first."""
+        children = self._children(empty, self.settings.n_widely)
+        best = self.record.best.phases
+        others = [one for one in children if one.phases and one.phases[0] not in best]
+        return sorted(others, key=lambda one: -one.log_evidence)[: self.settings.n_starts]
 
     def _grown(self, current: Hypothesis, *, first: bool) -> Hypothesis:
         """Add phases for as long as the evidence rises."""
         while len(current.phases) < self.settings.max_phases:
             is_first = first and not current.phases
-            n_tried = self.settings.n_screened if is_first else self.settings.n_later
+            n_first = max(self.settings.n_beside, self.settings.n_screened - len(self.proposed))
+            n_tried = n_first if is_first else self.settings.n_later
             children = self._children(current, n_tried)
             if not children:
                 return current
@@ -161,15 +143,15 @@ class _Search:
 
     def _children(self, parent: Hypothesis, n_tried: int, *, also: Sequence[int] = ()) -> list[Hypothesis]:
         """Try the best candidates beside a parent's phases, and refine the best of them together."""
-        key = (parent.phases, tuple(also))
+        key = (parent.phases, n_tried, tuple(also))
         if (known := self.children.get(key)) is not None:
             return known
-        candidates, scores = self._candidates(parent, n_tried, also=also)
+        candidates, scores = self._candidates(parent, n_tried, also=also, proposed=self.proposed)
         children = []
         if candidates:
             rough = self._alone(parent, self._begun(candidates, scores), self.settings.rough_steps)
             ranked = self._ranked(rough)
-            kept = ranked[: self.settings.n_narrowed]
+            kept = self._promising(parent, rough, ranked)
             kept += [number for number in ranked if candidates[number] in also and number not in kept]
             fine = self._alone(parent, _picked(rough.parameters, kept), self.settings.narrow_steps)
             children = self._joint(parent, fine, also)
@@ -181,10 +163,20 @@ class _Search:
         odds = torch.tensor([self._odds(one) for one in alone.parameters.phase.tolist()])
         return torch.argsort(alone.objective - odds).tolist()
 
+    def _promising(self, parent: Hypothesis, rough: Fitted, ranked: list[int]) -> list[int]:
+        """Return the rows of the candidates that are worth refining well."""
+        kept = ranked[: self.settings.n_narrowed]
+        if parent.fitted is None:
+            return kept
+        gain = float(parent.fitted.objective[0]) - rough.objective
+        least = self.settings.rough_margin * float(gain[kept[0]]) - 2.0 * self.settings.margin
+        return [number for number in kept if float(gain[number]) >= least]
+
     def _joint(self, parent: Hypothesis, alone: Fitted, also: Sequence[int]) -> list[Hypothesis]:
         """Refine the best candidates together with the parent's phases."""
-        children: list[Hypothesis] = []
         ranked = self._ranked(alone)
+        known: list[Hypothesis] = []
+        begun: list[Parameters] = []
         for place, number in enumerate(ranked):
             behind = float(alone.objective[number] - alone.objective[ranked[0]])
             is_hopeless = place >= self.settings.n_joint or behind > self.settings.margin
@@ -192,15 +184,19 @@ class _Search:
             is_absent = float(alone.scales[number]) <= 0.0
             if (is_absent or is_hopeless) and int(alone.parameters.phase[number]) not in also:
                 continue
-            phases = (*parent.phases, int(alone.parameters.phase[number]))
-            known = self.record.found.get(tuple(sorted(phases)))
-            children.append(known or self._refined(phases, self._joined(parent, alone, number)))
-        return children
+            phases = tuple(sorted((*parent.phases, int(alone.parameters.phase[number]))))
+            if (found := self.record.found.get(phases)) is not None:
+                known.append(found)
+            else:
+                begun.append(self._joined(parent, alone, number))
+        return [*known, *self._refined(begun)]
 
     def _odds(self, phase: int) -> float:
         return self.searcher.log_prior((phase,))
 
-    def _candidates(self, parent: Hypothesis, n_tried: int, *, also: Sequence[int] = ()) -> tuple[list[int], Score]:
+    def _candidates(
+        self, parent: Hypothesis, n_tried: int, *, also: Sequence[int] = (), proposed: Sequence[int] = ()
+    ) -> tuple[list[int], Score]:
         found = self.whole
         if parent.fitted is not None and parent.phases:
             model, background = self.searcher.model(self.pattern, parent)
@@ -209,11 +205,15 @@ class _Search:
             residual = self.pattern.intensity - model
             found = score(self.searcher.screen, self.pattern, residual, height=height, shared=shared)
         gain = found.gain.copy()
-        gain[list(parent.phases)] = 0.0
+        kin = np.isin(self.searcher.families, self.searcher.families[list(parent.phases)])
+        gain[kin] = 0.0
         least = max(self.settings.least_gain, LEAST_SHARE * float(gain.max()))
         ranked = np.argsort(-(gain + 2.0 * self.settings.overconfidence * self.searcher.log_odds), kind="stable")
         order = [int(one) for one in ranked if gain[one] > least][:n_tried]
-        more = [one for one in also if one not in order and one not in parent.phases]
+        # at first nothing is explained yet, and what overlaps with a stronger phase may gain little
+        lower = PROPOSED_SHARE * least if parent.phases else -math.inf
+        order += [one for one in proposed if one not in order and not kin[one] and gain[one] > lower]
+        more = [one for one in also if one not in order and not kin[one]]
         strain = np.concatenate([found.strain[order], self.whole.strain[more]])
         zero_deg = np.concatenate([found.zero_deg[order], np.zeros(len(more))])
         order += more
@@ -239,6 +239,11 @@ class _Search:
         begin.shared[:, 0] = torch.tensor(scores.zero_deg)
         return begin.with_(strain=strain)
 
+    def _unrefined(self, phases: Sequence[int]) -> Parameters:
+        """Return parameters of phases together in a row, at their priors."""
+        apart = self._begun(phases)
+        return apart.with_(row=torch.zeros_like(apart.row), shared=self._begun((0,)).shared)
+
     def _task(self, r: int, frozen: Tensor | None = None) -> Task:
         none = torch.zeros(self.data.grid.n, 0, dtype=torch.float64)
         return Task(
@@ -250,29 +255,34 @@ class _Search:
     def _joined(self, parent: Hypothesis, alone: Fitted, number: int) -> Parameters:
         """Return the parameters of a parent's phases and one candidate beside them."""
         one = alone.parameters
-        own = {name: getattr(one, name)[number : number + 1] for name in _OWN}
+        own = {name: getattr(one, name)[number : number + 1] for name in OWN}
         shared = one.shared[number : number + 1]
         if parent.fitted is not None and parent.phases:
             before = parent.fitted.parameters
-            own = {name: torch.cat([getattr(before, name), own[name]]) for name in _OWN}
+            own = {name: torch.cat([getattr(before, name), own[name]]) for name in OWN}
             shared = before.shared
         return Parameters(row=torch.zeros(len(own["phase"]), dtype=torch.int64), shared=shared, **own)
 
-    def _refined(self, phases: tuple[int, ...], begin: Parameters | None, *, steps: int | None = None) -> Hypothesis:
-        """Refine a set, drop phases that vanish, and record what is left."""
-        if begin is None:
-            apart = self._begun(phases)
-            begin = apart.with_(row=torch.zeros_like(apart.row), shared=self._begun((0,)).shared)
+    def _refined(self, begun: Sequence[Parameters], *, steps: int | None = None) -> list[Hypothesis]:
+        """Refine sets of equal size together, drop phases that vanish, and record what is left."""
+        if not begun:
+            return []
+        rows = torch.cat([one.row + number for number, one in enumerate(begun)])
+        own = {name: torch.cat([getattr(one, name) for one in begun]) for name in OWN}
+        begin = Parameters(row=rows, shared=torch.cat([one.shared for one in begun]), **own)
         steps = steps or self.settings.joint_steps
-        fitted = fit(self.atlas, self._task(1), begin, steps=steps, tolerance=self.settings.tolerance)
+        fitted = fit(self.atlas, self._task(len(begun)), begin, steps=steps, tolerance=self.settings.tolerance)
+        return [self._recorded(fitted.one(row)) for row in range(len(begun))]
+
+    def _recorded(self, fitted: Fitted) -> Hypothesis:
         if bool((fitted.scales <= 0.0).any()):
             return self._with_what_is_left(fitted)
-        order = torch.argsort(fitted.parameters.phase)
-        names = tuple(int(one) for one in fitted.parameters.phase[order])
+        names = tuple(sorted(fitted.parameters.phase.tolist()))
         hypothesis = Hypothesis(
             phases=names,
             log_evidence=float(fitted.log_evidence[0]) + self.searcher.log_prior(names),
             chi_squared=float(fitted.chi_squared[0]),
+            bending=sum(float((one**2).sum()) for one in bends(self.atlas, fitted.parameters)),
             fitted=fitted,
         )
         self.record.add(hypothesis)
@@ -284,7 +294,7 @@ class _Search:
         phases = tuple(sorted(left.phase.tolist()))
         if (known := self.record.found.get(phases)) is not None:
             return known
-        return self._refined(phases, left.with_(row=torch.zeros_like(left.row), shared=fitted.parameters.shared))
+        return self._refined([left.with_(row=torch.zeros_like(left.row), shared=fitted.parameters.shared)])[0]
 
     def _exchanged(self, current: Hypothesis) -> Hypothesis:
         """Take out each phase in turn, and put the best of the others in its place."""
@@ -324,17 +334,17 @@ class _Search:
         if (known := self.record.found.get(phases)) is not None:
             return known
         if current.fitted is None:
-            return self._refined(phases, None)
+            return self._refined([self._unrefined(phases)])[0]
         before = current.fitted.parameters
         rest = _picked(before, (before.phase != phase).nonzero()[:, 0].tolist())
         begin = rest.with_(row=torch.zeros_like(rest.row), shared=before.shared)
-        return self._refined(phases, begin, steps=3)
+        return self._refined([begin], steps=3)[0]
 
 
 def _picked(parameters: Parameters, entries: Sequence[int]) -> Parameters:
     """Return some entries, each in a row of its own."""
     index = torch.tensor(entries, dtype=torch.int64)
-    own = {name: getattr(parameters, name)[index] for name in _OWN}
+    own = {name: getattr(parameters, name)[index] for name in OWN}
     return Parameters(row=torch.arange(len(index)), shared=parameters.shared[parameters.row[index]], **own)
 
 
@@ -345,12 +355,5 @@ RIVAL_SHARE = 0.4
 """Of a phase's gain by screening, from which another one is tried in its place."""
 LEAST_SHARE = 0.02
 """Of the best candidate's gain by screening."""
-_OWN = ("phase", "strain", "texture", "log_size_nm", "log_microstrain")
-
-
-def probabilities(hypotheses: list[Hypothesis], *, temperature: float = 1.0) -> Array:
-    """Return the probability of each hypothesis among those tried."""
-    log = np.array([one.log_evidence for one in hypotheses]) / temperature
-    log -= log.max()
-    weights = np.exp(log)
-    return weights / weights.sum()
+PROPOSED_SHARE = 0.5
+"""Of the usual least gain, from which a phase that was proposed is tried beside others."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -64,6 +64,21 @@ class Fitted:
     hessian: Tensor
     """``r x m x m`` over slots of entries, shared parameters and columns; unused ones are identity."""
     layout: Layout
+
+    def one(self, row: int) -> Fitted:
+        """Return one row by itself."""
+        entries = (self.parameters.row == row).nonzero()[:, 0]
+        return Fitted(
+            parameters=self.parameters.one(row),
+            scales=self.scales[entries],
+            coefficients=self.coefficients[row : row + 1],
+            objective=self.objective[row : row + 1],
+            log_evidence=self.log_evidence[row : row + 1],
+            chi_squared=self.chi_squared[row : row + 1],
+            profile=self.profile[entries],
+            hessian=self.hessian[row : row + 1],
+            layout=replace(self.layout, slot=self.layout.slot[entries]),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

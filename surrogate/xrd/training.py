@@ -11,10 +11,10 @@ import json
 import logging
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from numpy.typing import NDArray
@@ -151,6 +151,7 @@ def train(
     student = new_student(job, world, torch.device(device))
     if checkpoint.exists():
         load_checkpoint(student, checkpoint)
+    logger.info("training begins step=%d of=%d phases=%d", student.step, job.steps, student.world.n_known)
     lessons = student.held_out(HELD_OUT_SEED, job.n_held_out)
     while student.step < job.steps and not stop(student.step):
         student.learn()
@@ -203,12 +204,10 @@ def load_checkpoint(student: Student, path: Path) -> None:
         WrongNetwork: It belongs to another job or library, or to another version of this program.
     """
     arrays, head = stored(path)
-    wanted = identity(student)
-    found = head.get("identity", {})
-    if differing := [name for name, value in wanted.items() if found.get(name) != value]:
+    if differing := list(_differences(identity(student), head.get("identity", {}))):
         raise WrongNetwork(
-            f"{path} belongs to another job ({', '.join(differing)} differ): give the settings that it was begun "
-            "with, or another folder"
+            f"{path} belongs to another job ({'; '.join(differing)}): give the settings that it was begun with, or "
+            "another folder"
         )
     if head["torch"] != torch.__version__:
         logger.warning("checkpoint torch=%s here=%s: last bits may differ", head["torch"], torch.__version__)
@@ -223,6 +222,17 @@ def load_checkpoint(student: Student, path: Path) -> None:
             student.optimiser.state[parameter] = {"step": torch.tensor(float(student.step)), **moments}
 
 
+def _differences(wanted: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
+    """Say where a checkpoint's identity is another one; of settings, how."""
+    for name, value in wanted.items():
+        there = found.get(name)
+        if isinstance(value, dict) and isinstance(there, dict):
+            settings = cast("dict[str, Any]", value)
+            yield from (f"{k}: {there.get(k)} there, {one} here" for k, one in settings.items() if there.get(k) != one)
+        elif there != value:
+            yield f"{name}: not the same"
+
+
 def finished(student: Student, *, n_calibration: int = 2000) -> PhaseNetwork:
     """Return the network of a job, with temperatures from patterns that were neither trained on nor measured on."""
     found, truth = logits_of(student.net, student.held_out(CALIBRATION_SEED, n_calibration))
@@ -230,7 +240,9 @@ def finished(student: Student, *, n_calibration: int = 2000) -> PhaseNetwork:
     calibrated = measured(
         *logits_of(student.net, student.held_out(HELD_OUT_SEED, student.job.n_held_out)), (temperature, unknown)
     )
+    world = student.world
     facts = {**identity(student), "step": student.step, "torch": str(torch.__version__)}
+    facts["phase_keys"] = {phase.name: phase.key for phase in world.atlas.phases[: world.n_known]}
     net = PhaseNet(student.net.shape)
     set_weights(net, weight_arrays(student.net))
     return PhaseNetwork(

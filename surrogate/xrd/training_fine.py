@@ -159,3 +159,9 @@ def _rows(taught: Lesson, picked: Tensor) -> Lesson:
 def _together(first: Lesson, second: Lesson) -> Lesson:
     pairs = ((getattr(first, name), getattr(second, name)) for name in Lesson.__slots__)
     return Lesson(**dict(zip(Lesson.__slots__, map(torch.cat, pairs), strict=True)))
+
+
+if __name__ == "__main__":
+    from surrogate.xrd.training_fine_command import main
+
+    main()

@@ -16,6 +16,10 @@ AMORPHOUS = 0.5
 FARTHEST_CELL = 0.02
 """Relative change of a cell's edges from which a phase is not claimed: a wrong wavelength, or another phase of that
 type, is likelier."""
+ALUMINIUM_ANGSTROM = (2.338, 2.0248, 1.4317, 1.221)
+"""Spacings of 111, 200, 220 and 311 (a = 4.0495 angstrom: Swanson and Tatge, Natl. Bur. Stand. Circ. 539, I, 11)."""
+NEAR_SPACING = 0.004
+"""Relative; a holder's surface does not lie where the sample's does."""
 SOLID_SOLUTION_SIGMA = 3.0
 SOLID_SOLUTION_STRAIN = 0.003
 
@@ -36,9 +40,12 @@ def judge(
     unknown_peaks: Sequence[ResidualPeak],
     amorphous_fraction: float | None,
     warnings: Sequence[str],
+    radiation_doubt: str = "",
 ) -> Judged:
-    """Return the verdict for a best set and its rivals."""
+    """Return the verdict for a best set and its rivals; none where the wavelength is in doubt, which says how."""
     reasons = [*_solid_solutions(phases), *warnings]
+    if radiation_doubt and (phases or unknown_probability >= UNKNOWN):
+        return Judged(verdict="cannot tell", reasons=(_no_wavelength(radiation_doubt), *reasons))
     if unknown_probability >= UNKNOWN:
         return Judged(verdict="unknown phase present", reasons=(_unknown(unknown_probability, unknown_peaks), *reasons))
     if alternatives and alternatives[0].probability < SURE:
@@ -68,6 +75,10 @@ def _too_far(phase: PhaseClaim) -> str:
     )
 
 
+def _no_wavelength(doubt: str) -> str:
+    return f"{doubt}: no phase or cell can be claimed before that is settled; give the right one by --wavelength"
+
+
 def _rivals(alternatives: Sequence[Alternative]) -> str:
     told = [f"{' + '.join(one.phases) or 'none'} ({one.probability:.2f})" for one in alternatives[:4]]
     return f"the pattern does not decide between {', '.join(told)}; count longer, or add what the chemistry excludes"
@@ -76,7 +87,16 @@ def _rivals(alternatives: Sequence[Alternative]) -> str:
 def _unknown(probability: float, peaks: Sequence[ResidualPeak]) -> str:
     strongest = ", ".join(f"{peak.two_theta_deg:.2f}" for peak in peaks[:5])
     where = f"; unexplained peaks at {strongest} deg" if strongest else ""
-    return f"something is there that the library does not hold (probability {probability:.2f}){where}"
+    holder = "; two or more of them lie where those of an aluminium sample holder do" if _is_holder(peaks) else ""
+    return f"something is there that the library does not hold (probability {probability:.2f}){where}{holder}"
+
+
+def _is_holder(peaks: Sequence[ResidualPeak]) -> bool:
+    """Say whether two of the strongest peaks are aluminium's, one of its first two among them."""
+    found = [
+        any(abs(peak.d_angstrom / spacing - 1.0) < NEAR_SPACING for peak in peaks[:5]) for spacing in ALUMINIUM_ANGSTROM
+    ]
+    return sum(found) >= 2 and any(found[:2])
 
 
 def _solid_solutions(phases: Sequence[PhaseClaim]) -> list[str]:

@@ -12,6 +12,9 @@ LARGEST_ESD_DIGITS = 19
 """An esd has two digits up to 19 and one above, as the IUCr's journals ask."""
 SAME = 1e-7
 """Relative difference up to which two cell parameters are one."""
+SAME_ESD = 1e-3
+LEAST_ESD = 1e-9
+"""In angstrom or degrees; less is what rounding makes of none."""
 
 GATES = {
     "G1": "Quality of the fit",
@@ -135,11 +138,17 @@ def _repeats(cell: Cell, index: int) -> bool:
     """Say whether the first parameter of its kind (length or angle) is this one too."""
     first = index - index % 3
     is_same = abs(cell.values[index] - cell.values[first]) <= SAME * abs(cell.values[first])
-    return index != first and is_same and cell.esd[index] in (0.0, cell.esd[first])
+    esd, other = cell.esd[index], cell.esd[first]
+    return index != first and is_same and (_is_zero(esd) or math.isclose(esd, other, rel_tol=SAME_ESD))
 
 
 def _is_fixed(value: float, esd: float, reference: float) -> bool:
-    return esd == 0.0 and abs(value - reference) <= SAME * abs(reference) and value in (90.0, 120.0)
+    is_special = min(abs(value - special) for special in (90.0, 120.0)) <= SAME * value
+    return _is_zero(esd) and abs(value - reference) <= SAME * abs(reference) and is_special
+
+
+def _is_zero(esd: float) -> bool:
+    return abs(esd) < LEAST_ESD
 
 
 def joined(names: Sequence[str], *, last: str = "and") -> str:

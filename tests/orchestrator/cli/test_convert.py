@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import runpy
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -78,12 +80,33 @@ def test_an_axis_without_a_wavelength_is_refused(capsys):
     [
         (["rutile.xrdml", "--to", "csv", "--axis", "feet"], 2, "it is none of two_theta, q, d, nm, um, eV, /cm"),
         (["rutile.xrdml", "--to", "csv", "--axis", "eV"], 2, "--axis eV: "),
+        (["rutile.xrdml", "--to", "csv", "--axis-is", "feet"], 2, "--axis-is 'feet': it is none of two_theta, q"),
+        (
+            ["rutile.xrdml", "--to", "csv", "--axis-is", "q"],
+            2,
+            "the file says that its axis is two_theta in °; leave",
+        ),
+        ([".", "--to", "csv"], 2, ". is a directory; name a file in it"),
+        (["..", "--to", "csv"], 2, ".. is a directory; name a file in it"),
+        (["rutile.xrdml", "--to", "csv", "--out", ".", "--force"], 2, "is a directory; name a file in it, such as rut"),
         (["rutile.xrdml", "--to", "csv", "--out", "none/x.csv"], 2, "none is no directory"),
         (["rutile.xrdml", "--to", "csv", "--out", "rutile.xrdml", "--force"], 2, "is the file that is read"),
         (["broken.raw", "--to", "csv"], 3, "12 points of 4 bytes each, and 39 bytes are left"),
         (["missing.raw", "--to", "csv"], 3, "missing.raw cannot be read: No such file or directory"),
     ],
-    ids=["axis", "no such axis", "folder", "itself", "broken", "missing"],
+    ids=[
+        "axis",
+        "no such axis",
+        "no such axis is",
+        "axis is known",
+        "here",
+        "above",
+        "out is a folder",
+        "folder",
+        "itself",
+        "broken",
+        "missing",
+    ],
 )
 def test_what_cannot_be_done_is_said(capsys, arguments, code, message):
     assert supervise(["convert", *arguments]) == code
@@ -96,3 +119,41 @@ def test_a_file_is_not_replaced_by_chance(capsys):
     assert capsys.readouterr().err == "labpilot: rutile.csv exists; --force replaces it\n"
     assert Path("rutile.csv").read_text() == "mine"
     assert supervise(["convert", "rutile.xrdml", "--to", "csv", "--force"]) == 0
+
+
+@pytest.fixture
+def bare(files) -> Path:
+    """Write two columns without a name."""
+    path = Path("bare.xy")
+    path.write_text("".join(f"{x:.2f} {y}\n" for x, y in zip(seeds.TWO_THETA, seeds.COUNTS, strict=True)))
+    return path
+
+
+def test_an_axis_that_the_file_does_not_name_is_asked_for(capsys, bare):
+    assert supervise(["convert", str(bare), "--to", "csv", "--axis", "d", "--wavelength", "1.540598"]) == 2
+    assert "--axis-is says it, as in --axis-is two_theta" in capsys.readouterr().err
+
+
+def test_an_axis_may_be_said_and_converted(capsys, bare):
+    said = ["--axis-is", "two_theta", "--axis", "d", "--wavelength", "1.540598"]
+    assert supervise(["convert", str(bare), "--to", "csv", *said]) == 0
+    assert "note: the axis was taken as two_theta in ° because --axis-is says so" in capsys.readouterr().out
+    found = read_file("bare.csv")
+    expected = 1.540598 / 2.0 / np.sin(np.radians(seeds.TWO_THETA) / 2.0)
+    np.testing.assert_allclose(found.scans[0].axis.values, expected, rtol=1e-12)
+    assert found.scans[0].kind == "diffractogram"
+    assert any("because --axis-is says so" in warning for warning in found.warnings)
+
+
+def test_an_axis_that_was_said_needs_no_conversion(bare):
+    assert supervise(["convert", str(bare), "--to", "csv", "--axis-is", "nm"]) == 0
+    scan = read_file("bare.csv").scans[0]
+    assert (scan.kind, scan.axis.quantity, scan.axis.unit) == ("spectrum", "wavelength", "nm")
+
+
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="names of files are characters there")
+@pytest.mark.parametrize("to", ["nexus", "csv", "parquet"])
+def test_a_name_that_is_no_utf_8_is_no_obstacle(to):
+    path = Path(os.fsdecode(b"lat\xe9.xrdml"))
+    path.write_bytes(seeds.xrdml())
+    assert supervise(["convert", str(path), "--to", to, "--out", "out"]) == 0

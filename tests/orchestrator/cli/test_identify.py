@@ -2,7 +2,9 @@
 
 import json
 import math
+import os
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -63,6 +65,7 @@ class FakeIdentifier:
 
     def __init__(self):
         self.asked = []
+        self.proposer = None
         self.interrupt_after = math.inf
         self.is_closed = False
 
@@ -120,6 +123,11 @@ def run(*arguments):
         (["data", "--phases", "nowhere"], "--phases nowhere is no folder"),
         (["data", "--embedded", "--chemistry", "Li,Xx"], "Xx is no element; write as in Li,Mn,O"),
         (["data", "--embedded", "--chemistry", ","], "that is no element"),
+        (["data", "--embedded", "--chemistry", "TiO2"], "TiO2 is no element; write its elements, Ti,O"),
+        (["data", "--embedded", "--chemistry", "O,Fe2O3"], "Fe2O3 is no element; write its elements, Fe,O"),
+        (["data", "--embedded", "--chemistry", "Mnx"], "Mnx is no element; write as in Li,Mn,O"),
+        (["data", "--embedded", "--chemistry", "CO"], "CO may be Co or C,O; write the one that you mean"),
+        (["data", "--embedded", "--json", "x", "--html", "./x"], "--json and --html both name x"),
         (["data", "--embedded", "--chemistry", "Li,O"], "--embedded holds no phase of Li, O only"),
         (["data", "--embedded", "--wavelength", "154.06"], "no X-ray wavelength in angstrom"),
         (["nothing.xy", "--embedded"], "there is no file nothing.xy"),
@@ -156,7 +164,7 @@ def test_a_name_with_brackets_is_a_file_if_there_is_one(fake, folder, capsys):
 def test_options_reach_the_identifier(fake, folder, capsys):
     options = ["--wavelength", "0.7093", "--max-phases", "2", "--workers", "3", "--chemistry", "na-CL"]
     assert run("data/a.xy", "--embedded", *options) == 0
-    assert fake.settings == [{"wavelength": 0.7093, "max_phases": 2}]
+    assert fake.settings == [{"wavelength": 0.7093, "max_phases": 2, "network": None}]
     assert (fake.asked[0].workers, fake.asked[0].curves) == (3, False)
 
 
@@ -273,7 +281,7 @@ def test_a_defect_half_way_keeps_what_was_done_too(fake, folder, monkeypatch, ca
 def test_the_page_is_written_with_curves_and_the_losses_of_the_library(fake, folder, monkeypatch, capsys):
     losses = Library(
         phases=(phase(),),
-        rejected=tuple(Rejected(file=f"cifs/{k}.cif", reason="no atoms") for k in range(5)),
+        rejected=tuple(Rejected(file=f"{k}.cif", reason="no atoms") for k in range(5)),
         merged=(("salt", "halite"),),
     )
     monkeypatch.setattr(library_module, "load_library", lambda _folder, *, chemistry=None: losses)
@@ -289,6 +297,8 @@ def test_the_page_is_written_with_curves_and_the_losses_of_the_library(fake, fol
         assert told_there in text
         assert told_there in captured.err
     assert "Compared with 1 phases of cifs." in text
+    assert all(f"<li>{k}.cif: no atoms</li>" in text for k in range(5))
+    assert "all of them are named in page.html" in captured.err
 
 
 def test_an_old_output_is_not_read_as_a_pattern(fake, folder, capsys):
@@ -321,6 +331,106 @@ def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(fake, folder
     assert "2 of 3 patterns" in capsys.readouterr().err
 
 
+def test_a_network_is_passed_on_and_what_it_does_not_know_is_told(fake, folder, capsys):
+    fake.proposer = SimpleNamespace(note="the network knows 1 of the library's 2 phases")
+    assert run("data", "--embedded", "--network", "n.npz") == 0
+    assert fake.settings[0]["network"] == Path("n.npz")
+    assert "note: the network knows 1 of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [(None, "n.npz cannot be read: No such file"), ("no network", "n.npz holds no network")]
+)
+def test_a_file_that_is_no_network_is_refused_before_anything_starts(folder, capsys, text, says):
+    if text is not None:
+        (folder / "n.npz").write_text(text)
+    assert run("data", "--embedded", "--network", "n.npz") == 2
+    assert says in capsys.readouterr().err
+
+
 def test_help_needs_no_numerics(fake):
     assert "torch" not in vars(identify_module)
     assert sys.modules["orchestrator.cli.identify"].__doc__.startswith("`labpilot identify PATTERN...`")
+
+
+@pytest.mark.parametrize("option", ["--json", "--html"])
+def test_a_measurement_that_the_shell_made_an_output_is_kept(fake, folder, capsys, option):
+    names = sorted(str(path) for path in folder.glob("data/*.xy"))
+    assert run("--embedded", option, *names) == 2
+    assert Path(names[0]).read_text() == "1 2\n"
+    told_there = capsys.readouterr().err
+    assert f"{option} {names[0]} exists and is no" in told_there and "Did the shell" in told_there
+    assert fake.asked == []
+
+
+@pytest.mark.parametrize("option", ["--json", "--html"])
+def test_an_output_that_is_named_as_a_pattern_is_refused(fake, folder, capsys, option):
+    (folder / "data" / "a.xy").write_text("")
+    assert run("--embedded", option, "data/a.xy", "data/a.xy", "data/b.xy") == 2
+    assert "data/a.xy is named as a pattern and as an output" in capsys.readouterr().err
+
+
+def test_only_lists_and_pages_of_ours_are_replaced(fake, folder, capsys):
+    for _ in range(2):
+        assert run("data", "--embedded", "--json", "out.json", "--html", "out.html") == 0
+    fake.interrupt_after = 0
+    for _ in range(2):
+        assert run("data", "--embedded", "--json", "empty.json") == 130
+    for name, text in (("list.json", "[1, 2]"), ("page.html", "<!doctype html><title>mine</title>")):
+        (folder / name).write_text(text)
+        assert run("data", "--embedded", f"--{name.rpartition('.')[2]}", name) == 2
+        assert (folder / name).read_text() == text
+        assert "is not replaced; name another file, or move this one away" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
+def test_a_pipe_is_no_output(fake, folder, capsys):
+    os.mkfifo(folder / "pipe")
+    assert run("data", "--embedded", "--json", "pipe") == 2
+    assert "is a device or a pipe; name a file, or - for stdout" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no folder that nobody can write to")
+def test_a_page_that_cannot_be_written_is_told_before_anything_starts(fake, folder, capsys):
+    assert run("data", "--embedded", "--html", "/proc/x.html") == 6
+    assert "--html /proc/x.html cannot be written" in capsys.readouterr().err
+    assert fake.asked == []
+
+
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="names of files are characters there")
+def test_a_name_that_is_no_utf_8_is_in_the_list_and_on_the_page(fake, folder):
+    name = os.fsencode(folder / "data") + b"/lat\xe9.xy"
+    Path(os.fsdecode(name)).write_text("1 2\n")
+    code = run("data", "--embedded", "--quiet", "--json", "out.json", "--html", "out.html")
+    listed = [item["file"] for item in json.loads((folder / "out.json").read_text(encoding="utf-8"))]
+    assert (code, len(listed)) == (0, 4)
+    assert os.fsencode(listed[2]) == b"data/lat\xe9.xy"
+    assert r"data/lat\udce9.xy" in (folder / "out.html").read_text(encoding="utf-8")
+
+
+def test_the_list_names_all_that_the_library_lost_once(fake, folder, monkeypatch, capsys):
+    rejected = tuple(Rejected(file=f"{k}.cif", reason="no atoms") for k in range(8))
+    lost = Library(phases=(phase(),), rejected=rejected, merged=(("salt", "halite"),))
+    monkeypatch.setattr(library_module, "load_library", lambda _folder, *, chemistry=None: lost)
+    assert run("data", "--phases", "cifs", "--json", "out.json") == 0
+    first, *rest = json.loads((folder / "out.json").read_text())
+    assert first["library"] == {
+        "phases": 1,
+        "rejected": [{"file": f"{k}.cif", "reason": "no atoms"} for k in range(8)],
+        "merged": [{"name": "salt", "kept": "halite"}],
+    }
+    assert not any("library" in item for item in rest)
+    assert "all of them are named in out.json" in capsys.readouterr().err
+
+
+def test_few_losses_are_told_in_full_at_once(fake, folder, monkeypatch, capsys):
+    lost = Library(phases=(phase(),), rejected=(Rejected(file="x.cif", reason="no atoms"),))
+    monkeypatch.setattr(library_module, "load_library", lambda _folder, *, chemistry=None: lost)
+    assert run("data", "--phases", "cifs") == 0
+    told_there = capsys.readouterr().err
+    assert "could not be used: x.cif: no atoms\n" in told_there and "all of them" not in told_there
+
+
+def test_a_folder_without_cif_files_is_called_so(folder, capsys):
+    assert run("data/a.xy", "--phases", "cifs") == 2
+    assert "--phases cifs holds no CIF file, and its folders hold none" in capsys.readouterr().err

@@ -1,5 +1,7 @@
+import io
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -70,3 +72,20 @@ def test_a_place_taken_meanwhile_is_told_with_what_was_kept(tmp_path):
         listing.add(1)
         file.mkdir()
     assert json.loads((tmp_path / "out.json.partial").read_text()) == [1]
+
+
+def test_a_name_that_is_no_utf_8_leads_back_to_its_file(tmp_path, capsys):
+    name = os.fsdecode(b"lat\xe9\xc3\xbc.xy")
+    for file in (tmp_path / "out.json", Path("-")):
+        with JsonList(file) as listing:
+            listing.add({"file": name})
+    for text in (capsys.readouterr().out, (tmp_path / "out.json").read_text(encoding="utf-8")):
+        assert json.loads(text) == [{"file": name}]
+
+
+def test_a_stdout_of_few_characters_gets_escapes_that_json_knows(monkeypatch):
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", out)
+    with JsonList(Path("-")) as listing:
+        listing.add("2θ, é")
+    assert json.loads(out.buffer.getvalue()) == ["2θ, é"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import runpy
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -163,3 +164,38 @@ def test_of_many_scans_the_first_are_told(capsys):
 def test_the_command_is_in_the_help():
     assert "read" in main.COMMANDS
     assert isinstance(main._load("read"), typer.core.TyperCommand)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--png", "r.jpg"], "--png r.jpg: what is drawn is a PNG; name it r.png"),
+        (["--png", "x.png", "--html", "./x.png"], "--png and --html both name x.png"),
+        (["--html", "rutile.xrdml", "--force"], "rutile.xrdml is to be read and would be replaced by its drawing"),
+    ],
+    ids=["jpg", "one file", "itself"],
+)
+def test_drawings_that_cannot_be_meant_are_refused(capsys, arguments, says):
+    before = Path("rutile.xrdml").read_bytes()
+    assert supervise(["read", "rutile.xrdml", *arguments]) == 2
+    assert says in capsys.readouterr().err
+    assert Path("rutile.xrdml").read_bytes() == before
+    assert not list(Path().glob("r.*")) and not list(Path().glob("x.*"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
+def test_a_pipe_is_not_waited_for(capsys):
+    os.mkfifo("pipe.xy")
+    assert supervise(["read", "pipe.xy", "rutile.xrdml"]) == 3
+    told = capsys.readouterr()
+    assert told.err.startswith("labpilot: pipe.xy is a pipe or a device, no file; copy what comes out of it to a file")
+    assert "rutile.xrdml: PANalytical" in told.out
+
+
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="names of files are characters there")
+def test_a_name_that_is_no_utf_8_is_drawn_and_listed(capsys):
+    path = Path(os.fsdecode(b"lat\xe9.xrdml"))
+    path.write_bytes(seeds.xrdml())
+    assert supervise(["read", "--json", str(path), "--png", "a.png", "--html", "a.html"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["file"] == str(path)
+    assert r"lat\udce9.xrdml" in Path("a.html").read_text(encoding="utf-8")

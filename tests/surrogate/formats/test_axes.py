@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from surrogate.formats.axes import converted, oddities, per_unit
-from surrogate.formats.record import Axis
+from surrogate.formats.axes import converted, declared, oddities, per_unit
+from surrogate.formats.record import Axis, Radiation, Scan, counted
 
 CU_ANGSTROM = 1.540593
 LASER_ANGSTROM = 5320.0
@@ -84,8 +84,8 @@ def test_an_axis_already_in_the_unit_is_returned_as_it_is():
 @pytest.mark.parametrize(
     ("source", "unit", "wavelength", "message"),
     [
-        (axis("two_theta", "deg", 10, 180), "/Ao", 1.54, "point 2 is 180 deg: 2theta is below half a turn"),
-        (axis("two_theta", "deg", 0, 10), "Ao", 1.54, "point 1 is 0 /Ao: a d-spacing needs"),
+        (axis("two_theta", "deg", 10, 180), "/Ao", 1.54, "point 2 is 180 °: 2theta is below half a turn"),
+        (axis("two_theta", "deg", 0, 10), "Ao", 1.54, "point 1 is 0 Å⁻¹: a d-spacing needs"),
         (axis("d_spacing", "Ao", 3.0, 0.7), "deg", 1.54, "d must be above half of 1.54 angstrom"),
         (axis("d_spacing", "Ao", 0.0), "/Ao", None, "a d_spacing is above 0"),
         (axis("wavelength", "nm", 0.0), "eV", None, "a wavelength is above 0"),
@@ -144,3 +144,42 @@ def test_an_odd_axis_is_told_with_its_place(values, message):
 def test_huge_and_single_points_are_not_odd():
     assert oddities(np.array([1.0])) == ()
     assert oddities(np.array([1e300, 2e300, 3e300])) == ()
+
+
+def unnamed(**changes):
+    x, counts = np.arange(20.0, 30.0), np.arange(1.0, 11.0)
+    lines = Radiation(wavelength_angstrom=(1.5406,), ratio=(1.0,))
+    given = {"kind": "diffractogram", "axis": Axis(quantity="unknown", unit="1", values=x), **counted(counts)}
+    return Scan(**(given | {"radiation": lines} | changes))
+
+
+def test_an_axis_that_nothing_names_is_what_a_person_says():
+    scan = declared(unnamed(kind="spectrum"), "q", "/Ao")
+    assert (scan.kind, scan.axis.quantity, scan.axis.unit) == ("diffractogram", "q", "/Ao")
+    assert scan.radiation is not None and scan.sigma is not None
+    assert declared(scan, "q", "/Ao") is scan
+
+
+def test_what_is_said_to_be_light_keeps_no_lines_and_no_sigma_of_photons():
+    scan = declared(unnamed(), "wavelength", "nm")
+    assert (scan.kind, scan.radiation, scan.sigma) == ("spectrum", None, None)
+    own = np.full(10, 3.0)
+    assert declared(unnamed(sigma=own), "wavelength", "nm").sigma is own
+
+
+@pytest.mark.parametrize(
+    ("quantity", "unit", "says"),
+    [
+        ("two_theta", "deg", "its axis is two_theta in °; leave it"),
+        ("unknown", "deg", "gives its axis in °, not in"),
+    ],
+)
+def test_what_the_file_says_of_its_axis_stands(quantity, unit, says):
+    axis = Axis(quantity=quantity, unit=unit, values=np.arange(20.0, 30.0))
+    with pytest.raises(ValueError, match=says):
+        declared(unnamed(axis=axis), "q", "/Ao")
+
+
+def test_units_are_told_as_people_write_them():
+    with pytest.raises(ValueError, match=r"point 1 is 20 Å⁻¹: d must be above half of 1.54 angstrom"):
+        converted(axis("q", "/Ao", 20.0, 21.0), "deg", quantity="two_theta", wavelength_angstrom=1.54)

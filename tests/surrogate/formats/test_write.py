@@ -227,3 +227,16 @@ def test_every_format_survives_nexus_and_csv(tmp_path, name):
         back = read_file(each)
         assert back.reader == "labpilot_csv"
         assert_same_scan(scan, back.scans[0])
+
+
+def test_csv_that_is_read_back_names_the_original(pattern):
+    facts = labpilot_csv.read(csv_text(pattern, 0).encode()).scans[0].facts
+    assert facts["original_sha256"] == pattern.sha256
+    assert facts["original_file"] == pattern.name
+    assert (facts["original_reader"], facts["original_reader_version"]) == (pattern.reader, pattern.version)
+
+
+def test_a_copy_of_a_copy_names_the_original_too(tmp_path, pattern):
+    (first,) = write_csv(tmp_path / "first.csv", pattern)
+    (second,) = write_csv(tmp_path / "second.csv", read_file(first))
+    assert read_file(second).scans[0].facts["original_sha256"] == pattern.sha256

@@ -2,25 +2,45 @@ import numpy as np
 import pytest
 
 from surrogate.xrd import calibration
-from surrogate.xrd.calibration import BANDS, Calibration, Case, fitted, phase_probabilities, shipped
+from surrogate.xrd.calibration import (
+    BANDS,
+    USUAL,
+    Calibration,
+    Case,
+    Sets,
+    fitted,
+    fitted_unknown,
+    phase_probabilities,
+    set_features,
+    shipped,
+)
 from surrogate.xrd.residual import FEATURES
 
 MIDDLES = (BANDS[0] / 2.0, (BANDS[0] + BANDS[1]) / 2.0, BANDS[1] * 2.0)
+N_WEIGHTS = len(BANDS) + 3
 
 
 def sigmoid(z):
     return 1.0 / (1.0 + np.exp(-z))
 
 
-def case(difference, is_first, *, signal_to_noise=MIDDLES[1], misfit=1.0, features=(0.0,), has_unknown=False):
+def sets(log_evidence, n_phases=None, bending=None):
+    n = len(log_evidence)
+    return Sets(
+        log_evidence=np.array(log_evidence, dtype=float),
+        n_phases=np.ones(n) if n_phases is None else np.array(n_phases, dtype=float),
+        bending=np.zeros(n) if bending is None else np.array(bending, dtype=float),
+    )
+
+
+def case(difference, is_first, *, signal_to_noise=MIDDLES[1], misfit=1.0, has_unknown=False, **facts):
     """Return a choice between two phases, as evidence and as it is."""
     return Case(
-        log_evidence=np.array([difference, 0.0]) + 1e4,
+        sets=sets([difference + 1e4, 1e4], **facts),
         members=np.array([[True, False], [False, True]]),
         truth=np.array([is_first, not is_first]),
         signal_to_noise=signal_to_noise,
         misfit=misfit,
-        features=features,
         has_unknown=has_unknown,
     )
 
@@ -32,23 +52,29 @@ def overconfident(rng, n, factor, **facts):
     return [case(factor * misfit * z, bool(rng.random() < sigmoid(z)), **facts) for z in logit]
 
 
-def plain(temperatures=(2.0, 4.0, 8.0), weights=(-1.0, 2.0)):
-    return Calibration(temperatures=temperatures, unknown_weights=weights, made_by={})
+def rooted(rng, n, weight, **facts):
+    """Return cases whose logit grows as the root of what evidence says."""
+    logit = rng.normal(0.0, 2.0, n)
+    return [case(np.sign(z) * (z / weight) ** 2, bool(rng.random() < sigmoid(z)), **facts) for z in logit]
+
+
+def plain(temperatures=(2.0, 4.0, 8.0), weights=(-1.0, 2.0), set_weights=(0.5, 0.4, 0.3, 1.5, 1.0)):
+    return Calibration(temperatures=temperatures, set_weights=set_weights, unknown_weights=weights, made_by={})
 
 
 @pytest.mark.parametrize("factor", [3.0, 12.0, 40.0])
 def test_a_known_overconfidence_is_recovered(factor):
-    found = fitted(overconfident(np.random.default_rng(1), 500, factor), made_by={})
-    assert found.temperatures[1] == pytest.approx(factor, rel=0.35)
+    found = fitted(overconfident(np.random.default_rng(1), 500, factor))[0]
+    assert found[1] == pytest.approx(factor, rel=0.35)
 
 
 def test_evidence_that_is_right_is_left_as_it_is():
-    assert fitted(overconfident(np.random.default_rng(2), 500, 1.0), made_by={}).temperatures[1] < 1.4
+    assert fitted(overconfident(np.random.default_rng(2), 500, 1.0))[0][1] < 1.4
 
 
 def test_misfit_is_taken_off_before():
-    found = fitted(overconfident(np.random.default_rng(3), 500, 5.0, misfit=4.0), made_by={})
-    assert found.temperatures[1] == pytest.approx(5.0, rel=0.35)
+    found = fitted(overconfident(np.random.default_rng(3), 500, 5.0, misfit=4.0))[0]
+    assert found[1] == pytest.approx(5.0, rel=0.35)
 
 
 def test_each_band_has_its_own_temperature():
@@ -58,21 +84,39 @@ def test_each_band_has_its_own_temperature():
         for signal_to_noise, factor in zip(MIDDLES, (2.0, 8.0, 30.0), strict=True)
         for one in overconfident(rng, 300, factor, signal_to_noise=signal_to_noise)
     ]
-    assert fitted(cases, made_by={}).temperatures == pytest.approx((2.0, 8.0, 30.0), rel=0.45)
+    assert fitted(cases)[0] == pytest.approx((2.0, 8.0, 30.0), rel=0.45)
 
 
 def test_a_band_of_few_cases_takes_the_temperature_of_all():
     rng = np.random.default_rng(5)
     many = overconfident(rng, 300, 10.0)
     few = overconfident(rng, 5, 1.0, signal_to_noise=MIDDLES[2])
-    found = fitted(many + few, made_by={})
-    assert found.temperatures[2] == pytest.approx(10.0, rel=0.4)
+    found = fitted(many + few)[0]
+    assert found[2] == pytest.approx(10.0, rel=0.4)
+
+
+@pytest.mark.parametrize("weight", [0.2, 1.0])
+def test_the_weight_of_the_root_is_recovered(weight):
+    found = fitted(rooted(np.random.default_rng(11), 1500, weight))[1]
+    assert found[1] == pytest.approx(weight, rel=0.15)
+    assert (found[0], found[2]) == pytest.approx((USUAL[0], USUAL[2])), "no pattern told anything about these bands"
+
+
+def test_phases_and_bending_that_evidence_holds_against_a_set_too_little():
+    rng = np.random.default_rng(12)
+    cases = []
+    for _ in range(1500):
+        n, bending = rng.integers(1, 5, 2), rng.uniform(0.0, 30.0, 2)
+        logit = -0.8 * (n[0] - n[1]) - 0.15 * (bending[0] - bending[1])
+        cases.append(case(0.0, bool(rng.random() < sigmoid(logit)), n_phases=n, bending=bending))
+    *_, by_phase, by_bending = fitted(cases)[1]
+    assert (by_phase, by_bending) == pytest.approx((0.8, 1.5), rel=0.2)
 
 
 def test_calibrated_probabilities_are_met_as_often_as_they_say():
-    cases = overconfident(np.random.default_rng(6), 800, 10.0)
-    temperature = fitted(cases, made_by={}).temperatures[1]
-    said = np.array([phase_probabilities(one, temperature)[0] for one in cases])
+    cases = rooted(np.random.default_rng(6), 1000, 0.5)
+    found = plain(set_weights=fitted(cases)[1])
+    said = np.array([phase_probabilities(one, found)[0] for one in cases])
     held = np.array([one.truth[0] for one in cases])
     for low, high in ((0.1, 0.4), (0.4, 0.6), (0.6, 0.9)):
         some = (said > low) & (said < high)
@@ -81,15 +125,32 @@ def test_calibrated_probabilities_are_met_as_often_as_they_say():
 
 def test_phases_of_several_sets_add_up():
     one = Case(
-        log_evidence=np.array([0.0, 0.0, -1e5]),
+        sets=sets([0.0, 0.0, -1e5], n_phases=[1, 1, 1]),
         members=np.array([[True, True, False], [True, False, False], [False, False, True]]),
         truth=np.array([True, False, False]),
         signal_to_noise=50.0,
         misfit=1.0,
-        features=(),
         has_unknown=False,
     )
-    assert phase_probabilities(one, 3.0) == pytest.approx([1.0, 0.5, 0.0])
+    assert phase_probabilities(one, plain()) == pytest.approx([1.0, 0.5, 0.0])
+
+
+def test_a_set_s_features_are_those_of_its_band():
+    two = sets([10.0, 1.0], n_phases=[3, 1], bending=[20.0, 0.0])
+    for band, middle in enumerate(MIDDLES):
+        features = set_features(two, middle, 0.5)
+        assert features.shape == (2, N_WEIGHTS)
+        expected = np.zeros((2, N_WEIGHTS))
+        expected[1, band] = -3.0
+        expected[:, -2:] = [[-3.0, -2.0], [-1.0, 0.0]]
+        np.testing.assert_allclose(features, expected)
+    assert set_features(two, MIDDLES[0], 9.0)[1, 0] == pytest.approx(-1.0), "misfit is taken off before"
+
+
+def test_more_phases_and_more_bending_are_less_probable_at_equal_evidence():
+    chance = plain().set_probabilities(sets([5.0, 5.0, 5.0], [1, 2, 1], [0.0, 0.0, 30.0]), 50.0, 1.0)
+    assert chance.sum() == pytest.approx(1.0)
+    assert chance[0] > chance[1] and chance[0] > chance[2]
 
 
 def test_the_temperature_follows_the_band_and_grows_with_misfit():
@@ -110,26 +171,26 @@ def test_weights_of_features_are_recovered():
     rng = np.random.default_rng(7)
     features = rng.normal(0.0, 2.0, (600, 2))
     held = rng.random(600) < sigmoid(-1.0 + 1.5 * features[:, 0])
-    cases = [
-        case(1.0, True, features=tuple(row), has_unknown=bool(flag)) for row, flag in zip(features, held, strict=True)
-    ]
-    constant, first, second = fitted(cases, made_by={}).unknown_weights
+    constant, first, second = fitted_unknown(features, held)
     assert (constant, first, second) == pytest.approx((-1.0, 1.5, 0.0), abs=0.4)
 
 
 def test_features_that_tell_all_do_not_run_away():
-    cases = [case(1.0, True, features=(x,), has_unknown=x > 0) for x in np.linspace(-1.0, 1.0, 40)]
-    found = fitted(cases, made_by={})
+    x = np.linspace(-1.0, 1.0, 40)
+    found = plain(weights=fitted_unknown(x[:, None], x > 0))
     assert np.isfinite(found.unknown_weights).all() and found.unknown_probability([1.0]) > 0.95
 
 
-def test_who_made_it_is_kept():
-    assert fitted([case(1.0, True)], made_by={"command": "a test"}).made_by == {"command": "a test"}
+def test_patterns_with_an_unknown_phase_tell_nothing_about_sets():
+    rng = np.random.default_rng(8)
+    known = rooted(rng, 200, 0.5)
+    assert fitted(known + rooted(rng, 200, 5.0, has_unknown=True)) == fitted(known)
 
 
 def test_the_shipped_calibration_fits_the_features():
     found = shipped()
     assert len(found.temperatures) == len(BANDS) + 1 and min(found.temperatures) >= 1.0
+    assert len(found.set_weights) == N_WEIGHTS and min(found.set_weights) > 0.0
     assert len(found.unknown_weights) == len(FEATURES) + 1 and np.isfinite(found.unknown_weights).all()
     assert found is shipped() and 0.0 <= found.unknown_probability([0.0] * len(FEATURES)) < 0.5
     assert found.made_by["command"].startswith("python benchmarks/") and calibration.shipped().made_by["n_patterns"] > 0

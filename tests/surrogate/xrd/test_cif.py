@@ -466,3 +466,14 @@ def test_mutated_files_give_phases_or_reasons(edits):
     assert phases or reasons
     for phase in phases:
         assert phase.sites and phase.volume_angstrom3 > 0 and math.isfinite(phase.density_g_cm3)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_what_an_editor_saved_with_two_bytes_a_letter_is_read(encoding):
+    text = cif_text(ops=operations("F m -3 m"), extra="_journal_name_full 'Zeitschrift für Kristallographie'")
+    phases, reasons = read_cif_bytes(text.encode(encoding), name="file", source="file.cif")
+    assert reasons == [] and phases[0].key == read(text).key
+
+
+def test_zeros_are_no_cif():
+    assert read_cif_bytes(bytes(2000), name="file", source="file.cif")[0] == []

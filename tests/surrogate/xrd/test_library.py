@@ -1,4 +1,6 @@
 import dataclasses
+import os
+from pathlib import Path
 
 import gemmi
 import numpy as np
@@ -233,3 +235,21 @@ def test_settings_know_their_axes(name):
     assert setting.has_rhombohedral_axes == name.endswith(":R")
     assert setting.unique_axis == ("c" if name == "P 1 1 21/b" else "b")
     assert len(setting.operations) == len(setting.rotations) == len(setting.translations)
+
+
+def test_folders_inside_are_read_and_hidden_ones_are_not(folder):
+    quartz = embedded_library(["quartz"]).phases[0]
+    for name in ("oxides/silica/quartz.cif", ".trash/old.cif", "oxides/._quartz.cif", "broken.cif/in.cif"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(cif_of(quartz) if name.startswith("ox") and "._" not in name else "none")
+    library = load_library(folder)
+    assert [phase.name for phase in library.phases] == ["anatase", "corundum", "halite", "quartz", "rutile"]
+    assert [each.file for each in library.rejected] == [str(Path("broken.cif") / "in.cif")]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
+def test_a_pipe_among_cif_files_is_not_waited_for(folder):
+    os.mkfifo(folder / "pipe.cif")
+    assert [(each.file, each.reason) for each in load_library(folder).rejected] == [
+        ("pipe.cif", "it is a pipe or a device, no file")
+    ]

@@ -214,7 +214,7 @@ def test_a_change_of_step_inside_a_scan_is_taken_as_it_is():
 
 def test_a_saturated_detector_is_noticed():
     values = np.minimum(counts(background=20.0), 3000.0)
-    assert says(make_pattern(scan_of(ANGLES, values)), "the detector may have been saturated")
+    assert says(make_pattern(scan_of(ANGLES, values)), "the detector was saturated")
     assert not says(make_pattern(scan_of(ANGLES, counts())), "saturated")
 
 
@@ -283,6 +283,81 @@ def test_lines_that_are_no_x_rays_or_have_no_strength_are_left_out():
     assert make_pattern(scan_of(ANGLES, counts(), radiation)).radiation.ratio == (1.0, 0.5)
     with pytest.raises(Unusable, match="none of X-rays"):
         make_pattern(scan_of(ANGLES, counts(), Radiation(wavelength_angstrom=(15.4,), ratio=(1.0,))))
+
+
+@pytest.mark.parametrize("given", [-1.0, 0.0, np.nan, np.inf, 0.05, 10.0])
+def test_a_wavelength_by_hand_that_is_none_is_refused_with_what_to_do(given):
+    with pytest.raises(Unusable, match=r"angstrom is none of X-rays.*Settings.*--wavelength.*1\.5406 for copper"):
+        make_pattern(scan_of(ANGLES, counts()), wavelength_angstrom=given)
+
+
+@pytest.mark.parametrize(("lines", "ratios"), [((1.5406, 1.5444), (1.0,)), ((1.5406,), (1.0, 0.5))])
+def test_wavelengths_and_ratios_that_do_not_match_are_refused_with_what_to_do(lines, ratios):
+    radiation = Radiation(wavelength_angstrom=lines, ratio=ratios)
+    with pytest.raises(Unusable, match=f"{len(lines)} wavelengths and {len(ratios)} ratios.*--wavelength"):
+        make_pattern(scan_of(ANGLES, counts(), radiation))
+    given = make_pattern(scan_of(ANGLES, counts(), radiation), wavelength_angstrom=1.5406)
+    assert given.radiation == COPPER
+
+
+def test_points_that_tell_nothing_have_no_weight_and_the_others_keep_theirs():
+    values = np.minimum(counts(), 3000.0)
+    values[(ANGLES > 33.0) & (ANGLES < 37.0)] = 0.0
+    pattern, whole = make_pattern(scan_of(ANGLES, values)), make_pattern(scan_of(ANGLES, counts()))
+    assert says(pattern, "off or stuck") and says(pattern, "saturated")
+    off = (pattern.two_theta_deg > 33.0) & (pattern.two_theta_deg < 37.0)
+    top = np.abs(pattern.two_theta_deg - 25.0) < 0.02
+    assert not pattern.weight[off | top].any() and np.isinf(pattern.variance[off | top]).all()
+    away = np.abs(pattern.two_theta_deg - 35.0) > 2.1
+    assert (pattern.weight[away] > 0.0).mean() > 0.99 and whole.weight.all()
+    assert np.median(pattern.baseline[off]) * pattern.scale == pytest.approx(90.0, abs=25.0)
+
+
+def test_a_spike_does_not_set_the_scale():
+    values = counts()
+    values[900] = 1e6
+    pattern = make_pattern(scan_of(ANGLES, values))
+    assert says(pattern, "single points") and pattern.scale == pytest.approx(5000.0, rel=0.08)
+
+
+def test_a_step_is_levelled():
+    mean = gaussians(ANGLES, PEAKS, background=300.0)
+    pattern = make_pattern(scan_of(ANGLES, np.random.default_rng(0).poisson(np.where(ANGLES > 38.0, 0.4 * mean, mean))))
+    flat = (pattern.two_theta_deg > 44.0) & (pattern.two_theta_deg < 50.0)
+    assert says(pattern, "jumps by a factor")
+    assert np.median(pattern.intensity[flat]) * pattern.scale == pytest.approx(300.0, rel=0.08)
+
+
+def test_counts_of_known_times_are_brought_to_one():
+    mean, time_s = gaussians(ANGLES, PEAKS), np.where(ANGLES > 40.0, 3.0, 1.0)
+    scan = replace(scan_of(ANGLES, np.random.default_rng(0).poisson(time_s * mean)), count_time_s=time_s)
+    pattern = make_pattern(scan)
+    flats = [np.abs(pattern.two_theta_deg - at) < 2.5 for at in (37.0, 48.0)]
+    low, high = (float(np.median(pattern.intensity[flat])) for flat in flats)
+    assert low == pytest.approx(high, rel=0.05) and pattern.warnings == ()
+    assert np.var(pattern.intensity[flats[1]]) == pytest.approx(np.median(pattern.variance[flats[1]]), rel=0.4)
+    assert np.median(pattern.variance[flats[0]]) > 2.0 * np.median(pattern.variance[flats[1]])
+
+
+def test_humps_are_fitted_finely_where_nothing_is_sharp():
+    glass = gaussians(ANGLES, {30.0: 500.0}, fwhm_deg=6.0)
+    found = make_pattern(scan_of(ANGLES, np.random.default_rng(0).poisson(glass)))
+    assert found.humps.shape[1] > make_pattern(scan_of(ANGLES, counts())).humps.shape[1] > 0
+    columns = np.column_stack([found.smooth, found.humps]) * np.sqrt(found.weight)[:, None]
+    value = found.intensity * np.sqrt(found.weight)
+    left = value - columns @ np.linalg.lstsq(columns, value, rcond=None)[0]
+    assert np.mean(left**2) < 1.2
+
+
+def test_the_edge_of_the_direct_beam_has_columns_of_its_own():
+    angles = np.arange(5.0, 60.0, 0.02)
+    mean = gaussians(angles, PEAKS)
+    rng = np.random.default_rng(0)
+    rising = make_pattern(scan_of(angles, rng.poisson(mean + 5000.0 * np.exp(-(angles - 5.0) / 0.7))))
+    plain = make_pattern(scan_of(angles, rng.poisson(mean)))
+    assert rising.smooth.shape[1] == plain.smooth.shape[1] + 3
+    slope = make_pattern(scan_of(angles, rng.poisson(mean * (1.0 + 5.0 / angles))))
+    assert slope.smooth.shape[1] == plain.smooth.shape[1]
 
 
 def test_a_pattern_of_background_alone_is_usable():

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from surrogate.xrd.atlas import make_atlas
+from surrogate.xrd.hypothesis import Hypothesis, SearchSettings, probabilities
 from surrogate.xrd.pattern import make_pattern
-from surrogate.xrd.search import Hypothesis, Searcher, SearchSettings, probabilities
+from surrogate.xrd.search import Searcher
 from tests.surrogate.xrd.mixtures import NAMES, phase_of, scan_of, simulated_scan
 
 MIXTURES = [

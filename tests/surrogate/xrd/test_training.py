@@ -21,7 +21,7 @@ from surrogate.xrd.network import PhaseNetwork, load_network
 from surrogate.xrd.network_file import WrongNetwork, stored
 from surrogate.xrd.pattern import Pattern
 from surrogate.xrd.training import HELD_OUT_SEED, Student, TrainingJob, finished, new_student, train
-from surrogate.xrd.training_command import main
+from surrogate.xrd.training_command import _Signals, main
 from surrogate.xrd.training_data import TRAINING_GRID, World, make_world
 from surrogate.xrd.training_fine import Adjudicated, Replay, Tuning, fine_tune
 from surrogate.xrd.training_metrics import auroc, calibration_error, logits_of, measured, temperatures, top_recall
@@ -110,7 +110,7 @@ def handlers() -> Iterator[None]:
 @pytest.mark.usefixtures("handlers")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_the_command_after_a_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: signal.Signals
 ) -> None:
     learn = Student.learn
 
@@ -128,8 +128,43 @@ def test_a_signal_stops_the_command_after_a_checkpoint(
     head = stored(tmp_path / "checkpoint.npz")[1]
     assert head["step"] == 3
     assert json.loads((tmp_path / "checkpoint.json").read_text()) == head
-    with pytest.raises(WrongNetwork, match=r"another job \(job differ\)"):
+    with pytest.raises(SystemExit, match="2"):
         main([*command, "8"])
+    assert "belongs to another job (steps: 9 there, 8 here)" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("handlers")
+def test_a_second_signal_is_not_waited_for() -> None:
+    signals = _Signals()
+    assert not signals.stop(0)
+    signal.raise_signal(signal.SIGINT)
+    assert signals.stop(0) and signals.number == signal.SIGINT
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--embedded", "rutle"], "no embedded phase is called rutle"),
+        (["--phases", "nowhere"], "--phases nowhere is no folder"),
+        (["--embedded", "rutile", "--steps", "0"], "0 is too few; give 1 at least"),
+        (["--embedded", "rutile", "--every", "-1"], "give 1 at least"),
+        (["--embedded", "rutile", "--device", "cuda"], "--device cuda: no GPU is at hand"),
+    ],
+)
+def test_a_wrong_call_is_refused_in_a_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    says: str,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit, match="2"):
+        main([*arguments, "--out", str(tmp_path / "run")])
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.usefixtures("handlers")
@@ -142,6 +177,7 @@ def test_the_command_writes_a_network_and_how_it_was_made(tmp_path: Path, monkey
     assert network.library_key == embedded_library(NAMES[:4]).key
     assert network.facts["patterns"] == 4
     assert network.facts["job"]["seed"] == 5
+    assert network.facts["phase_keys"] == {phase.name: phase.key for phase in embedded_library(NAMES[:4]).phases}
     assert len(network.facts["strangers"]) == len(embedded_library().phases) - 4
 
 
@@ -158,10 +194,10 @@ def test_a_checkpoint_of_another_library_or_generator_is_refused(
 ) -> None:
     train(TINY, world, tmp_path / "a.npz", stop=lambda step: step == 1)
     turned = make_world(Library(phases=library().phases[::-1]), strangers=())
-    with pytest.raises(WrongNetwork, match=r"\(phases differ\)"):
+    with pytest.raises(WrongNetwork, match=r"\(phases: not the same\)"):
         train(TINY, turned, tmp_path / "a.npz")
     monkeypatch.setattr("surrogate.xrd.training.GENERATOR_VERSION", -1)
-    with pytest.raises(WrongNetwork, match=r"\(generator_version differ\)"):
+    with pytest.raises(WrongNetwork, match=r"\(generator_version: not the same\)"):
         train(TINY, world, tmp_path / "a.npz")
 
 

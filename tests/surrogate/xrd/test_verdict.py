@@ -45,6 +45,20 @@ def test_an_unknown_phase_without_peaks_claims_none():
     assert "peaks" not in judged(unknown_probability=0.9).reasons[0]
 
 
+def at(*spacings):
+    return tuple(replace(PEAK, d_angstrom=spacing) for spacing in spacings)
+
+
+@pytest.mark.parametrize(
+    ("peaks", "is_told"),
+    [(at(2.34, 2.026), True), (at(3.1, 2.335, 1.432), True), (at(2.34, 2.1), False), (at(1.432, 1.221), False)],
+    ids=["two", "among others", "one", "not the first"],
+)
+def test_peaks_of_an_aluminium_holder_are_named(peaks, is_told):
+    found = judged(unknown_probability=0.9, unknown_peaks=peaks)
+    assert found.verdict == "unknown phase present" and ("aluminium sample holder" in found.reasons[0]) is is_told
+
+
 def test_an_unknown_phase_is_told_before_doubt():
     assert judged(alternatives=TORN, unknown_probability=0.9).verdict == "unknown phase present"
 
