@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from surrogate.xrd.page import Page
     from surrogate.xrd.result import Identification
 
-SHORTEST_ANGSTROM, LONGEST_ANGSTROM = 0.05, 10.0
+SHORTEST_ANGSTROM, LONGEST_ANGSTROM = 0.1, 5.0
 MOST_REJECTED = 20
 """Files that are named where no phase is left."""
 
@@ -182,7 +182,7 @@ def _origin(phases: Path | None, chemistry: str | None) -> str:
 
 
 def _refuse_wavelength(wavelength: float | None) -> None:
-    if wavelength is not None and not SHORTEST_ANGSTROM <= wavelength <= LONGEST_ANGSTROM:
+    if wavelength is not None and not SHORTEST_ANGSTROM < wavelength < LONGEST_ANGSTROM:
         raise InputError(
             f"--wavelength {wavelength:g}: no X-ray wavelength in angstrom; copper's is 1.5406, molybdenum's 0.7093"
         )

@@ -155,6 +155,6 @@ def contrast_reason(phases: Sequence[Phase], seen: Sequence[float], wavelength_a
     times = f"{ratio:.0f}" if ratio >= 10.0 else f"{ratio:.1f}"
     return (
         f"{phases[strong].name} absorbs {times} times as much as {phases[weak].name}: the weights hold for fine "
-        f"particles, and their intervals allow for coarser ones (with particles of {COARSE_UM:g} um {phases[strong].name} "
-        f"would be {100 * coarse[strong]:.0f} wt%, not {100 * fractions[strong]:.0f}): grind finer"
+        f"particles, and their intervals allow for coarser ones (with {COARSE_UM:g} um {phases[strong].name} would be "
+        f"{100 * coarse[strong]:.0f} wt%, not {100 * fractions[strong]:.0f}): grind finer"
     )

@@ -47,7 +47,7 @@ def are_one_phase(first: Phase, second: Phase) -> bool:
     one, other = np.array(first.cell), np.array(second.cell)
     if np.abs(one[:3] / other[:3] - 1.0).max() > EDGE_TOLERANCE or np.abs(one - other)[3:].max() > ANGLE_TOLERANCE_DEG:
         return False
-    return are_twins(first, replace(second, cell=first.cell))
+    return first.space_group_number == second.space_group_number and are_twins(first, replace(second, cell=first.cell))
 
 
 def one_of_each_family(hypotheses: Sequence[Hypothesis], family: NDArray[np.int64]) -> list[Hypothesis]:
@@ -65,7 +65,7 @@ def one_of_each_family(hypotheses: Sequence[Hypothesis], family: NDArray[np.int6
 
 def family_reason(phase: int, phases: Sequence[Phase], family: NDArray[np.int64]) -> str:
     """Say which other cells of a phase the library holds; empty where it holds none."""
-    others = [phases[one].name for one in np.flatnonzero(family == family[phase]) if one != phase]
+    others = [one.name for number, one in enumerate(phases) if family[number] == family[phase] and number != phase]
     if not others:
         return ""
     more = f" and {len(others) - 5} more" if len(others) > 5 else ""

@@ -251,6 +251,7 @@ class Identifier:
             unknown_probability=unknown,
             unknown_peaks=left.peaks,
             amorphous_fraction=humps.fraction,
+            amorphous_interval=humps.interval,
             rwp=rwp,
             rexp=rexp,
             gof=gof,

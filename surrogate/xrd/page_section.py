@@ -81,10 +81,18 @@ def _figures(found: Identification) -> str:
         ("Weighted residual", _with_unit(found.rwp, "%"), f"Rwp; counting alone gives {words.number(found.rexp)} %"),
         ("Goodness of fit", words.number(found.gof), "Rwp over Rexp; 1 is noise alone"),
         ("Unknown phase", words.probability(found.unknown_probability), "probability that one is there"),
-        ("Amorphous", words.share(found.amorphous_fraction), "of the scattering above the background"),
+        ("Amorphous", words.share(found.amorphous_fraction), _of_scattering(found)),
         ("Zero shift", words.signed(found.zero_deg, "°"), f"displacement {words.signed(found.displacement_deg, '°')}"),
     ]
     return f'<dl class="figures">{"".join(_figure(*figure) for figure in figures)}</dl>'
+
+
+def _of_scattering(found: Identification) -> str:
+    within = ""
+    if found.amorphous_interval is not None:
+        low, high = (words.share(one) for one in found.amorphous_interval)
+        within = f"; {low} to {high} with 90 %"
+    return f"of the scattering above the background{within}"
 
 
 def _figure(name: str, value: str, note: str) -> str:

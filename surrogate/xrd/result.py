@@ -142,6 +142,8 @@ class Identification:
     """That a crystalline phase lies there which the library does not hold."""
     unknown_peaks: tuple[ResidualPeak, ...] = ()
     amorphous_fraction: float | None = None
+    amorphous_interval: tuple[float, float] | None = None
+    """90 %."""
     """Share of the scattering above the smooth background that lies in humps; None where nothing can be said. It is
     a weight fraction only if the amorphous part scatters like the crystalline one."""
     rwp: float | None = None
@@ -181,6 +183,7 @@ class Identification:
                 for peak in self.unknown_peaks
             ],
             "amorphous_fraction": self.amorphous_fraction,
+            "amorphous_interval": None if self.amorphous_interval is None else list(self.amorphous_interval),
             "rwp": self.rwp,
             "rexp": self.rexp,
             "gof": self.gof,

@@ -43,7 +43,7 @@ def judge(
     radiation_doubt: str = "",
 ) -> Judged:
     """Return the verdict for a best set and its rivals; none where the wavelength is in doubt, which says how."""
-    reasons = [*_solid_solutions(phases), *warnings]
+    reasons = [*_solid_solutions(phases, is_unknown=unknown_probability >= UNKNOWN), *warnings]
     if radiation_doubt and (phases or unknown_probability >= UNKNOWN):
         return Judged(verdict="cannot tell", reasons=(_no_wavelength(radiation_doubt), *reasons))
     if unknown_probability >= UNKNOWN:
@@ -99,9 +99,8 @@ def _is_holder(peaks: Sequence[ResidualPeak]) -> bool:
     return sum(found) >= 2 and any(found[:2])
 
 
-def _solid_solutions(phases: Sequence[PhaseClaim]) -> list[str]:
-    return [
-        f"the cell of {phase.name} is not the library's: a solid solution, strain or another temperature"
-        for phase in phases
-        if phase.is_solid_solution
-    ]
+def _solid_solutions(phases: Sequence[PhaseClaim], *, is_unknown: bool) -> list[str]:
+    cause = "a solid solution, strain or another temperature"
+    if is_unknown:
+        cause = f"it may stand in for the phase that is missing, and its weight be wrong; or {cause}"
+    return [f"the cell of {phase.name} is not the library's: {cause}" for phase in phases if phase.is_solid_solution]

@@ -1,9 +1,10 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from surrogate.xrd.atlas import make_atlas
-from surrogate.xrd.gates import gates
+from surrogate.xrd.gates import Excess, excess, gates
 from surrogate.xrd.quantify import Amount
 from surrogate.xrd.result import Alternative, Cell, ResidualPeak
 from tests.surrogate.xrd.mixtures import phase_of
@@ -110,3 +111,28 @@ def test_elements_that_scatter_alike_ask_for_a_composition(known):
     two = passed(known, [amount("magnetite"), amount("Co3O4")])["G8"]
     assert two.passed is None and "Fe and Co" in two.reason
     assert passed(known, [amount("rutile")])["G8"].passed
+
+
+def over(sigma, share):
+    return Excess(two_theta_deg=27.43, sigma=sigma, share=share)
+
+
+def test_a_model_far_above_the_pattern_fails_and_a_little_is_told(known):
+    def first(found):
+        facts = sets((("rutile",), 1.0))
+        return gates(known, [amount("rutile")], facts, (), rwp=7.0, gof=1.5, over=found)[0]
+
+    assert (
+        first(over(20.0, 0.15)).passed is False
+        and "up to 15 % of the highest peak at 27.43" in first(over(20.0, 0.15)).reason
+    )
+    assert first(over(20.0, 0.05)).passed and "20 sigma of noise" in first(over(20.0, 0.05)).reason
+    assert first(over(4.0, 0.15)).passed and "above the pattern" not in first(over(4.0, 0.15)).reason
+
+
+def test_the_excess_is_where_the_model_lies_farthest_above_what_was_seen():
+    angle, background = np.arange(5.0), np.full(5, 10.0)
+    model = background + np.array([0.0, 100.0, 0.0, 50.0, 400.0])
+    observed = np.array([40.0, 90.0, 10.0, 10.0, 10.0])
+    found = excess(angle, observed, model, background, np.array([1.0, 100.0, 1.0, 25.0, np.inf]))
+    assert (found.two_theta_deg, found.sigma, found.share) == (3.0, 10.0, 0.5)

@@ -247,9 +247,11 @@ def test_a_phase_without_line_in_range_is_told():
 
 
 def twins():
+    """Return silicon, and silicon with vacancies: another phase that diffracts alike."""
     phase = phase_of("silicon")
     a = phase.cell[0] * 1.0004
-    return [phase, replace(phase, name="twin", cell=(a, a, a, 90.0, 90.0, 90.0))]
+    sites = tuple(replace(site, occupancy=0.95) for site in phase.sites)
+    return [phase, replace(phase, name="twin", cell=(a, a, a, 90.0, 90.0, 90.0), sites=sites)]
 
 
 def test_phases_that_cannot_be_told_apart_are_named():
@@ -509,3 +511,17 @@ def flat_with_peak(height):
 def test_embedded_phases_serve_as_a_library():
     found = Identifier(embedded_library(), calibration=CALIBRATION).identify(simulated_scan("L1", TWO, 1))
     assert set(TWO) <= names(found)
+
+
+@pytest.mark.parametrize("wavelength", [1.5443, 1.78897])
+def test_a_header_whose_wavelength_is_not_the_anode_s_leads_and_nothing_is_claimed(identifier, wavelength):
+    radiation = Radiation(wavelength_angstrom=(wavelength, 1.002 * wavelength), ratio=(1.0, 0.5), anode="Cu")
+    found = identifier.identify(replace(simulated_scan("L1", TWO, 1), radiation=radiation))
+    assert found.verdict == "cannot tell" and "K-alpha 1 of Cu is 1.5406" in found.reasons[0]
+
+
+def test_a_wavelength_without_anode_in_a_text_file_is_both_lines(identifier, tmp_path):
+    (found,) = identifier.identify_file(write_xy(tmp_path / "two.xy", simulated_scan("L1", TWO, 1)))
+    assert names(found) == set(TWO) and found.verdict == "identified"
+    assert found.provenance["wavelength_angstrom"] == [1.540598, 1.544426]
+    assert sum("no anode" in reason for reason in found.reasons) == 1

@@ -422,3 +422,16 @@ def test_a_fit_gets_smooth_columns_first():
     assert data.n_free == pattern.smooth.shape[1]
     assert data.background.shape == (pattern.grid.n, pattern.smooth.shape[1] + pattern.humps.shape[1])
     assert data.intensity.shape == data.weight.shape == (1, pattern.grid.n) and float(data.width_deg) > 0.0
+
+
+@pytest.mark.parametrize("given", [1.5406, 1.540598, 1.54056])
+def test_copper_s_first_line_without_an_anode_is_its_two_lines(given):
+    pattern = make_pattern(scan_of(ANGLES, counts(), Radiation(wavelength_angstrom=(given,), ratio=(1.0,))))
+    assert pattern.radiation == COPPER and says(pattern, "no anode: both K-alpha lines of copper were assumed")
+
+
+@pytest.mark.parametrize(("given", "anode"), [(1.5406, "Cu"), (1.54, ""), (0.7093, "")])
+def test_one_line_that_is_meant_so_stays_alone(given, anode):
+    radiation = Radiation(wavelength_angstrom=(given,), ratio=(1.0,), anode=anode)
+    pattern = make_pattern(scan_of(ANGLES, counts(), radiation))
+    assert pattern.radiation == radiation and pattern.warnings == ()

@@ -161,3 +161,16 @@ def test_agreement_is_what_toby_defines():
     assert rexp == pytest.approx(100.0 * math.sqrt(2.0 / 70.0)) and gof == pytest.approx(rwp / rexp)
     more = (np.append(one, value) for one, value in ((observed, 0.0), (calculated, 5.0), (variance, np.inf)))
     assert agreement(*more, 1) == pytest.approx((rwp, rexp, gof))  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("name", ["portlandite", "zincite", "rutile", "baddeleyite"])
+def test_cells_are_exactly_as_symmetry_has_them(name):
+    atlas = make_atlas([phase_of(name)], highest_deg=60.0)
+    counts = 2000.0 * _pure(atlas) + 50.0
+    pattern = make_pattern(scan_of(20.0 + 0.02 * np.arange(1700), np.random.default_rng(1).poisson(counts)))
+    (one,) = amounts(atlas, refined(atlas, pattern, [0], steps=4), inflation=1.0)
+    for index, exact in enumerate(atlas.phases[0].cell):
+        if exact in (90.0, 120.0):
+            assert one.cell.values[index] == exact and one.cell.esd[index] == 0.0
+    if atlas.phases[0].cell[0] == atlas.phases[0].cell[1]:
+        assert one.cell.values[0] == one.cell.values[1] and one.cell.esd[0] == one.cell.esd[1]

@@ -45,6 +45,13 @@ def test_an_unknown_phase_without_peaks_claims_none():
     assert "peaks" not in judged(unknown_probability=0.9).reasons[0]
 
 
+def test_beside_an_unknown_phase_one_with_another_cell_may_be_a_stand_in():
+    strained = replace(RUTILE, is_solid_solution=True)
+    assert "stand in" in " ".join(judged((strained,), unknown_probability=0.9).reasons)
+    assert "stand in" not in " ".join(judged((strained,)).reasons)
+    assert "stand in" not in " ".join(judged(unknown_probability=0.9).reasons)
+
+
 def at(*spacings):
     return tuple(replace(PEAK, d_angstrom=spacing) for spacing in spacings)
 
@@ -100,3 +107,17 @@ def test_warnings_come_with_every_verdict():
 
 def test_without_alternatives_there_is_no_doubt():
     assert judged((), ()).verdict == "no crystalline phase"
+
+
+DOUBT = "the header gives 1.789 Ao, and K-alpha 1 of Cu is 1.5406 Ao"
+
+
+@pytest.mark.parametrize("unknown", [0.02, 1.0])
+def test_a_header_that_contradicts_itself_leads_and_nothing_is_claimed(unknown):
+    found = judged(unknown_probability=unknown, warnings=("another",), radiation_doubt=DOUBT)
+    assert found.verdict == "cannot tell" and found.reasons[0].startswith(DOUBT) and "--wavelength" in found.reasons[0]
+    assert found.reasons[1:] == ("another",)
+
+
+def test_a_doubtful_wavelength_makes_no_phase_of_a_background():
+    assert judged((), (), radiation_doubt=DOUBT).verdict == "no crystalline phase"

@@ -109,3 +109,13 @@ def test_every_verdict_has_its_headline(verdict, phases, text):
         file="f", verdict=verdict, reasons=(), phases=tuple(map(claim, phases)), alternatives=tuple(sets)
     )
     assert words.headline(found) == text
+
+
+ROUNDED = (3.5873, 3.5873 * (1.0 + 2e-16), 4.9, 90.00000000000001, 90.0, 119.99999999999999)
+
+
+def test_what_rounding_leaves_of_fixed_parameters_is_not_told():
+    uncertain = (5e-4, 5e-4 * (1.0 + 1e-9), 7e-4, 4e-13, 0.0, 3e-13)
+    reference = (3.59, 3.59, 4.91, 90.0, 90.0, 120.0)
+    found = list(words.free_parameters(cell(ROUNDED, uncertain), reference))
+    assert [one.name for one in found] == ["a", "c"]

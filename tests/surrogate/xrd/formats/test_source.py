@@ -2,7 +2,7 @@
 
 import pytest
 
-from surrogate.xrd.formats.source import Tube
+from surrogate.xrd.formats.source import Tube, misfit
 
 
 def test_lines_with_their_ratio():
@@ -42,3 +42,16 @@ def test_what_is_assumed_or_contradicts_itself_is_told():
 
 def test_k_beta_is_a_fact_since_nobody_says_how_much_of_it_is_left():
     assert Tube(anode="Cu", alpha_1=1.5406, beta=1.3922).facts() == {"anode": "Cu", "k_beta_angstrom": 1.3922}
+
+
+@pytest.mark.parametrize(
+    ("anode", "wavelength", "is_told"),
+    [
+        ("Cu", 1.5406, False), ("Cu", 1.540598, False), ("Cu", 1.54056, False), ("Cu", 1.5418, False),
+        ("Cu", 1.54184, False), ("Cu", 1.5443, True), ("Cu", 1.5430, True), ("Cu", 1.789, True), ("Mo", 0.71073, False),
+        ("Mo", 0.7093, False), ("Co", 1.78901, False), ("Co", 1.79026, False), ("Cr", 2.2910, False),
+        ("Fe", 1.93604, False), ("Ag", 0.5608, False), ("In", 1.5443, False),
+    ],
+)  # fmt: skip
+def test_a_wavelength_that_is_a_little_wrong_for_its_anode_is_told(anode, wavelength, is_told):
+    assert bool(misfit(anode, wavelength)) is is_told
