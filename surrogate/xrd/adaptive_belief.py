@@ -25,9 +25,9 @@ from surrogate.xrd.adaptive_counts import Counted, precision
 from surrogate.xrd.adaptive_plan import DETECTED_Z, Doubt, Outlook
 from surrogate.xrd.adaptive_unknown import UnknownPeak, unknown_peak
 from surrogate.xrd.calibration import shipped
+from surrogate.xrd.claims import misfit, signal_to_noise
 from surrogate.xrd.fit import start
 from surrogate.xrd.hypothesis import Hypothesis, probabilities
-from surrogate.xrd.identify import misfit, signal_to_noise
 from surrogate.xrd.model import profiles
 from surrogate.xrd.pattern import INSTRUMENT_DEG, MODEL_ERROR, Pattern, make_pattern
 from surrogate.xrd.search import Searcher

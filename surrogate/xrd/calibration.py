@@ -145,7 +145,7 @@ def fitted(cases: Sequence[Case]) -> tuple[tuple[float, ...], tuple[float, ...]]
     return tuple(temperatures), _set_weights(known)
 
 
-def fitted_unknown(features: Array, is_there: Array) -> tuple[float, ...]:
+def fitted_unknown(features: Array, is_there: NDArray[np.bool_]) -> tuple[float, ...]:
     """Fit the weights of an unknown phase's features (``n x f``) to where one is there (``n``)."""
     ones = np.ones((len(features), 1))
     return tuple(_logistic(np.concatenate([ones, features], axis=1), is_there.astype(float)))

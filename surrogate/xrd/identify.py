@@ -27,28 +27,34 @@ from numpy.typing import NDArray
 
 from surrogate.formats import FormatError, read_file
 from surrogate.formats.record import Radiation, Scan
-from surrogate.xrd.absorption import contrast_reason
 from surrogate.xrd.amorphous import amorphous
-from surrogate.xrd.atlas import Atlas, make_atlas
+from surrogate.xrd.atlas import make_atlas
 from surrogate.xrd.calibration import Calibration, sets_of, shipped
-from surrogate.xrd.families import families, family_reason, one_of_each_family
+from surrogate.xrd.claims import (
+    bent_by,
+    chances_of_phases,
+    claims_of,
+    curves_of,
+    misfit,
+    remarks,
+    signal_to_noise,
+    unseen,
+)
+from surrogate.xrd.families import families, one_of_each_family
 from surrogate.xrd.formats.source import misfit as radiation_misfit
 from surrogate.xrd.gates import excess, gates
 from surrogate.xrd.hypothesis import Hypothesis, SearchSettings
 from surrogate.xrd.leaving import at_work, processes, watch
 from surrogate.xrd.library import Library
-from surrogate.xrd.model import positions_deg
 from surrogate.xrd.network_proposals import Proposed, Proposer, make_proposer
 from surrogate.xrd.pattern import Pattern, Unusable, make_pattern
 from surrogate.xrd.phase import Phase
-from surrogate.xrd.priors import bends
-from surrogate.xrd.quantify import Amount, agreement, amounts
+from surrogate.xrd.quantify import agreement
 from surrogate.xrd.reflections import TooLarge
 from surrogate.xrd.residual import Leftover, leftover
-from surrogate.xrd.result import Alternative, Curves, Identification, PhaseClaim
+from surrogate.xrd.result import Alternative, Identification
 from surrogate.xrd.search import Searcher
-from surrogate.xrd.task import Fitted
-from surrogate.xrd.verdict import SOLID_SOLUTION_SIGMA, SOLID_SOLUTION_STRAIN, judge
+from surrogate.xrd.verdict import judge
 
 Array = NDArray[np.floating[Any]]
 
@@ -207,18 +213,20 @@ class Identifier:
     def left_over(self, pattern: Pattern, searcher: Searcher, best: Hypothesis) -> Leftover:
         """Return what a hypothesis leaves unexplained."""
         model, background = searcher.model(pattern, best)
-        return leftover(pattern, model, background, bent=_bent(searcher.atlas, best))
+        return leftover(pattern, model, background, bent=bent_by(searcher.atlas, best))
 
     def _identified(self, pattern: Pattern, file: str, *, curves: bool, notes: Sequence[str]) -> Identification:
         searcher = self.searcher(pattern)
         proposed = self.proposed(pattern, searcher)
-        tried = searcher.search(pattern, proposed=proposed.phases)
-        hypotheses, chance = self._ranked(pattern, one_of_each_family(tried, searcher.families))
+        tried = one_of_each_family(searcher.search(pattern, proposed=proposed.phases), searcher.families)
+        hypotheses, chance = self._ranked(pattern, tried)
         best = hypotheses[0]
         model, background = searcher.model(pattern, best)
         left = self.left_over(pattern, searcher, best)
-        by_phase = _by_phase(hypotheses, chance, searcher.atlas.n_phases)
-        claims, found = _claims(searcher.atlas, best, by_phase, pattern)
+        # phases that are too improbable to be claimed may still explain what else would be put down to an unknown one
+        unexplained = left if best is tried[0] else self.left_over(pattern, searcher, tried[0])
+        by_phase = chances_of_phases(hypotheses, chance, searcher.atlas.n_phases)
+        claims, found = claims_of(searcher.atlas, best, by_phase, pattern)
         alternatives = tuple(
             Alternative(
                 phases=tuple(searcher.atlas.phases[one].name for one in hypothesis.phases), probability=float(p)
@@ -228,7 +236,7 @@ class Identifier:
         n_free = 0 if best.fitted is None else int((torch.diagonal(best.fitted.hessian[0]) != 1.0).sum())
         rwp, rexp, gof = agreement(pattern.intensity, model, pattern.variance, n_free)
         over = excess(pattern.two_theta_deg, pattern.intensity, model, background, pattern.variance)
-        unknown = self.calibration.unknown_probability(left.features)
+        unknown = self.calibration.unknown_probability(unexplained.features)
         humps = amorphous(pattern, model - background)
         judged = judge(
             claims,
@@ -236,7 +244,7 @@ class Identifier:
             unknown_probability=unknown,
             unknown_peaks=left.peaks,
             amorphous_fraction=humps.fraction,
-            warnings=(*_remarks(searcher, found), *notes, *proposed.notes, *_unseen(searcher.atlas, pattern)),
+            warnings=(*remarks(searcher, found), *notes, *proposed.notes, *unseen(searcher.atlas, pattern)),
             radiation_doubt=radiation_misfit(pattern.radiation.anode, pattern.radiation.wavelength_angstrom[0]),
         )
         zero, displacement = (0.0, 0.0)
@@ -259,7 +267,7 @@ class Identifier:
             displacement_deg=displacement,
             gates=gates(searcher.atlas, found, alternatives, left.peaks, rwp=rwp, gof=gof, over=over) if claims else (),
             provenance=self._provenance(pattern),
-            curves=_curves(pattern, searcher.atlas, best, model, background) if curves else None,
+            curves=curves_of(pattern, searcher.atlas, best, model, background) if curves else None,
         )
 
     def _ranked(self, pattern: Pattern, found: Sequence[Hypothesis]) -> tuple[list[Hypothesis], Array]:
@@ -291,37 +299,10 @@ def _odds_problem(library: Library, odds: Mapping[str, float]) -> str:
     return ""
 
 
-def signal_to_noise(pattern: Pattern) -> float:
-    """Return the highest peak over its standard deviation of counting."""
-    seen = np.isfinite(pattern.variance)
-    peak = (pattern.intensity - pattern.baseline) / np.sqrt(np.where(seen, pattern.variance, np.inf))
-    return float(peak.max())
-
-
-def misfit(pattern: Pattern, hypothesis: Hypothesis) -> float:
-    """Return chi squared per step of a hypothesis, the model's error counted in."""
-    return hypothesis.chi_squared / max(int(np.isfinite(pattern.variance).sum()), 1)
-
-
 def default_tables() -> Path:
     """Return the user's folder of reflection tables."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "labpilot" / "reflections"
-
-
-def _bent(atlas: Atlas, best: Hypothesis) -> tuple[float, ...]:
-    """Return how a set's phases had to bend: the last of `surrogate.xrd.residual.FEATURES`."""
-    if best.fitted is None or not best.phases:
-        return 0.0, 0.0, 4.0, 0.0, 0.0
-    parameters = best.fitted.parameters
-    strain, texture = bends(atlas, parameters)
-    return (
-        float(strain.abs().max()),
-        float(texture.abs().max()),
-        float(parameters.log_size_nm.min()),
-        float(((strain**2).sum() + (texture**2).sum()).sqrt()),
-        float(len(best.phases)),
-    )
 
 
 def _limit_deg(pattern: Pattern) -> float:
@@ -344,86 +325,6 @@ def _usable(
     return tuple(kept), tuple(left_out)
 
 
-def _unseen(atlas: Atlas, pattern: Pattern) -> tuple[str, ...]:
-    """Tell which phases have no reflection within the scan: they may be there all the same."""
-    sine = torch.sqrt(atlas.q_squared) * pattern.radiation.wavelength_angstrom[0] / 2.0
-    angle = torch.rad2deg(2.0 * torch.asin(sine.clamp(max=1.0)))
-    low, high = float(pattern.two_theta_deg[0]), float(pattern.two_theta_deg[-1])
-    inside = torch.cat([torch.zeros(1), ((angle >= low) & (angle <= high)).double().cumsum(0)])
-    counts = inside[atlas.first[1:]] - inside[atlas.first[:-1]]
-    names = [phase.name for phase, count in zip(atlas.phases, counts.tolist(), strict=True) if count == 0]
-    if not names:
-        return ()
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return (f"{', '.join(names[:5])}{more}: no reflection between {low:.1f} and {high:.1f} deg, so it cannot be told",)
-
-
-def _by_phase(hypotheses: Sequence[Hypothesis], chance: Array, n_phases: int) -> Array:
-    total = np.zeros(n_phases)
-    for hypothesis, p in zip(hypotheses, chance, strict=True):
-        total[list(hypothesis.phases)] += p
-    return np.minimum(total, 1.0)
-
-
-def _remarks(searcher: Searcher, found: Sequence[Amount]) -> Iterator[str]:
-    """Yield what is to be said of the phases that were found: other cells in the library, absorption contrast."""
-    phases = searcher.atlas.phases
-    yield from filter(None, [family_reason(one.phase, phases, searcher.families) for one in found])
-    if len(found) > 1:
-        weights = [one.weight_fraction for one in found]
-        wavelength = searcher.atlas.radiation.wavelength_angstrom[0]
-        yield from filter(None, [contrast_reason([phases[one.phase] for one in found], weights, wavelength)])
-
-
-def _claims(
-    atlas: Atlas, best: Hypothesis, by_phase: Array, pattern: Pattern
-) -> tuple[tuple[PhaseClaim, ...], list[Amount]]:
-    if best.fitted is None or not best.phases:
-        return (), []
-    found = amounts(atlas, best.fitted, inflation=max(1.0, misfit(pattern, best)))
-    return tuple(_claim(atlas, one, float(by_phase[one.phase])) for one in found), found
-
-
-def _claim(atlas: Atlas, amount: Amount, probability: float) -> PhaseClaim:
-    phase = atlas.phases[amount.phase]
-    is_off = abs(amount.strain) > max(SOLID_SOLUTION_STRAIN, SOLID_SOLUTION_SIGMA * amount.strain_sd)
-    return PhaseClaim(
-        name=phase.name,
-        formula=phase.formula,
-        space_group=phase.space_group,
-        probability=probability,
-        weight_fraction=amount.weight_fraction,
-        weight_interval=amount.weight_interval,
-        cell=amount.cell,
-        reference_cell=phase.cell,
-        crystallite_nm=amount.crystallite_nm,
-        texture=amount.texture,
-        is_solid_solution=is_off,
-        source=phase.source,
-    )
-
-
-def _curves(pattern: Pattern, atlas: Atlas, best: Hypothesis, model: Array, background: Array) -> Curves:
-    contributions: dict[str, Array] = {}
-    ticks: dict[str, Array] = {}
-    fitted: Fitted | None = best.fitted
-    if fitted is not None:
-        for entry, number in enumerate(fitted.parameters.phase.tolist()):
-            name = atlas.phases[number].name
-            contributions[name] = pattern.scale * float(fitted.scales[entry]) * fitted.profile[entry].numpy()
-            ticks[name] = positions_deg(atlas, number, fitted.parameters, entry).numpy()
-    seen = np.isfinite(pattern.variance)
-    return Curves(
-        two_theta_deg=pattern.two_theta_deg,
-        observed=np.where(seen, pattern.scale * pattern.intensity, np.nan),
-        sigma=np.where(seen, pattern.scale * np.sqrt(np.where(seen, pattern.variance, 1.0)), np.nan),
-        calculated=pattern.scale * model,
-        background=pattern.scale * background,
-        contributions=contributions,
-        ticks_deg=ticks,
-    )
-
-
 def _sentence(error: Exception) -> str:
     return f"it cannot be read: {error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)
 
@@ -444,4 +345,4 @@ def _work(path: Path, curves: bool) -> list[Identification]:
     return at_work(lambda: _worker[0]._guarded(path, curves=curves), [])
 
 
-__all__ = ["Identifier", "Leftover", "Settings", "default_tables", "misfit", "signal_to_noise"]
+__all__ = ["Identifier", "Leftover", "Settings", "default_tables"]

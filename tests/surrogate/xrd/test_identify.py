@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from surrogate.formats.record import Axis, MeasurementFile, Radiation
+from surrogate.xrd import claims
 from surrogate.xrd import identify as module
 from surrogate.xrd.identify import Identifier, Settings, default_tables
 from surrogate.xrd.library import Library, embedded_library, load_library
@@ -500,7 +501,7 @@ def test_signal_to_noise_and_misfit_are_those_of_the_pattern(identifier):
         # of a peak of h counts on a background of b: h over the root of h + b, better by averaging points
         averaged = math.sqrt(pattern.grid.step_deg / 0.02)
         expected = averaged * height / math.sqrt(height + 100.0)
-        assert module.signal_to_noise(pattern) == pytest.approx(expected, rel=0.35)
+        assert claims.signal_to_noise(pattern) == pytest.approx(expected, rel=0.35)
 
 
 def flat_with_peak(height):
