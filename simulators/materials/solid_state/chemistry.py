@@ -3,9 +3,10 @@
 Energies are the table's ``G(T) = H - T S`` with ``R T ln p`` for gases, off by a small error that nobody outside is
 told. Two phases that touch make the products of the largest driving force per atom (Szymanski et al., Nat. Commun. 14,
 6956 (2023), doi 10.1038/s41467-023-42329-9). A rate is Arrhenius's, one per hour at an onset that is near half of the
-lower melting point (Tammann's rule), times ``1 - exp(dG / R T)``; driving forces below 50 meV an atom are sluggish
-(Szymanski et al., Nature 624, 86 (2023), doi 10.1038/s41586-023-06734-w). Ranges of activation energies, onsets and
-losses are a proposal; none was fitted to a measurement.
+lower melting point (Tammann's rule), times ``1 - exp(dG / R T)``, and never more than the supply of a gas that is taken
+up; driving forces below 50 meV an atom are sluggish (Szymanski et al., Nature 624, 86 (2023), doi
+10.1038/s41586-023-06734-w). Ranges of activation energies, onsets and losses are a proposal; none was fitted to a
+measurement.
 """
 
 from __future__ import annotations
@@ -34,11 +35,15 @@ SLUGGISH_MEV_ATOM = 50.0
 SLUGGISH_FACTOR = 0.2
 LIQUID_FACTOR = 10.0
 """Of interface reactions when a reactant is liquid."""
-BOUND_FACTOR = 0.1
+BOUND_FACTOR = 0.03
 """Of losses of an oxide that is bound in a compound."""
 LEAST_PER_H = 1e-7
 """Slower than this is nothing in a week."""
-MOST_PER_H = 1e6
+MOST_PER_H = 1e9
+GAS_PER_H_BAR = 200.0
+"""Fastest rate at which a gas is taken up, for its pressure."""
+HARDER_SHARE = 0.15
+"""Of the difference of melting points by which the harder phase of a pair delays the onset."""
 _NO_MELTING_C = 1500.0
 _VAPOUR_KJ_MOL = 200.0
 
@@ -145,16 +150,14 @@ class Chemistry:
         per_h = _arrhenius(temperature_c, law.onset_c, law.activation_kj_mol)
         per_h *= -math.expm1(energy_kj / (GAS_CONSTANT * (temperature_c + ZERO_C_K))) * _alacrity(drive)
         per_h *= LIQUID_FACTOR if reaction.is_interface and _has_liquid(reaction, temperature_c) else 1.0
-        return Active(name=key, reaction=reaction, per_h=min(per_h, MOST_PER_H), exponent=law.exponent)
+        return Active(name=key, reaction=reaction, per_h=_supplied(per_h, reaction, atmosphere), exponent=law.exponent)
 
     def _losses(self, name: str) -> list[tuple[str, tuple[Reaction, ...]]]:
         """Return each vapour of a phase with the ways in which it can be lost."""
         ways = losses().get(name, ())
         return [(vapour, tuple(r for v, r in ways if v == vapour)) for vapour in sorted({v for v, _ in ways})]
 
-    def _loss(
-        self, name: str, vapour: str, ways: tuple[Reaction, ...], temperature_c: float
-    ) -> Active | None:
+    def _loss(self, name: str, vapour: str, ways: tuple[Reaction, ...], temperature_c: float) -> Active | None:
         facts = table().vapours[vapour]
         if temperature_c < facts.threshold_c - 300.0:
             return None
@@ -174,8 +177,9 @@ def _draw_law(reaction: Reaction, rng: np.random.Generator) -> Law:
     """Draw how fast the phases of a reaction meet; all draws are made whether they are used or not."""
     activation, tammann, shift_c = rng.uniform(180.0, 320.0), rng.uniform(0.5, 0.6), rng.uniform(-25.0, 25.0)
     phases = [table().phases[name] for name, _ in reaction.reactants]
-    melts_c = min((phase.melts_c for phase in phases if phase.melts_c is not None), default=_NO_MELTING_C)
-    onset_c = float(tammann) * (melts_c + ZERO_C_K) - ZERO_C_K
+    melting_c = [_NO_MELTING_C if phase.melts_c is None else phase.melts_c for phase in phases]
+    onset_c = float(tammann) * (min(melting_c) + ZERO_C_K) - ZERO_C_K
+    onset_c += HARDER_SHARE * (max(melting_c) - min(melting_c))
     if not reaction.is_interface and phases[0].onset_c is not None:
         onset_c = phases[0].onset_c + float(shift_c)
     exponent = DIFFUSION_EXPONENT if reaction.is_interface else NUCLEATION_EXPONENT
@@ -192,6 +196,12 @@ def _alacrity(drive_mev_atom: float) -> float:
     """Return 1 for a strong driving force, a fifth for a weak one."""
     excess = min(max((drive_mev_atom - SLUGGISH_MEV_ATOM) / 5.0, -50.0), 50.0)
     return SLUGGISH_FACTOR + (1.0 - SLUGGISH_FACTOR) / (1.0 + math.exp(-excess))
+
+
+def _supplied(per_h: float, reaction: Reaction, atmosphere: Atmosphere) -> float:
+    """Return a rate in series with the supply of each gas that is taken up."""
+    waits_h = (1.0 / (GAS_PER_H_BAR * atmosphere.bar(name)) for name, n in reaction.gases if n < 0)
+    return 1.0 / (1.0 / min(max(per_h, 1e-30), MOST_PER_H) + sum(waits_h))
 
 
 def _has_liquid(reaction: Reaction, temperature_c: float) -> bool:

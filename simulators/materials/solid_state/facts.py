@@ -89,7 +89,7 @@ class Table:
 @cache
 def table() -> Table:
     """Return the shipped table."""
-    text = (resources.files(__package__) / "thermochemistry.json").read_text(encoding="utf-8")
+    text = (resources.files("simulators.materials.solid_state") / "thermochemistry.json").read_text(encoding="utf-8")
     rows = json.loads(text)
     vapours = {
         row["name"]: Vapour(**{**row, "elements": _elements(row), "free": frozenset(row["free"])})

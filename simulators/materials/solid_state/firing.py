@@ -1,10 +1,10 @@
 """Heats a powder: reactions, losses, melting, growth of grains; nothing here is left to chance.
 
-Each reaction remembers ``theta``, the integral of its rate over time, and turns ``1 - exp(-(theta_1^n - theta_0^n))`` of
-what its scarcer reactant still allows in a minute: Johnson, Mehl and Avrami's law (Avrami, J. Chem. Phys. 7, 1103 (1939),
-doi 10.1063/1.1750380) with the additivity of isokinetic steps (Cahn, Acta Metall. 4, 572 (1956), doi
-10.1016/0001-6160(56)90158-4). Every minute is one step, the fastest reaction first, so that a firing in two parts is
-the firing in one.
+Each reaction remembers ``theta``, the integral of its rate over time, and in a minute turns
+``1 - exp(-(theta_1^n - theta_0^n))`` of what its scarcer reactant still allows: Johnson, Mehl and Avrami's law (Avrami,
+J. Chem. Phys. 7, 1103 (1939), doi 10.1063/1.1750380) with the additivity of isokinetic steps (Cahn, Acta Metall. 4, 572
+(1956), doi 10.1016/0001-6160(56)90158-4). Every minute is one step, the fastest reaction first, so that a firing in two
+parts is the firing in one.
 """
 
 from __future__ import annotations
@@ -83,17 +83,8 @@ class _Charge:
 
     def powder(self) -> Powder:
         """Return the state as a value."""
-        portions = tuple(
-            Portion(
-                phase=name,
-                amount_fmol=self.amounts[name],
-                size_nm=self.cubes[name] ** (1.0 / 3.0),
-                microstrain=self.strains[name],
-            )
-            for name in sorted(self.amounts)
-        )
         return Powder(
-            portions=portions,
+            portions=tuple(self._portion(name) for name in sorted(self.amounts)),
             released_fmol=tuple((name, self.released[name]) for name in sorted(self.released) if self.released[name]),
             progress=tuple(sorted(self.progress.items())),
             unmixed=self.start.unmixed,
@@ -102,6 +93,18 @@ class _Charge:
             glass=self.glass,
             highest_c=self.highest_c,
             fired_minutes=self.minutes,
+        )
+
+    def _portion(self, name: str) -> Portion:
+        sizes_nm = {portion.phase: portion.size_nm for portion in self.start.portions}
+        cube = self.cubes[name]
+        # grains that did not grow keep their size to the last digit, which a cube's root would not
+        is_kept = name in sizes_nm and cube == sizes_nm[name] ** 3
+        return Portion(
+            phase=name,
+            amount_fmol=self.amounts[name],
+            size_nm=sizes_nm[name] if is_kept else cube ** (1.0 / 3.0),
+            microstrain=self.strains[name],
         )
 
     def minute(self, temperature_c: float, atmosphere: Atmosphere, chemistry: Chemistry) -> None:
@@ -167,8 +170,9 @@ class _Charge:
     def _melt(self, temperature_c: float) -> None:
         molten = [name for name in self.amounts if _is_liquid(name, temperature_c)]
         if molten:
-            mass = sum(n * molar_mass_g(name) for name, n in self.amounts.items())
-            share = sum(self.amounts[name] * molar_mass_g(name) for name in molten) / mass
+            # exact sums: a powder that was put away in between has its phases in another order
+            mass = math.fsum(n * molar_mass_g(name) for name, n in self.amounts.items())
+            share = math.fsum(self.amounts[name] * molar_mass_g(name) for name in molten) / mass
             self.liquid = max(self.liquid, min(share, 1.0))
             self.glass = max(self.glass, GLASS_SHARE * min(share, 1.0))
         elif temperature_c > CRYSTALLISES_C:

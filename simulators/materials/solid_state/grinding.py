@@ -5,9 +5,10 @@ Amounts are whole numbers on every side: what a sample loses is in the vessel.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -47,6 +48,22 @@ class Residue:
     def mass_mg(self) -> float:
         """In mg."""
         return math.fsum(portion.mass_mg for portion in self.portions)
+
+    def to_json(self) -> str:
+        """Return the residue as text; `from_json` gives back an equal one."""
+        return json.dumps([asdict(portion) for portion in self.portions], sort_keys=True, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Residue:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: It is no such text, or a portion that it tells of cannot be.
+        """
+        try:
+            return cls(portions=tuple(Portion(**row) for row in json.loads(text)))
+        except TypeError as error:
+            raise ValueError(f"not the residue in a vessel: {error}") from error
 
 
 CLEAN = Residue()

@@ -63,9 +63,18 @@ class Powder:
             names = [row.phase if isinstance(row, Portion) else row[0] for row in rows]
             if names != sorted(set(names)):
                 raise ValueError(f"names must be sorted, each once: {', '.join(names)}")
+        unknown = [name for name, _ in self.released_fmol if name not in table().gases and name not in table().vapours]
+        if unknown or not all(type(n) is int for _, n in self.released_fmol):
+            raise ValueError(f"what is released are whole numbers of known gases, not {self.released_fmol!r}")
         numbers = [self.contact, self.highest_c, *(theta for _, theta in self.progress)]
-        if not all(math.isfinite(number) for number in numbers) or self.contact <= 0.0:
-            raise ValueError(f"contact, temperature and progress must be finite: {numbers}")
+        if (
+            not all(math.isfinite(number) for number in numbers)
+            or self.contact <= 0.0
+            or min(numbers[2:], default=0.0) < 0.0
+        ):
+            raise ValueError(
+                f"contact, temperature and progress must be finite, contact and progress not below 0: {numbers}"
+            )
 
     @property
     def amounts_fmol(self) -> dict[str, int]:

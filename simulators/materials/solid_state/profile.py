@@ -28,7 +28,9 @@ class Segment:
         if isinstance(self.minutes, bool) or not isinstance(self.minutes, int) or self.minutes < 1:
             raise ValueError(f"a segment lasts whole minutes, at least 1, not {self.minutes!r}")
         if not all(-50.0 <= end <= 2000.0 for end in (self.start_c, self.end_c)):
-            raise ValueError(f"a segment from {self.start_c:g} to {self.end_c:g} degC; -50 to 2000 degC can be simulated")
+            raise ValueError(
+                f"a segment from {self.start_c:g} to {self.end_c:g} degC; -50 to 2000 degC can be simulated"
+            )
 
     def temperatures_c(self) -> Iterator[float]:
         """Yield the temperature in the middle of each minute."""

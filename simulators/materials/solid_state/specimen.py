@@ -32,7 +32,7 @@ def mixture(powder: Powder) -> Mixture:
 def settings(powder: Powder, base: Sample | None = None) -> Sample:
     """Return what the diffractometer draws specimens from: sizes and strains of this powder, all else as in `base`.
 
-    Sizes and strains of all phases lie within one range, from which each phase's are drawn; `phases` keeps each its own.
+    Sizes and strains of all phases lie within one range, from which each is drawn; `phases` keeps each its own.
 
     Raises:
         ValueError: There is no powder.
