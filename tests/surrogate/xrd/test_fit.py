@@ -255,3 +255,23 @@ def test_errors_of_scales_are_what_repeated_counting_scatters(atlas):
     sd = np.sqrt(np.linalg.inv(found.hessian.numpy())[:, 0, 0])
     pull = (found.scales.numpy() - 0.1) / sd
     assert 0.6 < pull.std() < 1.5 and abs(pull.mean()) < 1.0
+
+
+def test_a_row_that_is_taken_out_is_what_it_is_by_itself(atlas):
+    means = [expected(atlas, truth(atlas, [phase], seed=phase), [0.8]) for phase in (RUTILE, CORUNDUM)]
+    data = data_of(*means)
+    none = torch.zeros(1, GRID.n, 0, dtype=torch.float64)
+    task = Task(data=data, pattern=torch.tensor([0, 1]), frozen=none)
+    both = fit(atlas, task, entries(atlas, [RUTILE, CORUNDUM], rows=[0, 1], n_rows=2), steps=12, tolerance=0.0)
+    alone = fit(
+        atlas,
+        Task(data=data, pattern=torch.tensor([1]), frozen=none),
+        entries(atlas, [CORUNDUM]),
+        steps=12,
+        tolerance=0.0,
+    )
+    taken = both.one(1)
+    assert taken.parameters.phase.tolist() == [CORUNDUM] and taken.parameters.row.tolist() == [0]
+    assert float(taken.log_evidence[0]) == pytest.approx(float(alone.log_evidence[0]), abs=0.05)
+    torch.testing.assert_close(taken.scales, alone.scales, rtol=1e-3, atol=0.0)
+    torch.testing.assert_close(taken.profile, alone.profile, rtol=0.0, atol=2e-3 * float(alone.profile.max()))

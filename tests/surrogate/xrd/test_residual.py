@@ -100,3 +100,13 @@ def test_the_list_of_peaks_ends_somewhere():
     assert len(found.peaks) == MOST_PEAKS
     heights = [peak.height_sigma for peak in found.peaks]
     assert heights == sorted(heights, reverse=True)
+
+
+def test_the_edge_of_a_gap_is_no_peak():
+    scan = scan_of(ANGLES, np.random.default_rng(3).poisson(np.where(ANGLES < 45.0, 100.0, 130.0)))
+    kept = (ANGLES < 45.0) | (ANGLES > 52.0)
+    pattern = make_pattern(scan_of(ANGLES[kept], scan.values[kept]))
+    flat = np.full(pattern.grid.n, 100.0 / pattern.scale)
+    inside = [p for p in leftover(pattern, flat, flat).peaks if 44.5 < p.two_theta_deg < 52.0]
+    assert not inside
+    assert max((p.height_sigma for p in leftover(pattern, flat, flat).peaks), default=0.0) < 1e3

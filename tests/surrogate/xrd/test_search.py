@@ -111,3 +111,17 @@ def test_probabilities_add_up_and_follow_the_evidence():
     assert sharp.sum() == pytest.approx(1.0) and mild.sum() == pytest.approx(1.0)
     assert sharp[0] / sharp[1] == pytest.approx(np.exp(2.0)) and mild[0] / mild[1] == pytest.approx(np.exp(0.2))
     assert sharp[2] == 0.0
+
+
+def test_a_search_that_leaves_much_begins_again_from_other_phases(atlas):
+    pattern = make_pattern(simulated_scan("L1", {"periclase": 0.3, "halite": 0.3, "zincite": 0.2, "silicon": 0.2}, 1))
+    narrow = {"n_screened": 1, "n_later": 1, "max_phases": 2, "margin": 1e9}
+    settings = (SearchSettings(**narrow, poor_misfit=1e9), SearchSettings(**narrow))
+    once, again = ({one.phases for one in Searcher(atlas, settings=one).search(pattern)} for one in settings)
+    assert once < again
+
+
+def test_what_is_bent_counts_against_a_set(searcher):
+    found = searcher.search(make_pattern(simulated_scan("L2", {"rutile": 0.6, "corundum": 0.4}, 1)))
+    assert found[-1].phases != () or found[-1].bending == 0.0
+    assert all(one.bending > 0.0 for one in found if one.phases)
