@@ -86,6 +86,8 @@ class CommandSpec:
     """Arguments of a harmless call."""
     after: tuple[str, ...] = ()
     """Commands to give before, each with its example, so that the device is ready for this one."""
+    recall: str | None = None
+    """Name of the READ that tells again, by the tag, what the command answered: for an answer that was lost."""
     inner: Mapping[str, Quantity] = field(default_factory=dict)
     """Quantities inside arguments that are lists of records (the segments of a profile), by field."""
 
@@ -148,6 +150,7 @@ def command(
     late_max_s: float = 0.0,
     example: Mapping[str, Any] | None = None,
     after: Sequence[str] = (),
+    recall: str | None = None,
 ) -> Callable[[F], F]:
     """Declare a public action of a driver: an ``async`` method whose arguments are keywords.
 
@@ -162,6 +165,7 @@ def command(
         late_max_s: How late a reply or an effect may still arrive after the timeout.
         example: Arguments of a harmless call; `labpilot driver check` gives the command with these.
         after: Commands that make the device ready for this one.
+        recall: The READ that tells by a tag what the command with that tag answered.
 
     Raises:
         TypeError: VERIFIABLE without `verify`, `verify` with another effect, or a method that is not ``async``.
@@ -173,7 +177,8 @@ def command(
         if not inspect.iscoroutinefunction(function):
             raise TypeError(f"{function.__qualname__} is a command and must be async")
         checked = _checked(function, effect)
-        setattr(checked, _MARK, _Declared(effect, timeout_s, verify, late_max_s, dict(example or {}), tuple(after)))
+        mark = _Declared(effect, timeout_s, verify, late_max_s, dict(example or {}), tuple(after), recall)
+        setattr(checked, _MARK, mark)
         return cast(F, checked)
 
     return declare
@@ -190,6 +195,7 @@ class _Declared:
     late_max_s: float
     example: Mapping[str, Any]
     after: tuple[str, ...]
+    recall: str | None
 
 
 def _checked(function: Callable[..., Any], effect: Effect) -> Callable[..., Any]:
@@ -258,6 +264,8 @@ def command_specs(driver: type) -> dict[str, CommandSpec]:
             continue
         if mark.verify is not None and not inspect.iscoroutinefunction(getattr(driver, mark.verify, None)):
             raise TypeError(f"{driver.__name__}.{name} is verified by {mark.verify!r}, which is no async method of it")
+        if mark.recall is not None and not inspect.iscoroutinefunction(getattr(driver, mark.recall, None)):
+            raise TypeError(f"{driver.__name__}.{name} is recalled by {mark.recall!r}, which is no async method of it")
         arguments, returns = _quantities(function)
         specs[name] = CommandSpec(
             name=name,
@@ -270,6 +278,7 @@ def command_specs(driver: type) -> dict[str, CommandSpec]:
             returns=returns,
             example=mark.example,
             after=mark.after,
+            recall=mark.recall,
             inner=_inner_quantities(function),
         )
     return specs

@@ -139,6 +139,9 @@ class Campaign(StrictModel):
     analysis: Analysis = Field(description="How measurements become observations")
     planner: PlannerChoice = Field(description="Who chooses what to try next")
     batch: Annotated[Whole, Field(ge=1, le=10_000)] = Field(default=1, description="Trials per ask, controls included")
+    in_flight: Annotated[Whole, Field(ge=1, le=10_000)] | None = Field(
+        default=None, description="Trials under way at once; the batch where left out: then each ask waits for the last"
+    )
     controls: tuple[Control, ...] = Field(default=(), description="Fixed points measured in every batch")
     budget: Budget = Field(description="What the campaign may cost")
     stopping: tuple[AnyRule, ...] = Field(default=(), description="When to stop before the budget is spent")
@@ -159,6 +162,11 @@ class Campaign(StrictModel):
     def n_controls(self) -> int:
         """Controls in each batch."""
         return sum(control.per_batch for control in self.controls)
+
+    @property
+    def at_once(self) -> int:
+        """Trials under way at once: whenever a whole batch fewer are, the planner is asked for the next."""
+        return max(self.in_flight or 0, self.batch)
 
     @property
     def units(self) -> dict[str, str]:

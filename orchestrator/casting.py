@@ -6,7 +6,7 @@ Read from driver classes alone; nothing is opened. Compiling uses the same answe
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ from drivers.registry import DriverNotFound, driver_class
 from orchestrator import units
 from orchestrator.errors import InputError
 from orchestrator.fields import Argument, Declared, Surroundings, did_you_mean, read_argument
-from orchestrator.lab import Lab, Limit, Wafer
+from orchestrator.lab import Lab, Limit
 from orchestrator.recipe import Command, Step, driver_argument
+from orchestrator.recipe_racks import StationStep
+from orchestrator.samples import Racks, Wafer
 from orchestrator.yaml_source import Path_
 
 SUPPLIED = frozenset({"self", "tag"})
@@ -74,6 +76,29 @@ class Casting:
             capability: self._device(capability, step.device if index == 0 else None)
             for index, capability in enumerate(step.capabilities)
         }
+
+    def stations(self, step: StationStep) -> dict[str, tuple[str, ...]]:
+        """Return the stations that can do a step, each with its devices that have what the step needs.
+
+        Raises:
+            CastingError: None can, or there is none of that name.
+        """
+        racks = self.lab.samples
+        if not isinstance(racks, Racks):
+            raise CastingError(f"needs samples in racks, but the lab {self.lab.name!r} has none (samples: kind: racks)")
+        if step.station is not None and step.station not in racks.stations:
+            raise CastingError(f"no station {step.station!r}{did_you_mean(step.station, racks.stations)}", ("station",))
+        named = [step.station] if step.station else list(racks.stations)
+        found = {name: self.with_capability(step.needs, racks.stations[name].devices) for name in named}
+        found = {name: devices for name, devices in found.items() if devices}
+        if not found:
+            where = f"station {step.station!r}" if step.station else f"any station of the lab {self.lab.name!r}"
+            raise CastingError(f"needs a {step.needs}, and no device of {where} is one")
+        return found
+
+    def with_capability(self, capability: str, devices: Iterable[str]) -> tuple[str, ...]:
+        """Return those of some devices that have a capability."""
+        return tuple(name for name in devices if name in self.players and capability in self.players[name].capabilities)
 
     def spec(self, step: Command) -> CommandSpec:
         """Return the declaration of the command that a step sends.

@@ -13,10 +13,13 @@ from drivers.command import Effect
 from orchestrator import recipe
 from orchestrator.campaign import Campaign, around
 from orchestrator.casting import Casting
+from orchestrator.compile_racks import visit_node
 from orchestrator.fields import Argument, Declared
-from orchestrator.lab import Lab, Wafer
+from orchestrator.lab import Lab
 from orchestrator.plan import Act, AdaptiveScan, Expect, Measure, Node, Plan, Reference, Wait, acquire_act, move_act
+from orchestrator.recipe_racks import StationStep
 from orchestrator.records import TrialRecord
+from orchestrator.samples import Wafer
 
 GOOD_SHOT = (0.8, 1.25)
 """Measured over requested pulse energy of a shot that counts; between the jitter of good shots and a dropout."""
@@ -57,6 +60,9 @@ class Compiler:
         nodes: list[Node] = []
         devices: set[str] = set()
         for index, step in enumerate(self.steps):
+            if isinstance(step, StationStep):  # claims its devices for each visit by itself
+                nodes.append(visit_node(step, str(index), self.casting, trial.parameters))
+                continue
             cast = self.casting.devices(step)
             devices |= set(cast.values())
             nodes.extend(_COMPILE[step.kind](self, step, str(index), cast, trial))

@@ -13,10 +13,13 @@ from drivers.manifest import unfit_link
 from orchestrator import ranges, simulated
 from orchestrator.campaign import Campaign
 from orchestrator.casting import CastingError
+from orchestrator.compile_racks import visit_node
 from orchestrator.fields import did_you_mean
-from orchestrator.lab import Limit, Wafer
+from orchestrator.lab import Limit
 from orchestrator.parameters import Categorical
-from orchestrator.recipe import Command, Reference
+from orchestrator.recipe import Command, Reference, Wait
+from orchestrator.recipe_racks import Dose, StationStep
+from orchestrator.samples import Racks, Wafer
 from orchestrator.space import objectives, read_constraint, search_space
 from orchestrator.subject import Subject
 from orchestrator.yaml_source import Problem, Source
@@ -24,7 +27,7 @@ from planner.errors import BadOption
 
 NEEDED_STEPS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "stripe_gradient": (("reference",), ("scan", "adaptive_scan")),
-    "reading": (("perform", "command"),),
+    "reading": (("perform", "command", "weigh", "dose"),),
     "peaks": (("scan", "adaptive_scan", "command"),),
 }
 """What an analysis needs of a recipe, by its name: one step of every group."""
@@ -69,6 +72,9 @@ def _room_for_proposals(subject: Subject) -> Iterator[Problem]:
 def _casts(subject: Subject) -> Iterator[Problem]:
     for index, step in enumerate(subject.campaign.recipe):
         try:
+            if isinstance(step, StationStep):
+                _stations(subject, step)
+                continue
             subject.casting.devices(step)
             if isinstance(step, Command):
                 subject.casting.arguments(step, subject.declared)
@@ -76,6 +82,62 @@ def _casts(subject: Subject) -> Iterator[Problem]:
             path = ("recipe", index, step.kind)
             inner = error.inner or (("device",) if step.device else ())
             yield subject.campaign_source.problem((*path, *inner), str(error))
+
+
+def _stations(subject: Subject, step: StationStep) -> None:
+    """Compile a step as for every mixture that could be asked for.
+
+    Raises:
+        CastingError: The lab cannot do it.
+    """
+    point = {parameter.name: _some_value(parameter) for parameter in subject.campaign.parameters}
+    if not isinstance(step, Dose):
+        visit_node(step, "0", subject.casting, point)
+        return
+    chosen = step.mixture.removeprefix("$")
+    levels = [one.levels for one in subject.campaign.parameters if isinstance(one, Categorical) and one.name == chosen]
+    for level in levels[0] if step.mixture.startswith("$") and levels else [step.mixture]:
+        if level not in step.mixtures:
+            raise CastingError(
+                f"level {level!r} of {chosen!r} is no mixture{did_you_mean(level, step.mixtures)}", ("mixtures",)
+            )
+        visit_node(step, "0", subject.casting, {**point, chosen: level})
+
+
+def _some_value(parameter: Any) -> Any:
+    return parameter.levels[0] if isinstance(parameter, Categorical) else parameter.bounds[0]
+
+
+def _racks(subject: Subject) -> Iterator[Problem]:
+    """Find devices that racks name and the lab has not, samples without racks for steps that need them, and others."""
+    samples, source = subject.lab.samples, subject.lab_source
+    placed = {isinstance(step, StationStep) for step in subject.campaign.recipe if step.kind != "wait"}
+    if placed == {True, False}:
+        at = next(i for i, step in enumerate(subject.campaign.recipe) if not isinstance(step, StationStep | Wait))
+        message = "this step has no station; a recipe for samples in racks is made of dose, weigh, mill, fire, diffract"
+        yield subject.campaign_source.problem(("recipe", at, subject.campaign.recipe[at].kind), message, of_key=True)
+    if not isinstance(samples, Racks):
+        return
+    named = {("robots", name): name for name in samples.robots} | {
+        ("materials", name): name for name in samples.materials
+    }
+    for station, found in samples.stations.items():
+        named |= {("stations", station, "devices", i): name for i, name in enumerate(found.devices)}
+    for path, name in named.items():
+        if name not in subject.lab.devices:
+            yield source.problem(("samples", *path), f"no device {name!r}{did_you_mean(name, subject.lab.devices)}")
+        elif path[0] == "robots" and "SampleTransfer" not in subject.casting.players[name].capabilities:
+            yield source.problem(("samples", *path), f"the device {name!r} carries no samples", of_key=True)
+
+
+def _ports(subject: Subject) -> Iterator[Problem]:
+    """Find devices that are said to be at one address."""
+    owners: dict[str, str] = {}
+    for name, device in subject.lab.devices.items():
+        if device.url in owners and not device.url.startswith("sim:replay"):
+            message = f"{device.url} is where {owners[device.url]!r} is; two devices cannot share an address"
+            yield subject.lab_source.problem(("devices", name, "url"), message)
+        owners.setdefault(device.url, name)
 
 
 def _links(subject: Subject) -> Iterator[Problem]:
@@ -250,7 +312,9 @@ CHECKS: tuple[Check, ...] = (
     _check(_room_for_proposals, "batch", "controls"),
     _check(simulated.worlds, "lab.devices", "lab.simulation", "replay", "parameters", "objectives"),
     _check(simulated.replay_and_world, "lab.devices", "replay"),
-    _check(_casts, "recipe", "lab.samples", *_LAB),
+    _check(_casts, "recipe", "parameters", "lab.samples", *_LAB),
+    _check(_racks, "recipe", "lab.samples", *_LAB),
+    _check(_ports, "lab.devices"),
     _check(_links, *_LAB),
     _check(_limits, "limits", "lab.limits", *_LAB),
     _check(_sites, "recipe", "budget", "lab.samples"),

@@ -1,6 +1,7 @@
 """The campaign directory: where one execution of a campaign keeps its journal, files, worlds and report.
 
-DIR/journal.sqlite            journal and tables
+DIR/campaign.json             what was asked for, and in which database the journal lives
+DIR/journal.sqlite            journal and tables, unless they live in PostgreSQL (docs/record.md)
 DIR/measurements/000012/...   one file per measurement
 DIR/world/NAME.sqlite         a simulated world's own memory (absent on real hardware)
 DIR/controller.lock           held by the one process that controls the campaign
@@ -17,14 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, inspect, text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from orchestrator.controllers import LOCK_NAME, controller_is_alive
 from orchestrator.errors import InputError, InUse, NewerVersion, StorageError
 from orchestrator.lab import FORMAT, newer_format
 from orchestrator.measurements import make_folder, write_durably
-from orchestrator.store import open_engine
+from orchestrator.record.migrating import migrate_to_head, refuse_newer
+from orchestrator.record.stores import PostgresStore, sqlite_engine
+
+__all__ = ["CampaignDirectory", "damage_told", "refuse_newer"]
 
 LOCK_PATIENCE_S = 1.0
 """Longer than anybody who only looks whether the lock is held can hold it."""
@@ -39,17 +43,20 @@ class CampaignDirectory:
         self.journal = path / "journal.sqlite"
         self.measurements = path / "measurements"
         self.worlds = path / "world"
+        self._store: PostgresStore | None = None
+        self._knows_store = False
 
     @classmethod
-    def create(cls, path: Path, request: Mapping[str, Any]) -> CampaignDirectory:
+    def create(cls, path: Path, request: Mapping[str, Any], *, store: PostgresStore | None = None) -> CampaignDirectory:
         """Make a new directory, or take an empty one, and write down what was asked for.
 
         request: JSON values from which a resume can begin, should the process die before its first commit.
+        store: where journal and tables shall live; by default in the directory.
 
         Raises:
             InputError: It already holds a campaign, or is not empty.
             InUse: Another process controls it.
-            StorageError: It cannot be made or written.
+            StorageError: It cannot be made or written, or the store cannot be reached.
         """
         if path.exists() and not path.is_dir():
             raise InputError(f"{path} is a file; name a new directory with --out")
@@ -61,7 +68,10 @@ class CampaignDirectory:
             make_folder(path)
             with directory.controlled():
                 directory._refuse_taken()  # whoever held the lock until now may have taken it
-                write_durably(directory.request, json.dumps(request, indent=1, sort_keys=True).encode())
+                if store is not None:
+                    store.make(os.environ)  # first: a name in campaign.json stands for a schema that exists
+                asked = {**request, **({"store": store.data()} if store else {})}
+                write_durably(directory.request, json.dumps(asked, indent=1, sort_keys=True).encode())
         except OSError as error:
             raise StorageError(f"cannot write the campaign directory {path}: {error.strerror}") from error
         return directory
@@ -111,15 +121,46 @@ class CampaignDirectory:
                 )
 
     def requested(self) -> Mapping[str, Any]:
-        """Return what `create` wrote down.
+        """Return what `create` was asked for.
 
         Raises:
             StorageError: It cannot be read.
         """
+        return {name: value for name, value in self._written().items() if name != "store"}
+
+    def _written(self) -> Mapping[str, Any]:
         try:
-            return json.loads(self.request.read_bytes())
+            written = json.loads(self.request.read_bytes())
         except (OSError, ValueError) as error:
             raise StorageError(f"{self.request} cannot be read: {error}") from error
+        if not isinstance(written, dict):
+            raise StorageError(f"{self.request} cannot be read: it holds no JSON object")
+        return written
+
+    @property
+    def store(self) -> PostgresStore | None:
+        """Where the journal lives; None is `journal.sqlite`.
+
+        Raises:
+            InputError: `campaign.json` names what is no store.
+            StorageError: `campaign.json` cannot be read.
+        """
+        if not self._knows_store:
+            if not self.request.exists() or self.journal.exists():
+                return None  # the journal alone may be enough for whoever only reads
+            found = self._written().get("store")
+            self._store = PostgresStore.from_data(found) if isinstance(found, dict) else None
+            self._knows_store = True
+        return self._store
+
+    @property
+    def record(self) -> Path | str:
+        """Where the journal lives, for people to read."""
+        return str(self.store) if self.store else self.journal
+
+    def has_record(self) -> bool:
+        """Say whether there is a database to be read; one in PostgreSQL is made together with the directory."""
+        return self.store is not None or self.journal.exists()
 
     @contextmanager
     def controlled(self) -> Iterator[None]:
@@ -144,43 +185,80 @@ class CampaignDirectory:
     def database(self, *, fsync: bool = True, migrate: bool) -> Engine:
         """Open the database; with migrate, bring its tables to this version first.
 
+        fsync: for SQLite; PostgreSQL always commits to the disk.
+
         Raises:
             NewerVersion: It was written by a later labpilot.
-            StorageError: It is damaged or cannot be written.
+            StorageError: It is damaged, cannot be reached or cannot be written.
         """
         if not os.access(self.path, os.W_OK if migrate else os.R_OK):
             raise StorageError(f"{self.path} may not be {'written' if migrate else 'read'}; check its permissions")
-        engine = open_engine(f"sqlite:///{self.journal}", fsync=fsync)
-        with damage_told(self.journal):
+        engine = self._engine(fsync)
+        with _disposed_on_failure(engine), damage_told(self.record):
+            if self.store is not None:
+                self.store.require(engine)
             revision = refuse_newer(engine, self.path)
-            if migrate and revision != _head():
-                _upgrade(engine)
+            if migrate:
+                migrate_to_head(engine, revision)
         return engine
+
+    def _engine(self, fsync: bool) -> Engine:
+        if self.store is None:
+            return sqlite_engine(str(self.journal), fsync=fsync)
+        return self.store.engine(os.environ)
+
+    def reading_engine(self) -> Engine:
+        """Return an engine on a PostgreSQL store that changes nothing, whose transactions each see one moment.
+
+        Raises:
+            StorageError: The store cannot be reached.
+        """
+        if self.store is None:
+            raise ValueError("the journal lives in a file")
+        engine = self.store.engine(os.environ, is_read_only=True)
+        with _disposed_on_failure(engine):
+            self.store.require(engine)
+        return engine.execution_options(isolation_level="REPEATABLE READ")
 
 
 @contextmanager
-def damage_told(journal: Path) -> Iterator[None]:
+def _disposed_on_failure(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        engine.dispose()
+        raise
+
+
+@contextmanager
+def damage_told(record: Path | str) -> Iterator[None]:
     """Say of a database that cannot be used what a person can do about it.
+
+    record: the file of SQLite, or the name of a schema in PostgreSQL.
 
     Raises:
         StorageError: It is damaged, or cannot be read or written.
     """
     try:
         yield
-    except DatabaseError as error:
-        raise StorageError(f"{journal} cannot be used ({error.orig}): {_remedy(journal, error)}") from error
+    except DBAPIError as error:
+        raise StorageError(f"{record} cannot be used ({error.orig}): {_remedy(record, error)}") from error
     except json.JSONDecodeError as error:
-        raise StorageError(f"{journal} cannot be used (a row is no JSON): {_recovery(journal)}") from error
+        raise StorageError(f"{record} cannot be used (a row is no JSON): {_recovery(record)}") from error
 
 
-def _remedy(journal: Path, error: DatabaseError) -> str:
+def _remedy(record: Path | str, error: DBAPIError) -> str:
+    if isinstance(record, str):
+        return "check that the server is up and lets this user in, then try again"
     # a full disk or a missing permission is operational; a file that is no database, or has holes, is not
     is_outside = isinstance(error.orig, sqlite3.OperationalError)
-    return "check the free space and the permissions" if is_outside else _recovery(journal)
+    return "check the free space and the permissions" if is_outside else _recovery(record)
 
 
-def _recovery(journal: Path) -> str:
-    return f"restore the file from a copy, or save what is left with `sqlite3 {journal} .recover`"
+def _recovery(record: Path | str) -> str:
+    if isinstance(record, str):
+        return "restore the schema from a copy (pg_restore)"
+    return f"restore the file from a copy, or save what is left with `sqlite3 {record} .recover`"
 
 
 def _in_use(path: Path) -> InUse:
@@ -188,75 +266,3 @@ def _in_use(path: Path) -> InUse:
         f"{path} is controlled by another process: wait for it or stop it (`labpilot status {path}` says what it "
         "does), or start a new campaign with another --out"
     )
-
-
-def refuse_newer(engine: Engine, path: Path) -> str | None:
-    """Return the revision of the tables; None where there are none.
-
-    Raises:
-        NewerVersion: They were written by a later labpilot.
-    """
-    revision = _revision(engine)
-    if revision is not None and revision not in _known_revisions():
-        raise NewerVersion(
-            f"{path} was written by a newer labpilot (its tables are at revision {revision}); "
-            "use that version, or update this one"
-        )
-    return revision
-
-
-def _revision(engine: Engine) -> str | None:
-    with engine.connect() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-
-
-def _scripts():  # noqa: ANN202 - Alembic's own type, imported late because it is slow to load
-    from alembic.config import Config
-    from alembic.script import ScriptDirectory
-
-    return ScriptDirectory.from_config(_config(Config()))
-
-
-def _config(config):  # noqa: ANN001, ANN202
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return config
-
-
-def _known_revisions() -> set[str]:
-    return {script.revision for script in _scripts().walk_revisions()}
-
-
-def _head() -> str | None:
-    return _scripts().get_current_head()
-
-
-def _upgrade(engine: Engine) -> None:
-    from alembic import command
-    from alembic.config import Config
-
-    config = _config(Config())
-    with engine.connect() as connection, _one_transaction(connection):
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-
-
-@contextmanager
-def _one_transaction(connection: Connection) -> Iterator[None]:
-    """Make a migration all or nothing: sqlite3 would commit after each CREATE TABLE, and a kill leave half of them."""
-    if connection.dialect.name != "sqlite":
-        yield
-        connection.commit()
-        return
-    raw: Any = connection.connection.driver_connection
-    before = raw.isolation_level
-    raw.isolation_level = None
-    raw.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.commit()
-    finally:
-        if raw.in_transaction:
-            raw.execute("ROLLBACK")
-        raw.isolation_level = before  # the pool hands this connection out again

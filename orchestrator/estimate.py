@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from orchestrator import recipe
 from orchestrator.campaign import Campaign
 from orchestrator.casting import Casting
-from orchestrator.lab import Lab, Wafer
+from orchestrator.compile_racks import visit_node
+from orchestrator.lab import Lab
+from orchestrator.parameters import Categorical
+from orchestrator.recipe_racks import StationStep
+from orchestrator.samples import Wafer
 from orchestrator.simulated import world_options
 from orchestrator.space import search_space
 from orchestrator.worlds import pool_of
@@ -98,8 +102,20 @@ def _campaign_s(campaign: Campaign, lab: Lab, used: set[str], trial_s: float | N
 
 
 def _step(step: recipe.Step, campaign: Campaign, lab: Lab, casting: Casting) -> StepSummary:
+    if isinstance(step, StationStep):
+        return _station_step(step, campaign, casting)
     devices = tuple(sorted(set(casting.devices(step).values())))
     return StepSummary(kind=step.kind, devices=devices, duration_s=_DURATIONS[step.kind](step, campaign, lab))
+
+
+def _station_step(step: StationStep, campaign: Campaign, casting: Casting) -> StepSummary:
+    """Summarise a step in the middle of the search space; a visit claims its devices by itself."""
+    point = {
+        item.name: item.levels[0] if isinstance(item, Categorical) else item.bounds[1] for item in campaign.parameters
+    }
+    node = visit_node(step, "0", casting, point)
+    devices = {name for found in casting.stations(step).values() for name in found}
+    return StepSummary(kind=step.kind, devices=tuple(sorted(devices)), duration_s=getattr(node, "work_s", None))
 
 
 def _anneal_s(step: recipe.Step, campaign: Campaign, lab: Lab) -> float | None:

@@ -8,33 +8,46 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ParamSpec
+
+from sqlalchemy import Engine
 
 from drivers.clock import Clock, RealClock, VirtualClock, VirtualLoop, run_virtual
 from drivers.links.opening import open_link
 from drivers.links.tap import Tap
 from drivers.manifest import warn_unverified
 from orchestrator.analysis import Analysis
+from orchestrator.attention import Nobody, StandIn
 from orchestrator.check import Ready
-from orchestrator.claims import ClaimBoard
 from orchestrator.compile import Compiler
+from orchestrator.compile_racks import furnaces_of
 from orchestrator.directory import CampaignDirectory, damage_told
 from orchestrator.errors import InputError, LabRefused, StorageError
 from orchestrator.evidence import Evidence
 from orchestrator.history import Standing, read_standing
 from orchestrator.interrupts import interrupts
 from orchestrator.journal import Journal
+from orchestrator.journeys import Journeys, board_names
 from orchestrator.knowledge import Knowledge, knowledge_of
 from orchestrator.lab import Lab
 from orchestrator.laboratory import Laboratory, station
 from orchestrator.loop import CampaignLoop, Ending, Progress
 from orchestrator.outcomes import StopSwitch
+from orchestrator.record.lease import acquire
+from orchestrator.record.ports import ports_held, runtime_folder
+from orchestrator.record.space import Reserve
+from orchestrator.record.stores import PostgresStore
 from orchestrator.references import References
 from orchestrator.runner import Runner
+from orchestrator.samples import Racks
+from orchestrator.scheduling.board import Board
+from orchestrator.scheduling.dispatcher import Dispatcher
 from orchestrator.trials import TrialExecutor
 from orchestrator.versions import versions
 from orchestrator.worlds import ServedWorlds, VirtualWorlds, Worlds, described, pool_of
@@ -53,6 +66,8 @@ class Settings:
     fsync: bool = True
     """Whether commits and measurement files reach the disk at once, so that a power cut loses nothing. Simulated
     worlds never do that, so a simulation gains little by it."""
+    store: PostgresStore | None = None
+    """Where the journal of a new campaign lives; by default in its directory."""
     on_progress: OnProgress | None = None
     on_step: Callable[[int, Any], None] | None = None
 
@@ -71,9 +86,14 @@ def start(task: Ready, out: Path, settings: Settings) -> Ending:
         "campaign": task.campaign.data(),
         "lab": task.lab.data(),
     }
-    directory = CampaignDirectory.create(out, request)
-    with directory.controlled():
+    directory = CampaignDirectory.create(out, request, store=settings.store)
+    with directory.controlled(), _ports(task, directory):
         return _execute(task, directory, settings)
+
+
+def _ports(task: Ready, directory: CampaignDirectory) -> AbstractContextManager[None]:
+    urls = [device.url for device in task.lab.devices.values()]
+    return ports_held(urls, campaign=directory.path, folder=runtime_folder(os.environ))
 
 
 def refuse_unarmed(lab: Lab, *, is_armed: bool) -> None:
@@ -106,28 +126,40 @@ def resume(path: Path, *, is_armed: bool = False, on_progress: OnProgress | None
         refuse_unarmed(task.lab, is_armed=is_armed)
         is_virtual = request["mode"] == "virtual"
         settings = Settings(is_virtual=is_virtual, fsync=not is_virtual, on_progress=on_progress)
-        return _execute(task, directory, settings)
+        with _ports(task, directory):
+            return _execute(task, directory, settings)
 
 
 def _execute(task: Ready, directory: CampaignDirectory, settings: Settings) -> Ending:
     engine = directory.database(fsync=settings.fsync, migrate=True)
     try:
-        with damage_told(directory.journal), engine.connect() as connection:
-            standing = read_standing(connection)
-        _refuse_finished(standing, directory)
-        _refuse_changed(standing, directory)
-        if settings.is_virtual:
-            loop = VirtualLoop(standing.last_s)
-            clock = VirtualClock(loop)
-            work = _Execution(task, directory, settings, standing, clock, charge=_charge_virtual(task, clock))
-            return run_virtual(work.run(Journal(engine, clock, epoch=standing.epoch + 1)), loop=loop)
-        clock = RealClock(_created(standing), at_least_s=standing.last_s)
-        work = _Execution(task, directory, settings, standing, clock, charge=lambda wall_s: wall_s)
-        return asyncio.run(work.run(Journal(engine, clock, epoch=standing.epoch + 1)))
+        lease = acquire(engine)  # before the journal is read: nothing of an earlier controller can be added after that
+        with lease.kept():
+            with damage_told(directory.record), engine.connect() as connection:
+                standing = replace(read_standing(connection), epoch=lease.epoch)
+            _refuse_finished(standing, directory)
+            _refuse_changed(standing, directory)
+            return _run(task, directory, settings, standing, engine)
     except asyncio.CancelledError:  # the operator asked twice
         raise KeyboardInterrupt from None
     finally:
         engine.dispose()
+
+
+def _run(task: Ready, directory: CampaignDirectory, settings: Settings, standing: Standing, engine: Engine) -> Ending:
+    if settings.is_virtual:
+        loop = VirtualLoop(standing.last_s)
+        clock = VirtualClock(loop)
+        work = _Execution(task, directory, settings, standing, clock, charge=_charge_virtual(task, clock))
+        return run_virtual(work.run(Journal(engine, clock, epoch=standing.epoch)), loop=loop)
+    clock = RealClock(_created(standing), at_least_s=standing.last_s)
+    reserve = Reserve(directory.path)
+    reserve.hold()
+    work = _Execution(task, directory, settings, standing, clock, charge=lambda wall_s: wall_s)
+    try:
+        return asyncio.run(work.run(Journal(engine, clock, epoch=standing.epoch, reserve=reserve)))
+    finally:
+        reserve.release()
 
 
 def _refuse_finished(standing: Standing, directory: CampaignDirectory) -> None:
@@ -210,7 +242,10 @@ class _Execution:
         """Run the loop; where that ends otherwise than it should, make the instruments safe."""
         try:
             self._begin(journal, laboratory, created)
-            ending = await self._loop(journal, laboratory).run()
+            loop = self._loop(journal, laboratory)
+            if loop.executor.journeys is not None:
+                await loop.executor.journeys.begin(self.standing.epoch + 1, loop.history.trials)
+            ending = await loop.run()
         except (Exception, asyncio.CancelledError) as error:
             await _make_safe(journal, laboratory, f"{type(error).__name__}: {error}")
             raise
@@ -276,7 +311,7 @@ class _Execution:
             }
             for name, found in laboratory.identities.items()
         }
-        journal.append("controller_started", {"epoch": self.standing.epoch + 1, "devices": devices}, durable=True)
+        journal.append("controller_started", {"epoch": self.standing.epoch, "devices": devices}, durable=True)
 
     def _loop(self, journal: Journal, laboratory: Laboratory) -> CampaignLoop:
         campaign = self.task.campaign
@@ -292,9 +327,11 @@ class _Execution:
             on_step=_harmless(self.settings.on_step),
         )
         references = self._references(evidence, journal)
+        dispatcher, journeys = self._scheduling(journal, laboratory, runner)
         executor = TrialExecutor(
             compiler=Compiler.of(campaign, self.task.casting),
-            claims=ClaimBoard({name: item.capacity for name, item in laboratory.stations.items()}),
+            dispatcher=dispatcher,
+            journeys=journeys,
             runner=runner,
             references=references,
             journal=journal,
@@ -313,6 +350,26 @@ class _Execution:
             history=self.standing.history,
             on_progress=_harmless(self.settings.on_progress),
         )
+
+    def _scheduling(
+        self, journal: Journal, laboratory: Laboratory, runner: Runner
+    ) -> tuple[Dispatcher, Journeys | None]:
+        devices = {name: item.capacity for name, item in laboratory.stations.items()}
+        samples = self.task.lab.samples
+        if not isinstance(samples, Racks):
+            return Dispatcher(Board(devices), self.clock), None
+        dispatcher = Dispatcher(Board(board_names(samples.layout, devices)), self.clock)
+        journeys = Journeys(
+            layout=samples.layout,
+            runner=runner,
+            dispatcher=dispatcher,
+            journal=journal,
+            clock=self.clock,
+            where=self.standing.whereabouts,
+            furnaces=furnaces_of(self.task.casting),
+            attendant=StandIn(clock=self.clock) if self.settings.is_virtual else Nobody(),
+        )
+        return dispatcher, journeys
 
     def _references(self, evidence: Evidence, journal: Journal) -> References:
         references = References(self.clock)

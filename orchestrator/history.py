@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from orchestrator.events import Event
+from orchestrator.journey import KINDS, Whereabouts
 from orchestrator.outcomes import PastStep
 from orchestrator.records import (
+    Telling,
     TrialRecord,
     read_campaign,
     read_latest,
@@ -29,8 +32,8 @@ class History:
 
     trials: list[TrialRecord] = field(default_factory=list)
     findings: dict[int, list[Mapping[str, Any]]] = field(default_factory=dict)
-    told: list[list[int]] = field(default_factory=list)
-    """Trial numbers of each telling, in order."""
+    told: list[Telling] = field(default_factory=list)
+    """In order."""
     diagnostics: dict[str, Any] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     """Why the last trials that ended were lost, as long as each of them was lost to a fault of the lab."""
@@ -58,17 +61,21 @@ class Standing:
     """The newest measurement of each role."""
     chosen: Mapping[str, Sequence[Mapping[str, Any]]]
     """The references that open trials found young enough, by trial and path."""
+    whereabouts: Whereabouts
+    """Where samples are, and which furnaces run."""
 
 
 def read_standing(connection: Connection) -> Standing:
     """Read where a campaign stands."""
     trials = read_trials(connection)
     open_trials = [trial.number for trial in trials if trial.is_open]
+    whereabouts = Whereabouts.of(_events(connection, KINDS))
+    batches = [batch.name for batch in whereabouts.open_batches()]
     latest = [read_latest(connection, role) for role in REFERENCE_ROLES]
     history = History(
         trials=trials,
         findings=read_observations(connection),
-        told=[event["trials"] for event in _bodies(connection, "told")],
+        told=[_telling(body, trials) for body in _bodies(connection, "told")],
         diagnostics=_last_diagnostics(connection),
         faults=_faults_in_a_row(connection),
     )
@@ -77,11 +84,17 @@ def read_standing(connection: Connection) -> Standing:
         epoch=connection.execute(select(func.max(_JOURNAL.c.epoch))).scalar() or 0,
         last_s=connection.execute(select(func.max(_JOURNAL.c.mono_s))).scalar() or 0.0,
         history=history,
-        past=read_past_steps(connection, open_trials),
+        past=read_past_steps(connection, open_trials, batches=batches),
         waits={body["command_id"]: body["until_s"] for body in _bodies(connection, "wait")},
         references=[row for row in latest if row is not None],
         chosen=_chosen_references(connection, open_trials),
+        whereabouts=whereabouts,
     )
+
+
+def _telling(body: Mapping[str, Any], trials: Sequence[TrialRecord]) -> Telling:
+    # before trials were told of while others ran, each telling closed the ask that its trials came from
+    return Telling(body["trials"], body.get("asks", 1 + trials[body["trials"][0] - 1].ask))
 
 
 _JOURNAL: Any = JournalRow.__table__  # type: ignore[attr-defined]
@@ -90,6 +103,14 @@ _JOURNAL: Any = JournalRow.__table__  # type: ignore[attr-defined]
 def _bodies(connection: Connection, kind: str) -> list[dict[str, Any]]:
     query = select(_JOURNAL.c.body).where(_JOURNAL.c.kind == kind).order_by(_JOURNAL.c.seq)
     return [json.loads(body) for body in connection.execute(query).scalars()]
+
+
+def _events(connection: Connection, kinds: Sequence[str]) -> Iterator[Event]:
+    query = select(_JOURNAL).where(_JOURNAL.c.kind.in_(kinds)).order_by(_JOURNAL.c.seq)
+    for row in connection.execute(query):
+        yield Event(
+            seq=row.seq, kind=row.kind, at_s=row.mono_s, utc=row.utc, body=json.loads(row.body), trial=row.trial
+        )
 
 
 def _chosen_references(connection: Connection, trials: Sequence[int]) -> dict[str, list[Mapping[str, Any]]]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from orchestrator.campaign import Campaign
-from orchestrator.records import TrialRecord, observations_of
+from orchestrator.records import Telling, TrialRecord, observations_of
 from orchestrator.space import objectives, search_space
 from planner import Planner, SearchSpace
 from planner.errors import SearchSpaceExhausted
@@ -185,11 +185,14 @@ class Knowledge:
         trials: Sequence[TrialRecord],
         findings: Mapping[int, Sequence[Mapping[str, Any]]],
         *,
-        told: Sequence[Sequence[int]],
+        told: Sequence[Telling],
     ) -> None:
         """Bring the planner to where the journal says that it was.
 
-        told: the trial numbers of each telling, in order; a telling closes the ask of its trials.
+        Args:
+            trials: All of them.
+            findings: By trial.
+            told: The tellings, in order.
         """
         by_number = {trial.number: trial for trial in trials}
         asks: dict[int, list[Proposal]] = {}
@@ -199,8 +202,8 @@ class Knowledge:
         tellings = list(told)
         for index in sorted(asks):
             self._adopt(asks[index])
-            while tellings and by_number[tellings[0][0]].ask == index:
-                self.tell([by_number[number] for number in tellings.pop(0)], findings)
+            while tellings and tellings[0].after_asks <= index + 1:
+                self.tell([by_number[number] for number in tellings.pop(0).trials], findings)
 
 
 def _with_finite_predictions(proposal: Proposal) -> Proposal:

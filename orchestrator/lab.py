@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
-    Discriminator,
     Field,
     PlainSerializer,
     PlainValidator,
-    Tag,
     WithJsonSchema,
     field_validator,
     model_validator,
@@ -24,15 +19,14 @@ from orchestrator import units
 from orchestrator.errors import NewerVersion
 from orchestrator.fields import (
     QUANTITY_SCHEMA,
-    Millimetres,
-    PositiveMillimetres,
     StrictModel,
     Switch,
     Whole,
     mistake,
 )
-from orchestrator.mistakes import TAG, validated
-from orchestrator.yaml_source import Source, kind_of
+from orchestrator.mistakes import validated
+from orchestrator.samples import NoSamples, Samples
+from orchestrator.yaml_source import Source
 
 FORMAT = 1
 """Version of the campaign and lab files that this labpilot writes and reads."""
@@ -124,76 +118,6 @@ def _device_name(name: str) -> str:
     return name
 
 
-class NoSamples(StrictModel):
-    """Samples that the devices keep to themselves."""
-
-    kind: Literal["none"] = Field(default="none", description="none")
-
-
-class Wafer(StrictModel):
-    """A round wafer whose sites lie on a grid, one sample each."""
-
-    kind: Literal["wafer"] = Field(description="wafer")
-    stage: str = Field(min_length=1, description="The device that moves the wafer")
-    diameter_mm: PositiveMillimetres = Field(alias="diameter", description="Usable diameter, '140 mm'")
-    pitch_mm: tuple[PositiveMillimetres, PositiveMillimetres] = Field(
-        alias="pitch", description="Distance of neighbouring sites along x and y, [4 mm, 2 mm]"
-    )
-    references_mm: dict[Literal["mirror", "blank"], tuple[Millimetres, Millimetres]] = Field(
-        default_factory=dict, alias="references", description="Where the stage finds mirror and blank, [x, y]"
-    )
-
-    @model_validator(mode="after")
-    def _holds_a_site(self) -> Wafer:
-        across = self.diameter_mm / min(self.pitch_mm)
-        if across > 2000:
-            raise mistake(f"gives over {across:.0f} sites across a wafer of {self.diameter_mm:g} mm", at="pitch")
-        if not self.sites():
-            raise mistake(f"{self.diameter_mm:g} mm hold no site of {_by(self.pitch_mm)} mm", at="diameter")
-        return self
-
-    def sites(self) -> tuple[tuple[float, float], ...]:
-        """Return the centres of all sites, (x, y) in mm from the wafer's centre, row by row from the lowest y.
-
-        A site is a whole cell of the grid: one that crosses the edge is none.
-        """
-        return _sites(self.diameter_mm, *self.pitch_mm)
-
-
-@cache
-def _sites(diameter_mm: float, dx: float, dy: float) -> tuple[tuple[float, float], ...]:
-    radius = diameter_mm / 2
-    columns, rows = int(radius / dx), int(radius / dy)
-    return tuple(
-        (ix * dx, iy * dy)
-        for iy in range(-rows, rows + 1)
-        for ix in range(-columns, columns + 1)
-        if math.hypot(abs(ix) * dx + dx / 2, abs(iy) * dy + dy / 2) <= radius * (1 + 1e-12)
-    )
-
-
-def _samples_tag(value: Any) -> str:
-    kind = value.get("kind", "none") if isinstance(value, dict) else getattr(value, "kind", "none")
-    return f"{TAG}{kind}"
-
-
-def _known_samples(value: object) -> object:
-    if not isinstance(value, dict | NoSamples | Wafer):
-        raise mistake(f"must be a mapping with 'kind: wafer' or 'kind: none', got {kind_of(value)}")
-    if isinstance(value, dict) and "kind" not in value:
-        raise mistake("missing key: wafer or none", at="kind")
-    if isinstance(value, dict) and value["kind"] not in ("none", "wafer"):
-        raise mistake(f"must be wafer or none, got {kind_of(value['kind'])}", at="kind")
-    return value
-
-
-Samples = Annotated[
-    Annotated[NoSamples, Tag(TAG + "none")] | Annotated[Wafer, Tag(TAG + "wafer")],
-    Discriminator(_samples_tag),
-    BeforeValidator(_known_samples),
-]
-
-
 class Lab(StrictModel):
     """One laboratory."""
 
@@ -241,7 +165,3 @@ class Lab(StrictModel):
     def data(self) -> dict[str, Any]:
         """Return the lab as JSON values that `from_data` reads."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def _by(pitch_mm: tuple[float, float]) -> str:
-    return f"{pitch_mm[0]:g} x {pitch_mm[1]:g}"

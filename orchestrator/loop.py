@@ -14,7 +14,7 @@ from orchestrator.history import History
 from orchestrator.journal import Journal
 from orchestrator.knowledge import Answer, Knowledge
 from orchestrator.outcomes import StopRequested, StopSwitch
-from orchestrator.records import TrialRecord
+from orchestrator.records import Telling, TrialRecord
 from orchestrator.report.words import duration
 from orchestrator.stopping import reason_to_stop
 from orchestrator.trials import TrialExecutor, Verdict
@@ -69,31 +69,60 @@ class CampaignLoop:
         Raises:
             StorageError: The journal or a file could not be written; nothing was acted upon unrecorded.
         """
-        ending = await self._until_ended()
+        try:
+            ending = await self._until_ended()
+            if self.executor.journeys is not None and not self.stop.is_set:
+                await self.executor.journeys.firings.drained()
+        finally:
+            if self.executor.journeys is not None:
+                await self.executor.journeys.close()
         self.journal.append("campaign_ended", asdict(ending), durable=True)
         return ending
 
     async def _until_ended(self) -> Ending:
-        while True:
-            await self._work_off()
-            if self.stop.is_set:
-                return Ending(status="stopped", reason="the operator asked to stop; the current step was finished")
-            self._tell()
-            ending = self._ended() or self._ask()
-            if ending is not None:
-                return ending
+        running: dict[int, asyncio.Task[None]] = {}
+        try:
+            return await self._looped(running)
+        finally:
+            for task in running.values():
+                task.cancel()
+            await asyncio.gather(*running.values(), return_exceptions=True)
 
-    async def _work_off(self) -> None:
-        """Carry the open trials through, side by side; one that ends the campaign lets the others finish their act.
+    async def _looped(self, running: dict[int, asyncio.Task[None]]) -> Ending:
+        """Ask whenever there is room for another batch, and carry trials through side by side meanwhile.
 
         Raises:
             StorageError: Something could not be written, by the first trial that it happened to.
         """
-        async with asyncio.TaskGroup() as group:
-            for trial in [trial for trial in self.history.trials if trial.is_open]:
-                group.create_task(self._one(trial))
-        if self._broken:
-            raise self._broken[0]
+        ending: Ending | None = None
+        while True:
+            self._begin_open(running)
+            if not running and (self._broken or self.stop.is_set):
+                if self._broken:
+                    raise self._broken[0]
+                return Ending(status="stopped", reason="the operator asked to stop; the current step was finished")
+            if not self.stop.is_set and len(running) <= self.campaign.at_once - self.campaign.batch:
+                self._tell()
+                ending = ending or self._ended() or self._ask()
+                if ending is not None and not running:
+                    return ending
+                if ending is None:
+                    continue
+            await self._next_end(running)
+
+    def _begin_open(self, running: dict[int, asyncio.Task[None]]) -> None:
+        """Begin the trials that are open and not under way."""
+        if self.stop.is_set:
+            return
+        for trial in self.history.trials:
+            if trial.is_open and trial.number not in running:
+                running[trial.number] = asyncio.get_running_loop().create_task(self._one(trial))
+
+    async def _next_end(self, running: dict[int, asyncio.Task[None]]) -> None:
+        """Wait until there is something to ask or to end for."""
+        done, _ = await asyncio.wait(running.values(), return_when=asyncio.FIRST_COMPLETED)
+        for number in [number for number, task in running.items() if task in done]:
+            running.pop(number).result()
 
     async def _one(self, trial: TrialRecord) -> None:
         try:
@@ -125,14 +154,14 @@ class CampaignLoop:
 
     def _tell(self) -> None:
         """Tell in the order of the trial numbers, so that the order in which they ended changes nothing."""
-        told = {number for telling in self.history.told for number in telling}
-        waiting = [trial for trial in self.history.trials if trial.number not in told]
+        told = {number for telling in self.history.told for number in telling.trials}
+        waiting = [trial for trial in self.history.trials if trial.number not in told and not trial.is_open]
         if waiting:
             for problem in self.knowledge.tell(waiting, self.history.findings):
                 self.journal.append("incident", {"kind": "fallback", "text": problem})
             numbers = [trial.number for trial in waiting]
-            self.history.told.append(numbers)
-            self.journal.append("told", {"trials": numbers})
+            self.history.told.append(Telling(numbers, self.history.asks))
+            self.journal.append("told", {"trials": numbers, "asks": self.history.asks})
 
     def _ended(self) -> Ending | None:
         trials, budget = self.history.trials, self.campaign.budget

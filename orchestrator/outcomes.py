@@ -19,9 +19,11 @@ class TrialFailed(Exception):
 class TrialLost(Exception):
     """The lab's fault: the planner may propose the point again."""
 
-    def __init__(self, reason: str, *, device: str = "", is_fault: bool = True) -> None:
+    def __init__(self, reason: str, *, device: str = "", is_fault: bool = True, code: str = "") -> None:
         super().__init__(reason)
         self.device = device
+        self.code = code
+        """What the device called it; ``rejected`` where nothing was done."""
         self.is_fault = is_fault
         """Whether it counts towards giving up on the lab."""
 
@@ -83,3 +85,5 @@ class PastStep:
     path: str | None = None
     """The measurement's file, if the act left one."""
     sha256: str | None = None
+    act: Mapping[str, Any] = field(default_factory=dict)
+    """``path``, ``label``, ``device``, ``command`` and ``arguments``."""

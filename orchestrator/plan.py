@@ -16,7 +16,7 @@ from typing import Any, Literal
 class Measure:
     """What to keep of an act's result."""
 
-    kind: Literal["spectrum", "image", "result", "reading"]
+    kind: Literal["spectrum", "image", "result", "reading", "diffractogram"]
     role: str
     """``film``, ``mirror``, ``blank``, ``picture`` or ``result``."""
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -99,7 +99,62 @@ class AdaptiveScan:
         return move, acquire
 
 
-Node = Act | Wait | Reference | AdaptiveScan
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One place where a visit's work can be done."""
+
+    station: str
+    place: str
+    acts: tuple[Act, ...]
+
+    @property
+    def devices(self) -> frozenset[str]:
+        """Return the devices that do it."""
+        return frozenset(act.device for act in self.acts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """Work on a sample at a station, wherever there is room for it."""
+
+    path: str
+    label: str
+    ways: tuple[Way, ...]
+    work_s: float
+    """How long the work takes, about."""
+    within_s: float | None = None
+    """How long after the end of the node before it must begin."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Furnace:
+    """A furnace that could carry out a firing."""
+
+    station: str
+    places: tuple[str, ...]
+    heater: str
+    door: str | None
+    devices: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firing:
+    """A run of a furnace, shared with other samples that agree on its program."""
+
+    path: str
+    label: str
+    key: str
+    """What samples that share a run agree on."""
+    furnaces: tuple[Furnace, ...]
+    segments: tuple[Mapping[str, float], ...]
+    """``target_c``, ``rate_k_per_min``, ``hold_s`` of each."""
+    unload_below_c: float
+    work_s: float
+    longest_wait_s: float | None = None
+    within_s: float | None = None
+
+
+Node = Act | Wait | Reference | AdaptiveScan | Visit | Firing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,11 @@ same code runs live and in `rebuild`, so the two cannot drift apart (a test hold
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import JSON, Connection, Table, delete, select
 
 from orchestrator import states
 from orchestrator.events import Event
@@ -25,9 +25,11 @@ from orchestrator.store import (
     SampleRow,
     StepRow,
     TrialRow,
+    insert_sql,
 )
 
 Row = dict[str, Any]
+Run = Callable[[str, list[tuple[Any, ...]]], object]
 
 
 class Rows:
@@ -83,15 +85,24 @@ class Projector:
         if handler is not None:
             handler(self._rows, event)
 
-    def write(self) -> None:
-        """Write the changed rows; the caller commits."""
+    def write(self, run: Run | None = None) -> None:
+        """Write the changed rows; the caller commits, and then says so with `settle`. Until then it can be repeated.
+
+        run: what carries a statement out for many rows; by default the connection does.
+        """
+        run = run or self._connection.exec_driver_sql
         by_table: dict[str, list[Row]] = {}
         for (name, _), row in self._rows.dirty.items():
             by_table.setdefault(name, []).append(row)
-        for model in PROJECTIONS:
+        models: tuple[Any, ...] = PROJECTIONS
+        for model in models:
             rows = by_table.get(_table(model).name)
             if rows:
-                self._connection.execute(_upsert(model, self._connection.dialect.name), rows)
+                statement, take = _upsert(model, self._connection.dialect.name)
+                run(statement, [take(row) for row in rows])
+
+    def settle(self) -> None:
+        """Take what was written for what the database holds."""
         finished = {place for place, row in self._rows.dirty.items() if _is_closed(place[0], row)}
         self._rows.written(keep=("campaign", "trial", "step"), forget=finished)
 
@@ -105,6 +116,7 @@ def rebuild(connection: Connection, events: Iterable[Event]) -> None:
         projector.apply(event)
         if count % 500 == 0:
             projector.write()
+            projector.settle()
     projector.write()
 
 
@@ -126,18 +138,15 @@ def _defaults(model: Any) -> Row:
     }
 
 
-_UPSERTS: dict[tuple[str, str], Any] = {}
+@functools.cache
+def _upsert(model: Any, dialect: str) -> tuple[str, Callable[[Row], tuple[Any, ...]]]:
+    """Return the statement that sets a whole row, and what takes its values from one."""
+    columns = [(column.name, isinstance(column.type, JSON)) for column in _table(model).columns]
 
+    def take(row: Row) -> tuple[Any, ...]:
+        return tuple(json.dumps(row[name]) if is_json else row[name] for name, is_json in columns)
 
-def _upsert(model: Any, dialect: str) -> Any:
-    table = _table(model)
-    if (table.name, dialect) not in _UPSERTS:
-        build = (postgresql if dialect == "postgresql" else sqlite).insert
-        statement = build(table)
-        key = _key_column(table)
-        changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name != key}
-        _UPSERTS[(table.name, dialect)] = statement.on_conflict_do_update(index_elements=[key], set_=changed)
-    return _UPSERTS[(table.name, dialect)]
+    return insert_sql(model, dialect, or_update=True), take
 
 
 def _is_closed(table: str, row: Row) -> bool:

@@ -10,9 +10,9 @@ from drivers.command import Quantity
 from orchestrator import units
 from orchestrator.casting import CastingError
 from orchestrator.fields import Argument
-from orchestrator.lab import Wafer
 from orchestrator.parameters import Categorical
 from orchestrator.recipe import AdaptiveScan, Command, Scan, Step
+from orchestrator.samples import Wafer
 from orchestrator.subject import SiteLimits, Subject, site_limits
 from orchestrator.yaml_source import Path_, Problem
 

@@ -184,11 +184,13 @@ def open_reading(path: Path) -> Iterator[Reading]:
         StorageError: It cannot be read, or the database file is damaged.
     """
     directory = CampaignDirectory.open(path)
-    if not directory.journal.exists():
+    if not directory.has_record():
         raise _not_begun(path)
-    with damage_told(directory.journal):
-        engine = _read_only_engine(directory.journal)
-        refuse_newer(engine, path)
+    with damage_told(directory.record):
+        is_file = directory.store is None
+        engine = _read_only_engine(directory.journal) if is_file else directory.reading_engine()
+        if refuse_newer(engine, path) is None and not is_file:
+            raise _not_begun(path)
         with engine.connect() as connection:
             yield Reading(path, connection)
 

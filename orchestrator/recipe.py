@@ -39,26 +39,16 @@ from orchestrator.fields import (
     mistake,
 )
 from orchestrator.mistakes import TAG
+from orchestrator.recipe_racks import Diffract, Dose, Fire, Mill, Weigh
+from orchestrator.recipe_step import Step
 from orchestrator.yaml_source import kind_of
 
 SCAN_POLICIES = ("integrated_gradient", "integrated_variance", "uncertainty", "random", "grid", "sobol")
 """How an adaptive scan chooses where to go next; `planner.adaptive_scan` has the same (a test holds them equal)."""
 
-DeviceName = Annotated[str, Field(min_length=1, description="Which device does it; needed where several could")]
 Averages = Annotated[Whole, Field(ge=1, le=10_000, description="Exposures that are averaged into one spectrum")]
 Points = Annotated[Whole, Field(ge=1, le=100_000, description="How many places are measured")]
 Exposure = Annotated[PositiveSeconds, Field(alias="exposure", description="Exposure time of one spectrum, '50 ms'")]
-
-
-class Step(StrictModel):
-    """What every kind of step has."""
-
-    kind: ClassVar[str]
-    capabilities: ClassVar[tuple[str, ...]] = ()
-    """What devices must be able to do. The step's `device` is the one with the first of them."""
-    sends: ClassVar[Mapping[str, Mapping[str, str]]] = {}
-    """Commands to the device of the first capability: driver's argument -> field of this step, for checking limits."""
-    device: DeviceName | None = None
 
 
 class Anneal(Step):
@@ -157,7 +147,22 @@ class Wait(Step):
 
 
 STEPS: Mapping[str, type[Step]] = {
-    step.kind: step for step in (Anneal, Reference, Photograph, Scan, AdaptiveScan, Perform, Command, Wait)
+    step.kind: step
+    for step in (
+        Anneal,
+        Reference,
+        Photograph,
+        Scan,
+        AdaptiveScan,
+        Perform,
+        Command,
+        Wait,
+        Dose,
+        Weigh,
+        Mill,
+        Fire,
+        Diffract,
+    )
 }
 """Kinds of steps by the key that names them."""
 

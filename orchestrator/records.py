@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, or_, select
 
 from orchestrator.runner import PastStep
 from orchestrator.states import FINAL_TRIAL_STATES
@@ -47,6 +47,15 @@ class TrialRecord:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """One telling of finished trials to the planner."""
+
+    trials: Sequence[int]
+    after_asks: int
+    """How many asks there had been before it."""
+
+
 def read_campaign(connection: Connection) -> Mapping[str, Any] | None:
     """Return the campaign's row, or None before it was created."""
     row = connection.execute(select(_table(CampaignRow))).mappings().first()
@@ -79,17 +88,24 @@ def read_observations(connection: Connection, trial: int | None = None) -> dict[
     return found
 
 
-def read_past_steps(connection: Connection, trials: Sequence[int]) -> dict[str, PastStep]:
-    """Return what is known of the acts of some trials, by command id."""
+def read_past_steps(
+    connection: Connection, trials: Sequence[int], *, batches: Sequence[str] = ()
+) -> dict[str, PastStep]:
+    """Return what is known of the acts of some trials and batches, by command id."""
     steps, measurements = _table(StepRow), _table(MeasurementRow)
     query = (
         select(steps, measurements.c.path.label("file"), measurements.c.sha256)
         .join(measurements, measurements.c.id == steps.c.command_id, isouter=True)
-        .where(steps.c.trial.in_(list(trials)))
+        .where(or_(steps.c.trial.in_(list(trials)), *(steps.c.command_id.like(f"{batch}.%") for batch in batches)))
     )
     return {
         row["command_id"]: PastStep(
-            state=row["state"], result=row["result"], error=row["error"], path=row["file"], sha256=row["sha256"]
+            state=row["state"],
+            result=row["result"],
+            error=row["error"],
+            path=row["file"],
+            sha256=row["sha256"],
+            act={name: row[name] for name in ("path", "label", "device", "command", "arguments")},
         )
         for row in connection.execute(query).mappings()
     }

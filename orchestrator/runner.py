@@ -7,6 +7,7 @@ for ever; devices get it as the tag of shots and acquisitions.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,6 +24,8 @@ from orchestrator.outcomes import Done, PastStep, StopRequested, StopSwitch, Tri
 from orchestrator.plan import Act, Wait
 from orchestrator.set_points import SetPoints
 
+log = logging.getLogger(__name__)
+
 __all__ = ["Done", "PastStep", "Runner", "StopRequested", "StopSwitch", "TrialFailed", "TrialLost"]
 
 RETRY_AFTER_S = (1.0, 5.0, 30.0)
@@ -30,6 +33,11 @@ RETRY_AFTER_S = (1.0, 5.0, 30.0)
 
 LONG_S = 60.0
 """A READ that may last longer than this is not waited for when the operator asks to stop: it is made again later."""
+
+
+def owner_of(trial: int) -> str:
+    """Return what command ids of a trial begin with."""
+    return f"{trial:06d}"
 
 
 @dataclass(slots=True)
@@ -47,8 +55,10 @@ class Runner:
     on_step: Callable[[int, Act], None] | None = None
     _set_points: SetPoints = field(default_factory=SetPoints)
 
-    async def act(self, trial: int, act: Act) -> Done:
+    async def act(self, trial: int, act: Act, *, batch: str = "") -> Done:
         """Carry out one act, or take its outcome from before a restart.
+
+        batch: the batch that it is done for; the trial is one of its members.
 
         Raises:
             TrialFailed: The recipe asks for what the limits refuse.
@@ -56,11 +66,12 @@ class Runner:
             StopRequested: The operator asked to stop; nothing was sent.
             StorageError: The journal or the file could not be written.
         """
-        command_id = f"{trial:06d}.{act.path}"
+        owner = batch or owner_of(trial)
+        command_id = f"{owner}.{act.path}"
         past = self.past.pop(command_id, None)
-        context = self._context(trial, act, command_id, was_intended=past is not None)
+        context = self._context(trial, owner, act, was_intended=past is not None)
         if past is not None and past.state == "done":
-            self._set_points.note(trial, act, context.spec, is_doubted=True)
+            self._set_points.note(owner, act, context.spec, is_doubted=True)
             return self._expected(context, self._recalled(past))
         if past is not None and past.state in ("rejected", "failed"):
             raise TrialLost(past.error, device=act.device)
@@ -71,16 +82,16 @@ class Runner:
         if past is not None:
             settled = await self._settle(context, known=True)
             if settled is not None:
-                self._set_points.note(trial, act, context.spec, is_doubted=True)
+                self._set_points.note(owner, act, context.spec, is_doubted=True)
                 return self._expected(context, settled)
-        await self._hold_again(trial, but_for=act.device if context.was_intended else "")
+        await self._hold_again(trial, owner, but_for=act.device if context.was_intended else "")
         done = await self._carry_out(context)
-        self._set_points.note(trial, act, context.spec, is_doubted=False)
+        self._set_points.note(owner, act, context.spec, is_doubted=False)
         return self._expected(context, done)
 
-    def forget(self, trial: int) -> None:
-        """Forget what devices were set to for a trial that has ended."""
-        self._set_points.forget(trial)
+    def forget(self, owner: str) -> None:
+        """Forget what devices were set to for a trial or a batch that has ended."""
+        self._set_points.forget(owner)
 
     async def wait(self, trial: int, node: Wait) -> None:
         """Let time pass; after a restart, only what is left of it.
@@ -88,14 +99,14 @@ class Runner:
         Raises:
             StopRequested: The operator asked to stop. The end of the wait is journalled, so time goes on meanwhile.
         """
-        command_id = f"{trial:06d}.{node.path}"
+        command_id = f"{owner_of(trial)}.{node.path}"
         clock = self.laboratory.clock
         until_s = self.waits.get(command_id)
         if until_s is not None and until_s <= clock.now_s():
             return
         if self.stop.is_set:
             raise StopRequested(command_id)
-        await self._hold_again(trial)
+        await self._hold_again(trial, owner_of(trial))
         if until_s is None:
             until_s = self.waits[command_id] = clock.now_s() + node.duration_s
             body = {"command_id": command_id, "until_s": until_s, "label": node.label}
@@ -104,11 +115,13 @@ class Runner:
 
     def has_begun(self, trial: int, acts: Sequence[Act]) -> bool:
         """Say whether a restart interrupted one of these acts, so that they must be gone through again."""
-        return any(f"{trial:06d}.{act.path}" in self.past for act in acts)
+        return any(f"{owner_of(trial)}.{act.path}" in self.past for act in acts)
 
-    def _context(self, trial: int, act: Act, command_id: str, *, was_intended: bool) -> _Context:
+    def _context(self, trial: int, owner: str, act: Act, *, was_intended: bool) -> _Context:
+        command_id = f"{owner}.{act.path}"
         return _Context(
             trial=trial,
+            owner=owner,
             act=act,
             spec=self.laboratory.stations[act.device].specs[act.command],
             command_id=command_id,
@@ -116,22 +129,23 @@ class Runner:
             was_intended=was_intended,
         )
 
-    async def _hold_again(self, trial: int, *, but_for: str = "") -> None:
+    async def _hold_again(self, trial: int, owner: str, *, but_for: str = "") -> None:
         """Set again what a device has lost since an open trial set it, before anything new relies on it."""
-        for act in self._set_points.take(trial, but_for=but_for):
-            context = self._context(trial, act, f"{trial:06d}.{act.path}", was_intended=True)
+        for act in self._set_points.take(owner, but_for=but_for):
+            context = self._context(trial, owner, act, was_intended=True)
             try:
                 if await self._landed(context):
                     continue
             except DriverError as error:
                 raise _unknown(context, error) from error
             self._incident(context, "recovery", f"{context.command_id} ({act.label}): lost since, so set again")
-            await self.act(trial, replace(act, path=self._path_again(trial, act)))
+            batch = "" if owner == owner_of(trial) else owner
+            await self.act(trial, replace(act, path=self._path_again(owner, act)), batch=batch)
 
-    def _path_again(self, trial: int, act: Act) -> str:
+    def _path_again(self, owner: str, act: Act) -> str:
         """Return a path for doing an act again: a command id that was done stays done."""
         count = 1
-        while (past := self.past.get(f"{trial:06d}.{act.path}.again{count}")) is not None and past.state == "done":
+        while (past := self.past.get(f"{owner}.{act.path}.again{count}")) is not None and past.state == "done":
             count += 1
         return f"{act.path}.again{count}"
 
@@ -145,7 +159,8 @@ class Runner:
                 return self._record(context, await self._send(context))
             except (Rejected, DeviceFault) as error:
                 self._close(context, "step_rejected" if isinstance(error, Rejected) else "step_failed", error)
-                raise TrialLost(str(error), device=context.act.device) from error
+                code = "rejected" if isinstance(error, Rejected) else error.code
+                raise TrialLost(str(error), device=context.act.device, code=code) from error
             except (NotSent, Unreadable, Ambiguous) as error:
                 trouble = error
                 if self._may_have_landed(context, error, acts_sent):
@@ -162,7 +177,7 @@ class Runner:
             except DeviceFault as error:
                 self._close(context, "step_failed", error)
                 raise TrialLost(str(error), device=context.act.device) from error
-            await self._hold_again(context.trial)
+            await self._hold_again(context.trial, context.owner)
         self._close(context, "step_failed", trouble)
         raise TrialLost(f"gave up after {len(RETRY_AFTER_S) + 1} attempts: {trouble}", device=context.act.device)
 
@@ -221,6 +236,8 @@ class Runner:
 
     async def _send(self, context: _Context) -> Any:
         spec, device = context.spec, context.act.device
+        if spec.effect is not Effect.READ:  # this process may have been paused since the intent was written
+            self.journal.confirm(within_s=1.0)
         work = call(
             getattr(self.laboratory.stations[device].driver, spec.name),
             context.arguments,
@@ -249,11 +266,22 @@ class Runner:
             self._incident(context, "recovery", f"{context.command_id} ({context.act.label}): {how}")
         if not has_landed:
             return None
+        if context.spec.recall is not None and context.act.measure is not None:
+            answer = await self._recall_answer(context)
+            return self._record(context, answer, settled_by="read back")
         self._append("step_done", context, {"settled_by": "read back", "result": {}})
         if context.act.measure is not None or context.act.expect is not None:
             text = f"{context.act.label} was carried out, but its answer was lost"
             raise TrialLost(text, device=context.act.device, is_fault=False)
         return Done(result={})
+
+    async def _recall_answer(self, context: _Context) -> Any:
+        try:
+            return await self.read(context.act.device, str(context.spec.recall), tag=context.arguments["tag"])
+        except DriverError as error:
+            lost = _unknown(context, error)
+            self._close(context, "step_failed", lost)
+            raise lost from error
 
     def _leave_to_a_person(self, context: _Context, *, is_fault: bool) -> None:
         device = context.act.device
@@ -271,6 +299,35 @@ class Runner:
             lost = _unknown(context, error)
             self._close(context, "step_failed", lost)
             raise lost from error
+
+    async def read(self, device: str, name: str, **arguments: Any) -> Any:
+        """Read something that no trial is concluded from; it leaves no step.
+
+        Raises:
+            DriverError: The device does not answer, after as many tries as an act gets.
+        """
+        station = self.laboratory.stations[device]
+        timeout_s = station.specs[name].timeout_s + PATIENCE_S
+        method = getattr(station.driver, name)
+        pauses_s = iter(RETRY_AFTER_S)
+        while True:
+            try:
+                return await call(
+                    method, arguments, effect=Effect.READ, deadline_s=timeout_s, device=device, command=name
+                )
+            except DriverError as error:
+                pause_s = next(pauses_s, None)
+                if pause_s is None:
+                    raise
+                await self.laboratory.clock.sleep(pause_s)
+                if isinstance(error, NotConnected):
+                    await self._reopened(device)
+
+    async def _reopened(self, device: str) -> None:
+        try:
+            await self.laboratory.reconnect(device)
+        except DriverError as error:
+            log.warning("reconnecting_failed device=%s error=%s", device, error)
 
     async def _landed(self, context: _Context) -> bool:
         """Ask the device whether a VERIFIABLE command landed.
@@ -301,7 +358,7 @@ class Runner:
                 await self.laboratory.clock.sleep(pause_s)
                 await self._reconnect(context, error)
 
-    def _record(self, context: _Context, answer: Any) -> Done:
+    def _record(self, context: _Context, answer: Any, *, settled_by: str = "") -> Done:
         measurement = None
         try:
             result, arrays = taken_apart(answer)
@@ -312,7 +369,8 @@ class Runner:
             text = f"{context.act.device}.{context.spec.name} answered what cannot be kept: {error}"
             self._close(context, "step_failed", text)
             raise TrialLost(text, device=context.act.device) from error
-        self._append("step_done", context, {"result": result}, durable=context.spec.effect is Effect.OPERATOR)
+        body = {"result": result, "settled_by": settled_by} if settled_by else {"result": result}
+        self._append("step_done", context, body, durable=context.spec.effect is Effect.OPERATOR)
         return Done(result=result, measurement=measurement)
 
     async def _adopt(self, context: _Context) -> Done | None:
@@ -370,6 +428,7 @@ class Runner:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Context:
     trial: int
+    owner: str
     act: Act
     spec: CommandSpec
     command_id: str

@@ -7,7 +7,7 @@ point. The scorer may ask what the planner would have predicted after so many tr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -18,7 +18,7 @@ from orchestrator.check import Ready
 from orchestrator.directory import CampaignDirectory
 from orchestrator.history import read_standing
 from orchestrator.knowledge import Knowledge, knowledge_of
-from orchestrator.records import TrialRecord
+from orchestrator.records import Telling, TrialRecord
 from orchestrator.store import MeasurementRow
 from orchestrator.worlds import SCORERS, load, pool_of
 from planner.errors import NotEnoughData
@@ -45,7 +45,7 @@ class ScoredRun:
     _ready: Ready
     _records: Sequence[TrialRecord]
     _findings: Mapping[int, Sequence[Mapping[str, Any]]]
-    _told: Sequence[Sequence[int]]
+    _told: Sequence[Telling]
     _cache: dict[int, Knowledge] = field(default_factory=dict)
 
     def predict(self, n_trials: int, points: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray] | None:
@@ -56,13 +56,17 @@ class ScoredRun:
         if n_trials not in self._cache:
             knowledge = knowledge_of(self._ready.campaign, pool=pool_of(self._ready.worlds))
             first = list(self._records[:n_trials])
-            told = [[number for number in telling if number <= n_trials] for telling in self._told]
-            knowledge.restore(first, self._findings, told=[telling for telling in told if telling])
+            told = [_up_to(telling, n_trials) for telling in self._told]
+            knowledge.restore(first, self._findings, told=[telling for telling in told if telling.trials])
             self._cache = {n_trials: knowledge}
         try:
             return self._cache[n_trials].predict(points)
         except NotEnoughData:
             return None
+
+
+def _up_to(telling: Telling, n_trials: int) -> Telling:
+    return replace(telling, trials=[number for number in telling.trials if number <= n_trials])
 
 
 def metrics(

@@ -17,41 +17,41 @@ from orchestrator.plan import Act
 
 @dataclass(slots=True)
 class SetPoints:
-    """The last set-point of each device, by trial, and which of them are in doubt."""
+    """The last set-point of each device, by trial or batch, and which of them are in doubt."""
 
-    _acts: dict[int, dict[str, Act]] = field(default_factory=dict)
-    _doubted: set[tuple[int, str]] = field(default_factory=set)
+    _acts: dict[str, dict[str, Act]] = field(default_factory=dict)
+    _doubted: set[tuple[str, str]] = field(default_factory=set)
 
-    def note(self, trial: int, act: Act, spec: CommandSpec, *, is_doubted: bool) -> None:
+    def note(self, owner: str, act: Act, spec: CommandSpec, *, is_doubted: bool) -> None:
         """Take note of an act that was done.
 
         is_doubted: it was done before something that the device may not have survived.
         """
         if spec.effect is Effect.READ:
             return
-        held = self._acts.setdefault(trial, {})
+        held = self._acts.setdefault(owner, {})
         held.pop(act.device, None)
-        self._doubted.discard((trial, act.device))
+        self._doubted.discard((owner, act.device))
         if spec.effect is Effect.VERIFIABLE and act.arguments and not act.is_tagged and "tag" not in act.arguments:
             held[act.device] = act
             if is_doubted:
-                self._doubted.add((trial, act.device))
+                self._doubted.add((owner, act.device))
 
     def doubt(self, device: str) -> None:
         """Doubt what a device was set to: its connection was lost, and it may have restarted."""
-        self._doubted |= {(trial, device) for trial, held in self._acts.items() if device in held}
+        self._doubted |= {(owner, device) for owner, held in self._acts.items() if device in held}
 
-    def take(self, trial: int, *, but_for: str = "") -> Sequence[Act]:
-        """Return a trial's doubted set-points, in the order in which they were set, and doubt them no more.
+    def take(self, owner: str, *, but_for: str = "") -> Sequence[Act]:
+        """Return an owner's doubted set-points, in the order in which they were set, and doubt them no more.
 
         but_for: a device that has been told something else since.
         """
-        held = self._acts.get(trial, {})
-        found = [act for device, act in held.items() if (trial, device) in self._doubted and device != but_for]
-        self._doubted = {(number, device) for number, device in self._doubted if number != trial}
+        held = self._acts.get(owner, {})
+        found = [act for device, act in held.items() if (owner, device) in self._doubted and device != but_for]
+        self._doubted = {(one, device) for one, device in self._doubted if one != owner}
         return found
 
-    def forget(self, trial: int) -> None:
-        """Forget a trial that has ended."""
-        self._acts.pop(trial, None)
-        self._doubted = {(number, device) for number, device in self._doubted if number != trial}
+    def forget(self, owner: str) -> None:
+        """Forget a trial or a batch that has ended."""
+        self._acts.pop(owner, None)
+        self._doubted = {(one, device) for one, device in self._doubted if one != owner}

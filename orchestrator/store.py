@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Column, Engine, Text, event
-from sqlmodel import Field, SQLModel, create_engine
+from sqlalchemy import JSON, Column, Table, Text
+from sqlmodel import Field, SQLModel
 
 
 class JournalRow(SQLModel, table=True):
@@ -19,8 +19,7 @@ class JournalRow(SQLModel, table=True):
 
     seq: int = Field(primary_key=True)
     epoch: int
-    """Which start of the controller wrote it. A later controller fences earlier ones: its first row takes the `seq`
-    that theirs would need, so nothing of theirs can be committed any more."""
+    """Which start of the controller wrote it (see `orchestrator.record.lease`)."""
     utc: str
     mono_s: float
     """The clock's monotonic seconds: comparable within one boot, and over the whole of a virtual campaign."""
@@ -33,6 +32,25 @@ class JournalRow(SQLModel, table=True):
     """JSON, keys sorted."""
     body_hash: str
     """SHA-256 of body, first 16 hexadecimal digits."""
+
+
+class LeaseRow(SQLModel, table=True):
+    """Who controls the campaign: one row, which every transaction of the journal holds. No projection."""
+
+    __tablename__ = "lease"  # pyright: ignore[reportAssignmentType]
+
+    id: int = Field(default=1, primary_key=True)
+    epoch: int
+    host: str
+    machine: str
+    boot_id: str
+    space: str
+    pid: int
+    """0 where nobody holds it."""
+    started: str
+    acquired_utc: str
+    renewed_utc: str
+    renewals: int
 
 
 class CampaignRow(SQLModel, table=True):
@@ -190,20 +208,25 @@ PROJECTIONS: tuple[type[SQLModel], ...] = (
 )
 
 
-def open_engine(url: str, *, fsync: bool = True) -> Engine:
-    """Open the database.
+def insert_sql(model: type[SQLModel], dialect: str, *, or_update: bool = False) -> str:
+    """Return the statement that adds one row, values in the order of its columns.
 
-    url: an SQLAlchemy URL. SQLite runs in WAL mode; with fsync, every commit reaches the disk (synchronous=FULL),
-    without it a power cut may lose the tail but a killed process does not (synchronous=NORMAL).
+    It goes to the driver as it is: for the journal's few statements, compiling costs more than the database does.
+
+    or_update: change the row where its key exists.
     """
-    engine = create_engine(url)
-    if engine.dialect.name == "sqlite":
-        level = "FULL" if fsync else "NORMAL"
+    table: Table = model.__table__  # type: ignore[attr-defined]
+    names = [column.name for column in table.columns]
+    key = next(iter(table.primary_key.columns)).name
+    mark = "?" if dialect == "sqlite" else "%s"
+    statement = (
+        f'INSERT INTO "{table.name}" ({", ".join(map(_quoted, names))}) VALUES ({", ".join(mark for _ in names)})'
+    )
+    if not or_update:
+        return statement
+    changes = ", ".join(f"{_quoted(name)} = excluded.{_quoted(name)}" for name in names if name != key)
+    return f"{statement} ON CONFLICT ({_quoted(key)}) DO UPDATE SET {changes}"
 
-        @event.listens_for(engine, "connect")
-        def _configure(connection: Any, _record: Any) -> None:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute(f"PRAGMA synchronous={level}")
-            connection.execute("PRAGMA busy_timeout=5000")
 
-    return engine
+def _quoted(name: str) -> str:
+    return f'"{name}"'

@@ -13,18 +13,19 @@ from typing import Any
 
 from drivers.clock import Clock
 from orchestrator.analysis import Analysis
-from orchestrator.claims import ClaimBoard
 from orchestrator.compile import Compiler
 from orchestrator.errors import StorageError
 from orchestrator.journal import Journal
+from orchestrator.journeys import Journeys
 from orchestrator.measurements import MeasurementFile
 from orchestrator.outcomes import Done, StopRequested, TrialFailed, TrialLost
 from orchestrator.plain import not_finite, plain
 from orchestrator.plan import Act, AdaptiveScan, Node, Plan, Reference, Wait
 from orchestrator.records import TrialRecord
 from orchestrator.references import References
-from orchestrator.runner import Runner
+from orchestrator.runner import Runner, owner_of
 from orchestrator.scanning import scan_points
+from orchestrator.scheduling.dispatcher import Dispatcher
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +48,15 @@ class TrialExecutor:
     """Carries trials through, several at a time where the lab has room."""
 
     compiler: Compiler
-    claims: ClaimBoard
+    dispatcher: Dispatcher
     runner: Runner
     references: References
     journal: Journal
     clock: Clock
     analysis: Analysis
     seed: int
+    journeys: Journeys | None = None
+    """What carries samples, where they stand in racks."""
 
     async def run(self, trial: TrialRecord) -> Verdict:
         """Carry one trial to its verdict and journal it: the supervisor of trials.
@@ -65,9 +68,13 @@ class TrialExecutor:
         started_s = trial.started_s if trial.started_s is not None else self.clock.now_s()
         try:
             plan = self.compiler.plan(trial)
-            async with self.claims.claim(plan.devices):
+            if self.journeys is not None:
                 started_s = self._start(trial)
-                measurements = await self._carry_out(trial, plan)
+                measurements = await self.journeys.run(trial.number, plan)
+            else:
+                async with self.dispatcher.holding(owner_of(trial.number), plan.devices):
+                    started_s = self._start(trial)
+                    measurements = await self._carry_out(trial, plan)
             self.runner.evidence.settle(trial.number)
             self.journal.append("plan_finished", {}, trial=trial.number)
             return self._judge(trial, measurements, started_s)
@@ -81,7 +88,7 @@ class TrialExecutor:
             log.exception("trial_broke trial=%d", trial.number)
             return self._lost(trial, TrialLost(f"it met a defect: {type(error).__name__}: {error}"), started_s)
         finally:
-            self.runner.forget(trial.number)
+            self.runner.forget(owner_of(trial.number))
 
     def _start(self, trial: TrialRecord) -> float:
         if trial.started_s is None and self.runner.stop.is_set:
@@ -106,10 +113,12 @@ class TrialExecutor:
                 return await self.references.measured(self.runner, trial.number, node)
             case AdaptiveScan():
                 return await scan_points(self.runner, trial, node, taken, seed=self.seed)
-            case _:
+            case Act():
                 done = await self.runner.act(trial.number, node)
                 _refuse_unfinished(node, done)
                 return [done.measurement] if done.measurement is not None else []
+            case _:
+                raise TypeError(f"a {type(node).__name__} needs a laboratory with racks")
 
     def _judge(self, trial: TrialRecord, measurements: Sequence[MeasurementFile], started_s: float) -> Verdict:
         try:

@@ -95,7 +95,14 @@ class PowderDispenserDriver:
             raise self._link.distrust("the answer to M115 is no identity", effect=Effect.READ)
         return Identity(maker=match[1], model=match[3], serial=match[4], firmware=match[2])
 
-    @command(Effect.VERIFIABLE, verify="has_dispensed", timeout_s=2 * DOSE_S, late_max_s=LATE_MAX_S, example=_EXAMPLE)
+    @command(
+        Effect.VERIFIABLE,
+        verify="has_dispensed",
+        recall="dispensed",
+        timeout_s=2 * DOSE_S,
+        late_max_s=LATE_MAX_S,
+        example=_EXAMPLE,
+    )
     async def dispense(self, *, material: str, amount_mg: Amount, tolerance_mg: Tolerance, tag: str) -> Dispensed:
         """Give out a powder and wait until it lies there; a dose of this tag is never given twice.
 

@@ -56,6 +56,8 @@ def _of_command(driver: type, spec: CommandSpec, specs: dict[str, CommandSpec]) 
         yield f"its read-back {spec.verify} is no command"
     elif spec.verify is not None and specs[spec.verify].effect is not Effect.READ:
         yield f"its read-back {spec.verify} is no READ"
+    if spec.recall is not None and (spec.recall not in specs or specs[spec.recall].effect is not Effect.READ):
+        yield f"what it answered is told again by {spec.recall}, which is no READ"
     for name in spec.after:
         if name not in specs:
             yield f"it comes after {name!r}, which is no command"

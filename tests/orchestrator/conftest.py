@@ -379,3 +379,82 @@ def fabricate(tmp_path):
     yield make
     for fabricator in made:
         fabricator.close()
+
+
+BAKERY = """
+labpilot: 1
+name: bakery
+seed: 5
+lab: lab.yaml
+parameters:
+  - {name: flour, kind: categorical, levels: [wheat, rye]}
+  - {name: heat, kind: continuous, unit: degC, low: 100 degC, high: 1000 degC, step: 100 K}
+objectives: [{name: weight, direction: maximize, unit: mg}]
+recipe:
+  - dose: {mixture: $flour, mixtures: {wheat: {flour: 700 mg}, rye: {flour: 300 mg}}}
+  - weigh: {}
+  - mill: {duration: 60 s, frequency: 5 Hz}
+  - fire: {program: {target: $heat, rate: 10 K/min, hold: 2 h}}
+  - mill: {duration: 60 s, frequency: 5 Hz}
+  - diffract: {}
+analysis: {kind: reading, options: {values: {weight: weight}}}
+planner: {policy: random, charge: 2 s}
+batch: 3
+in_flight: 6
+budget: {trials: 12}
+"""
+BAKERY_LAB = """
+labpilot: 1
+name: bakery
+devices:
+  arm-1: {driver: FILE:Arm, url: sim:bakery/arm-1}
+  arm-2: {driver: FILE:Arm, url: sim:bakery/arm-2}
+  doser: {driver: FILE:Doser, url: sim:bakery/doser}
+  scale: {driver: FILE:Scale, url: sim:bakery/scale}
+  mill: {driver: FILE:Mill, url: sim:bakery/mill}
+  oven-1: {driver: FILE:Oven, url: sim:bakery/oven-1}
+  oven-2: {driver: FILE:Oven, url: sim:bakery/oven-2}
+  door-1: {driver: FILE:Door, url: sim:bakery/door-1}
+  door-2: {driver: FILE:Door, url: sim:bakery/door-2}
+  camera: {driver: FILE:Camera, url: sim:bakery/camera}
+samples:
+  kind: racks
+  homes: [home-1..home-4]
+  magazine: stack
+  chute: bin
+  robots:
+    arm-1: [home-1..home-4, stack, scale, mill, bridge, bin]
+    arm-2: [bridge, oven-1-1..oven-1-2, oven-2-1..oven-2-2, desk-1]
+  stations:
+    dosing: {places: [scale], devices: [doser, scale]}
+    mill: {places: [mill], devices: [mill]}
+    oven-1: {places: [oven-1-1..oven-1-2], devices: [oven-1, door-1]}
+    oven-2: {places: [oven-2-1..oven-2-2], devices: [oven-2, door-2]}
+    desk: {places: [desk-1], devices: [camera]}
+  materials: {doser: flour}
+"""
+
+
+@pytest.fixture
+def bakery(tmp_path, monkeypatch):
+    """A campaign in a laboratory with racks and shared ovens; call it with changes of its files' text."""
+    from orchestrator import worlds
+    from orchestrator.check import check_campaign
+
+    file = Path(__file__).with_name("bakery.py")
+    world = SimpleNamespace(name="bakery", load=lambda: class_at(f"{file}:Bakery"))
+    installed = worlds.entry_points
+
+    def with_bakery(group):
+        return [*installed(group=group), *([world] if group == worlds.WORLDS else [])]
+
+    monkeypatch.setattr(worlds, "entry_points", with_bakery)
+
+    def made(*overrides, lab=""):
+        folder = tmp_path / "bakery"
+        folder.mkdir(exist_ok=True)
+        (folder / "campaign.yaml").write_text(BAKERY)
+        (folder / "lab.yaml").write_text(BAKERY_LAB.replace("FILE", str(file)) + lab)
+        return check_campaign(folder / "campaign.yaml", None, list(overrides)).require()
+
+    return made

@@ -143,7 +143,7 @@ CROSS = [
     ),
     (
         "analysis.kind=reading",
-        "analysis.kind: reading needs perform or command among the steps of the recipe",
+        "analysis.kind: reading needs perform or command or weigh or dose among the steps of the recipe",
     ),
     ("planner.policy=sarra", "planner.policy: no policy 'sarra'; did you mean 'sara'?"),
     (

@@ -233,6 +233,28 @@ def check_asked_a_person(path, expected):
     check_files_and_tables(path)
 
 
+def check_each_sample_was_made_once(path, expected):
+    """Hold a laboratory with racks against its own file: nothing unsafe, and of every act on every sample one.
+
+    Which sample goes first may differ after a kill, so times and places may; what is done to a sample may not.
+    """
+    with closing(sqlite3.connect(f"file:{path / 'world/bakery.sqlite'}?mode=ro", uri=True)) as db:
+        items = {key: json.loads(value) for key, value in db.execute("SELECT key, value FROM state")}
+    acts = [item for key, item in items.items() if key.startswith("act/")]
+    assert [act["facts"] for act in acts if act["what"] == "unsafe"] == []
+    tags = Counter(act["facts"]["tag"] for act in acts)
+    assert set(tags.values()) == {1}, "something was done twice"
+    trays = [item for key, item in items.items() if key.startswith("tray/")]
+    assert {tray["place"] for tray in trays} == {"bin"}
+    assert [(len(t["doses"]), t["milled"], len(t["bakes"])) for t in trays] == [(1, 2, 1)] * len(expected.trials)
+    found = story(path)
+    assert [(trial[0], trial[1], trial[2], trial[4]) for trial in found.trials] == [
+        (trial[0], trial[1], trial[2], trial[4]) for trial in expected.trials
+    ]
+    assert {trial[2] for trial in found.trials} == {"measured"}
+    check_files_and_tables(path)
+
+
 # --- the proof ---------------------------------------------------------------------------------------------------
 
 
@@ -285,6 +307,19 @@ def test_a_campaign_killed_at_random_ends_as_one_that_was_not(tmp_path, name, ki
 def test_what_nothing_can_settle_costs_its_trial_and_is_never_done_twice(tmp_path, kitchen):
     settled = kill_at_random(tmp_path, kitchen, 17, check_asked_a_person)
     assert settled.keys() == {"read back", "operator"}
+
+
+@quick
+def test_samples_in_racks_are_made_once_wherever_the_kill_came(tmp_path, bakery):
+    settled = kill_at_random(tmp_path, bakery("budget.trials=6"), 12, check_each_sample_was_made_once)
+    assert settled.keys() <= {"read back", "repeated", "file"}
+
+
+@quick
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_samples_in_racks_are_made_once_with_a_kill_at_every_point(tmp_path, bakery):
+    kill_at_random(tmp_path, bakery("budget.trials=3"), None, check_each_sample_was_made_once)
 
 
 @quick

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import NewerVersion
-from orchestrator.lab import Lab, NoSamples, Wafer
+from orchestrator.lab import Lab
+from orchestrator.samples import NoSamples, Wafer
 from orchestrator.yaml_source import InvalidSource, parse_source, read_source
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -44,11 +45,15 @@ MISTAKES = [
         "lab.yaml:8:15: devices.laser.capacity: must be at least 1, got 0",
     ]),
     ("kind of samples", ("kind: wafer", "kind: waver"), [
-        "lab.yaml:19:9: samples.kind: must be wafer or none, got text 'waver'",
+        "lab.yaml:19:9: samples.kind: must be wafer, racks or none, got text 'waver'",
     ]),
-    ("no kind of samples", ("  kind: wafer\n", ""), ["lab.yaml:19:3: samples.kind: missing key: wafer or none"]),
+    (
+        "no kind of samples",
+        ("  kind: wafer\n", ""),
+        ["lab.yaml:19:3: samples.kind: missing key: wafer, racks or none"],
+    ),
     ("samples are text", ("samples:\n  kind: wafer", "samples: wafer\nother:\n  kind: wafer"), [
-        "lab.yaml:18:10: samples: must be a mapping with 'kind: wafer' or 'kind: none', got text 'wafer'",
+        "lab.yaml:18:10: samples: must be a mapping with 'kind: wafer', 'kind: racks' or 'kind: none', got text 'wafer'",
         "lab.yaml:19:1: other: unknown key; known: labpilot, name, description, devices, samples, limits, simulation, "
         "mixed",
     ]),

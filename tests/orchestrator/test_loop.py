@@ -1,5 +1,6 @@
 import asyncio
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -43,10 +44,11 @@ def work_off(error):
         TrialRecord(number=n, parameters={}, ask=0, is_control=False, proposal_id=None, state="accepted")
         for n in (1, 2, 3)
     ]
-    made: Any = {"campaign": None, "journal": None, "knowledge": None, "charge": None}
+    asks: Any = SimpleNamespace(at_once=1, batch=1)
+    made: Any = {"campaign": asks, "journal": None, "knowledge": None, "charge": None}
     campaign = CampaignLoop(clock=clock, executor=executor, stop=stop, history=History(trials=trials), **made)
     try:
-        run_virtual(campaign._work_off(), loop=loop)
+        run_virtual(campaign._until_ended(), loop=loop)
     finally:
         assert executor.ended == [("act", 10.0, True)]
     return [trial.number for trial in campaign.history.trials if trial.is_open]

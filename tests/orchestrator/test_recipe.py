@@ -27,6 +27,16 @@ EXAMPLES = {
     "perform": {"device": "robot"},
     "command": {"device": "laser", "command": "anneal", "arguments": {"dwell": "$dwell", "n": 3, "fast": True}},
     "wait": {"duration": "30 s"},
+    "dose": {"mixture": "$solvent", "mixtures": {"water": {"NaCl": "0.3 g"}}, "tolerance": "2 mg", "within": "20 min"},
+    "weigh": {"station": "scales"},
+    "mill": {"duration": "10 min", "frequency": "5 Hz"},
+    "fire": {
+        "program": [{"target": "$temperature", "rate": "5 K/min", "hold": "8 h"}],
+        "unload_below": "80 degC",
+        "longest_wait": "1 h",
+        "cooling": "3 K/min",
+    },
+    "diffract": {"start": "10 deg", "stop": "80 deg", "step": "0.02 deg", "count_time": "0.2 s"},
 }
 
 

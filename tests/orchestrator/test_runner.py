@@ -686,7 +686,7 @@ def test_a_stop_finishes_an_act_but_leaves_a_long_reading(bench):
 def test_only_an_outcome_that_nothing_can_settle_is_committed_at_once(bench, act, is_durable, monkeypatch):
     one = bench()
     at_the_end = []
-    monkeypatch.setattr(Journal, "close", lambda journal: at_the_end.append(one.kinds()) or journal._connection.close())
+    monkeypatch.setattr(Journal, "close", lambda journal: at_the_end.append(one.kinds()) or journal.connection.close())
     one.run(act)
     assert ("step_done" in at_the_end[0]) is is_durable
 
@@ -694,7 +694,7 @@ def test_only_an_outcome_that_nothing_can_settle_is_committed_at_once(bench, act
 def test_in_wall_time_every_event_is_committed_at_once(bench, monkeypatch):
     one = bench()
     at_the_end = []
-    monkeypatch.setattr(Journal, "close", lambda journal: at_the_end.append(one.kinds()) or journal._connection.close())
+    monkeypatch.setattr(Journal, "close", lambda journal: at_the_end.append(one.kinds()) or journal.connection.close())
     monkeypatch.setattr(VirtualClock, "is_virtual", False)
     one.run(READ)
     assert at_the_end == [["step_intended", "step_done"]]

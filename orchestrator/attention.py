@@ -1,0 +1,120 @@
+"""Attention: what a person must see to, and what stays closed until then.
+
+A place where a lost sample may lie, a furnace that failed: nobody is given it until somebody has looked. The rest of
+the laboratory goes on meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from drivers.clock import Clock
+from orchestrator.errors import StorageError
+from orchestrator.journal import Journal
+from orchestrator.journey import Doubt, Whereabouts
+from orchestrator.outcomes import StopRequested, StopSwitch
+from orchestrator.scheduling.dispatcher import Dispatcher
+
+log = logging.getLogger(__name__)
+
+
+class Attendant(Protocol):
+    """Whoever sees to things."""
+
+    async def see_to(self, doubt: Doubt) -> str:
+        """Return what was done, once it is."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class StandIn:
+    """Sees to everything after a while: for simulated laboratories, where nobody else would."""
+
+    clock: Clock
+    after_s: float = 1800.0
+
+    async def see_to(self, doubt: Doubt) -> str:
+        """Return what was done, once it is."""
+        await self.clock.sleep(self.after_s)
+        return f"seen to after {self.after_s / 60.0:.0f} min"
+
+
+class Nobody:
+    """Sees to nothing: what is closed stays closed until the campaign is resumed by somebody who has looked."""
+
+    async def see_to(self, doubt: Doubt) -> str:
+        """Wait for ever."""
+        await asyncio.get_running_loop().create_future()
+        return ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Attention:
+    """Closes what is in doubt, asks, and opens it again."""
+
+    where: Whereabouts
+    dispatcher: Dispatcher
+    journal: Journal
+    stop: StopSwitch
+    attendant: Attendant
+    on_seen_to: Callable[[], None] | None = None
+    """Called once something is open again."""
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def raise_(
+        self, kind: str, text: str, *, closed: Sequence[str], trial: int | None, device: str, facts: Mapping[str, Any]
+    ) -> None:
+        """Close something and ask a person to see to it.
+
+        Raises:
+            StorageError: The journal could not be written.
+        """
+        doubt = Doubt(
+            name=f"{kind}-{self.where.n_doubts + 1:04d}",
+            kind=kind,
+            text=text,
+            closed=tuple(closed),
+            facts=dict(facts),
+        )
+        self.where.apply(self.journal.append("doubted", {**asdict(doubt), "closed": list(closed)}, trial=trial))
+        body = {"kind": "intervention", "device": device, "text": text}
+        self.journal.append("incident", body, trial=trial, durable=True)
+        self._take_up(doubt)
+
+    def restore(self) -> None:
+        """Take up what was in doubt before a restart."""
+        for doubt in list(self.where.doubted.values()):
+            self._take_up(doubt)
+
+    def _take_up(self, doubt: Doubt) -> None:
+        for resource in doubt.closed:
+            self.dispatcher.board.close(resource)
+        task = asyncio.get_running_loop().create_task(self._seen_to(doubt))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _seen_to(self, doubt: Doubt) -> None:
+        try:
+            answer = await self.stop.unless_set(self.attendant.see_to(doubt))
+            self.where.apply(self.journal.append("seen_to", {"name": doubt.name, "answer": answer}, durable=True))
+        except StopRequested:
+            return
+        except StorageError as error:  # whoever acts next meets it, and ends the campaign
+            log.error("not_journalled doubt=%s error=%s", doubt.name, error)
+            return
+        for resource in doubt.closed:
+            if not any(resource in other.closed for other in self.where.doubted.values()):
+                self.dispatcher.board.reopen(resource)
+        self.dispatcher.serve()
+        if self.on_seen_to is not None:
+            self.on_seen_to()
+
+    async def close(self) -> None:
+        """Wait for nobody any more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

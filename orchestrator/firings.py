@@ -1,0 +1,407 @@
+"""Firings: runs of furnaces that several samples share.
+
+Samples wait at home until a furnace is free and a batch is formed (`orchestrator.scheduling.batching`). The run then
+has the furnace, its door and all of its places until it is empty again: nobody who waits for a furnace holds anything
+but homes, and a run waits for robots only, which are never held by anybody who waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from drivers.clock import Clock
+from drivers.errors import DriverError
+from orchestrator.attention import Attention
+from orchestrator.errors import StorageError
+from orchestrator.journey import BatchRun, Journey, Whereabouts
+from orchestrator.outcomes import StopRequested, TrialLost
+from orchestrator.plan import Act, Firing, Furnace
+from orchestrator.runner import Runner, owner_of
+from orchestrator.scheduling.batching import LONGEST_WAIT, Batch, Former, Member
+from orchestrator.scheduling.board import Option
+from orchestrator.scheduling.dispatcher import Dispatcher
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 1800.0
+"""How often a program that runs is looked at, at least."""
+COOL_LOOK_S = 300.0
+OVERDUE = 1.5
+"""A program that takes this many times as long as it should is no longer waited for."""
+OVER = ("complete", "reset")
+DOOR_TRIES = 3
+
+
+class Carrier(Protocol):
+    """What carries samples: `orchestrator.journeys.Journeys`."""
+
+    where: Whereabouts
+
+    async def go_home(self, journey: Journey) -> None:
+        """Carry a sample home."""
+        ...
+
+    async def go(self, journey: Journey, destination: str) -> None:
+        """Carry a sample by what it holds."""
+        ...
+
+    def needed(self, journey: Journey, destination: str) -> frozenset[str]:
+        """Return what carrying a sample takes, the destination apart."""
+        ...
+
+    def note(self, kind: str, trial: int | None, body: Mapping[str, Any]) -> None:
+        """Journal what became of samples."""
+        ...
+
+
+class _Again(Exception):
+    """The run was given up before a sample was in it: the sample waits for another one."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """One run of a furnace that is under way."""
+
+    batch: BatchRun
+    furnace: Furnace
+    node: Firing | None
+    """None where a restart left nobody who waits to be fired."""
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    is_over: asyncio.Event = field(default_factory=asyncio.Event)
+    error: Exception | None = None
+
+    def fail(self, error: Exception) -> None:
+        """Let everybody who waits for it know that it goes on no more."""
+        self.error = error
+        self.opened.set()
+        self.is_over.set()
+
+
+@dataclass(slots=True, kw_only=True)
+class Firings:
+    """Forms batches and runs furnaces."""
+
+    carrier: Carrier
+    runner: Runner
+    dispatcher: Dispatcher
+    clock: Clock
+    furnaces: Mapping[str, Furnace]
+    """By station."""
+    attention: Attention
+    _formers: dict[tuple[str, ...], Former] = field(default_factory=dict)
+    _nodes: dict[int, Firing] = field(default_factory=dict)
+    """What each sample waits for, or is going to wait for next."""
+    _assigned: dict[int, asyncio.Future[None]] = field(default_factory=dict)
+    _runs: dict[str, _Run] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _alarm: asyncio.Task[None] | None = None
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def expect(self, trial: int, node: Firing | None) -> None:
+        """Know what a sample is going to be fired for next; None: for nothing more."""
+        if node is None:
+            self._nodes.pop(trial, None)
+        else:
+            self._nodes[trial] = node
+        self.form()
+
+    def restore(self) -> None:
+        """Give runs that a restart interrupted their furnaces back, and go on with those that nobody waits in."""
+        board = self.dispatcher.board
+        for batch in self.carrier.where.open_batches():
+            furnace = self.furnaces[batch.station]
+            board.hold(batch.name, [name for name in sorted(_resources(furnace)) if board.is_free([name])])
+            waiting = [trial for trial in batch.places if self._journey(trial).batch == batch.name]
+            if not waiting:
+                self._start(batch, furnace, None)
+
+    async def fire(self, journey: Journey, node: Firing, left_s: float) -> None:
+        """Wait for a run, have the sample in it, and return when it may be taken out.
+
+        Raises:
+            TrialLost: The run failed with the sample in it.
+            StopRequested, StorageError: As the runner.
+        """
+        if node.path in journey.done:
+            return
+        self._nodes[journey.trial] = node
+        while True:
+            try:
+                run = await self._run_for(journey, node)
+                await self._taken_in(journey, run)
+                await self._run_until(run, run.is_over)
+                break
+            except _Again:
+                continue
+        self.carrier.note("visit_ended", journey.trial, {"path": node.path, "place": journey.at})
+
+    async def _run_for(self, journey: Journey, node: Firing) -> _Run:
+        if journey.batch is not None:
+            return self._resumed(journey.batch, node)
+        await self.carrier.go_home(journey)
+        future = self._assigned[journey.trial] = asyncio.get_running_loop().create_future()
+        member = Member(owner=owner_of(journey.trial), key=node.key, run_s=node.work_s, since_s=self.clock.now_s())
+        former = self._former(node)
+        former.join(member)
+        try:
+            self.form()
+            await self.runner.stop.unless_set(_done(future))
+        finally:
+            former.leave(member.owner)
+            self._assigned.pop(journey.trial, None)
+        return self._runs[journey.batch or ""]
+
+    def _former(self, node: Firing) -> Former:
+        stations = tuple(furnace.station for furnace in node.furnaces)
+        if stations not in self._formers:
+            capacity = min(len(furnace.places) for furnace in node.furnaces)
+            wait = LONGEST_WAIT if node.longest_wait_s is None else node.longest_wait_s / max(node.work_s, 1.0)
+            self._formers[stations] = Former(capacity=capacity, longest_wait=wait)
+        return self._formers[stations]
+
+    async def _taken_in(self, journey: Journey, run: _Run) -> None:
+        owner, place = owner_of(journey.trial), run.batch.places[journey.trial]
+        if journey.at == place:
+            return
+        await self._run_until(run, run.opened)
+        needed = self.carrier.needed(journey, place)
+        if needed - self.dispatcher.board.held(owner):
+            claim = self.dispatcher.claim(owner, [Option(name=place, resources=needed)])
+            await self.runner.stop.unless_set(claim)
+        if run.error is not None:
+            self.dispatcher.release(owner, needed & self.dispatcher.board.held(owner))
+            raise run.error
+        if f"@{place}" not in self.dispatcher.board.held(owner):
+            self.dispatcher.board.pass_on(run.batch.name, owner, [f"@{place}"])
+        await self.carrier.go(journey, place)
+
+    async def _run_until(self, run: _Run, event: asyncio.Event) -> None:
+        """Wait for an event of a run.
+
+        Raises:
+            TrialLost, StopRequested, StorageError: The run ended before its time.
+        """
+        await self.runner.stop.unless_set(event.wait())
+        if run.error is not None:
+            raise run.error
+
+    def notify(self) -> None:
+        """Look again at who is where."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def form(self) -> None:
+        """Begin the runs that should begin now, and look again when the next one should."""
+        next_s = None
+        for stations, former in self._formers.items():
+            while (free := self._free(stations)) is not None:
+                batch = former.form(self.clock.now_s(), coming=self._coming(former))
+                if batch is None:
+                    due_s = former.next_s(coming=self._coming(former))
+                    next_s = due_s if next_s is None else min(next_s, due_s or next_s)
+                    break
+                self._begin(batch, free)
+        self._look_again(next_s)
+
+    def _free(self, stations: tuple[str, ...]) -> Furnace | None:
+        found = (self.furnaces[station] for station in stations)
+        return next((one for one in found if self.dispatcher.board.is_free(_resources(one))), None)
+
+    def _coming(self, former: Former) -> Mapping[str, int]:
+        waiting = {member.owner for member in former.waiting}
+        coming: dict[str, int] = {}
+        for trial, node in self._nodes.items():
+            journey = self.carrier.where.journeys.get(trial)
+            if owner_of(trial) not in waiting and (journey is None or journey.batch is None):
+                coming[node.key] = coming.get(node.key, 0) + 1
+        return coming
+
+    def _look_again(self, at_s: float | None) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if at_s is not None:
+            self._alarm = asyncio.get_running_loop().create_task(self._wake(at_s))
+
+    async def _wake(self, at_s: float) -> None:
+        await self.clock.sleep_until(at_s)
+        self._alarm = None
+        self.form()
+
+    def _begin(self, batch: Batch, furnace: Furnace) -> None:
+        trials = [int(owner) for owner in batch.members]
+        node = self._nodes[trials[0]]
+        name = f"batch-{len(self.carrier.where.batches) + 1:05d}"
+        places = dict(zip(map(str, trials), furnace.places, strict=False))
+        body = {"batch": name, "station": furnace.station, "path": node.path, "places": places, "key": batch.key}
+        self.dispatcher.board.hold(name, _resources(furnace))
+        self.carrier.note("batch_formed", None, body)
+        self._start(self.carrier.where.batches[name], furnace, node)
+        for trial in trials:
+            self._assigned[trial].set_result(None)
+
+    def _resumed(self, name: str, node: Firing) -> _Run:
+        """Return a sample's run; the first who asks for it after a restart sets it going again."""
+        if name not in self._runs:
+            batch = self.carrier.where.batches[name]
+            self._start(batch, self.furnaces[batch.station], node)
+        return self._runs[name]
+
+    def _start(self, batch: BatchRun, furnace: Furnace, node: Firing | None) -> None:
+        run = self._runs[batch.name] = _Run(batch=batch, furnace=furnace, node=node)
+        task = asyncio.get_running_loop().create_task(self._supervised(run))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _supervised(self, run: _Run) -> None:
+        """Carry a run through: the supervisor of runs."""
+        try:
+            await self._carry_out(run)
+        except (StopRequested, StorageError) as error:
+            run.fail(error)
+            return
+        except TrialLost as error:
+            self._give_up(run, error)
+        except Exception as error:  # the supervisor of runs: a defect costs the samples that met it, and no others
+            log.exception("run_broke batch=%s", run.batch.name)
+            self._give_up(run, TrialLost(f"it met a defect: {type(error).__name__}: {error}"))
+        self._end(run)
+
+    def _give_up(self, run: _Run, error: TrialLost) -> None:
+        """Take a furnace that failed out of service; who is not in it yet waits for another."""
+        self.attention.raise_(
+            "furnace",
+            f"{run.furnace.station} is out of service until somebody has seen to it: {error}",
+            closed=[run.furnace.heater],
+            trial=None,
+            device=run.furnace.heater,
+            facts={"station": run.furnace.station},
+        )
+        inside = any(self._journey(trial).at == place for trial, place in run.batch.places.items())
+        run.fail(error if inside or run.batch.stage == "fired" else _Again())
+
+    def _end(self, run: _Run) -> None:
+        self.carrier.note("batch_ended", None, {"batch": run.batch.name})
+        del self._runs[run.batch.name]
+        self.runner.forget(run.batch.name)
+        self.dispatcher.release(run.batch.name)
+        self.form()
+
+    async def _carry_out(self, run: _Run) -> None:
+        if run.node is not None and run.batch.stage == "loading":
+            await self._door(run, 0, "open_door", "open")
+            run.opened.set()
+            await self._until(lambda: all(self._is_in_or_lost(run, trial) for trial in run.batch.places))
+            await self._door(run, 1, "close_door", "closed")
+            self.carrier.note("batch_loaded", None, {"batch": run.batch.name})
+        if run.node is not None and run.batch.stage == "loaded":
+            await self._program(run, run.node)
+            self.carrier.note("batch_fired", None, {"batch": run.batch.name})
+        run.opened.set()
+        if any(self._is_inside(run, trial) for trial in run.batch.places):
+            await self._door(run, 3, "open_door", "open")
+        run.is_over.set()
+        await self._until(lambda: not any(self._is_inside(run, trial) for trial in run.batch.places))
+        await self._door(run, 4, "close_door", "closed")
+
+    def _journey(self, trial: int) -> Journey:
+        return self.carrier.where.journeys[trial]
+
+    def _is_inside(self, run: _Run, trial: int) -> bool:
+        journey = self._journey(trial)
+        return journey.at == run.batch.places[trial] and not journey.has_left
+
+    def _is_in_or_lost(self, run: _Run, trial: int) -> bool:
+        journey = self._journey(trial)
+        return self._is_inside(run, trial) or journey.has_left or journey.at is None
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something is so of the samples."""
+        while not condition():
+            await self.runner.stop.unless_set(self._changed.wait())
+
+    async def _door(self, run: _Run, number: int, command: str, wanted: str) -> None:
+        """Open or close the door, and see that it is so.
+
+        Raises:
+            TrialLost: It is not.
+        """
+        door = run.furnace.door
+        if door is None:
+            return
+        state = ""
+        for attempt in range(DOOR_TRIES):
+            path = f"{number}" if attempt == 0 else f"{number}.again{attempt}"
+            act = Act(
+                path=path, label=f"{command.replace('_', ' ')} of {run.furnace.station}", device=door, command=command
+            )
+            await self._act(run, act)
+            state = await self._read(run, door, "door_state")
+            if state == wanted:
+                return
+        raise TrialLost(f"the door of {run.furnace.station} is {state} and not {wanted}", device=door)
+
+    async def _act(self, run: _Run, act: Act) -> None:
+        await self.runner.act(next(iter(run.batch.places)), act, batch=run.batch.name)
+
+    async def _read(self, run: _Run, device: str, name: str) -> Any:
+        try:
+            return await self.runner.read(device, name)
+        except DriverError as error:
+            raise TrialLost(f"{run.furnace.station} does not answer: {error}", device=device) from error
+
+    async def _program(self, run: _Run, node: Firing) -> None:
+        """Run the program and wait until it is over and the furnace is cold.
+
+        Raises:
+            TrialLost: It was interrupted, or takes far too long.
+        """
+        heater = run.furnace.heater
+        act = Act(
+            path="2",
+            label=node.label,
+            device=heater,
+            command="run_profile",
+            arguments={"segments": [dict(segment) for segment in node.segments]},
+            is_tagged=True,
+        )
+        await self._act(run, act)
+        latest_s = self.clock.now_s() + OVERDUE * node.work_s + LOOK_S
+        while (state := await self._read(run, heater, "program_state")) not in OVER:
+            self._refuse_overdue(run, latest_s, f"its program is still in {state}")
+            left_s = float(await self._read(run, heater, "remaining_s"))
+            await self.runner.stop.unless_set(self.clock.sleep(min(max(left_s, 10.0) + 1.0, LOOK_S)))
+        if state == "reset":
+            raise TrialLost(f"the program of {run.furnace.station} was interrupted", device=heater)
+        while (at_c := float(await self._read(run, heater, "read_temperature"))) > node.unload_below_c:
+            self._refuse_overdue(run, latest_s, f"it is still at {at_c:.0f} degC")
+            await self.runner.stop.unless_set(self.clock.sleep(COOL_LOOK_S))
+
+    def _refuse_overdue(self, run: _Run, latest_s: float, what: str) -> None:
+        if self.clock.now_s() > latest_s:
+            hours = (self.clock.now_s() - latest_s) / 3600.0
+            raise TrialLost(f"{run.furnace.station} is {hours:.1f} h overdue: {what}", device=run.furnace.heater)
+
+    async def close(self) -> None:
+        """End what still waits; the furnaces go on by themselves."""
+        self._look_again(None)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def drained(self) -> None:
+        """Wait until no run is under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+
+async def _done(future: asyncio.Future[None]) -> None:
+    await future
+
+
+def _resources(furnace: Furnace) -> frozenset[str]:
+    return furnace.devices | {f"@{place}" for place in furnace.places}

@@ -1,0 +1,385 @@
+"""Journeys: samples carried from station to station, worked on, and put away.
+
+What a sample needs next is claimed together: the place it goes to, the devices that work there, and the robots and
+places on the way. It keeps its home from admission until it leaves. See `orchestrator.scheduling.board` for why nobody
+waits for ever.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from drivers.clock import Clock
+from orchestrator.attention import Attendant, Attention
+from orchestrator.firings import Firings
+from orchestrator.journal import Journal
+from orchestrator.journey import Journey, Whereabouts
+from orchestrator.measurements import MeasurementFile
+from orchestrator.outcomes import TrialFailed, TrialLost
+from orchestrator.plan import Act, Firing, Furnace, Plan, Visit, Wait, Way
+from orchestrator.records import TrialRecord
+from orchestrator.runner import Runner, owner_of
+from orchestrator.scheduling.board import Option
+from orchestrator.scheduling.dispatcher import Dispatcher
+from orchestrator.scheduling.layout import Layout, Leg, Route
+
+log = logging.getLogger(__name__)
+
+GRIPS = 3
+"""How often a robot tries to grip what it did not get hold of."""
+NOT_GRIPPED = "not_gripped"
+"""What a robot calls a transfer that left the sample where it was."""
+
+
+def at(place: str) -> str:
+    """Return the board's name of a place; devices go by their own."""
+    return f"@{place}"
+
+
+def board_names(layout: Layout, devices: Mapping[str, int]) -> dict[str, int]:
+    """Return how many owners each device and each place that can be full serves at once."""
+    places = [place for place in layout.places if place not in layout.unlimited]
+    return {**devices, **{at(place): 1 for place in places}}
+
+
+@dataclass(slots=True, kw_only=True)
+class Journeys:
+    """Carries out plans whose samples stand in racks."""
+
+    layout: Layout
+    runner: Runner
+    dispatcher: Dispatcher
+    journal: Journal
+    clock: Clock
+    where: Whereabouts
+    furnaces: Mapping[str, Furnace]
+    """Furnaces by station."""
+    attendant: Attendant
+    firings: Firings = field(init=False)
+    attention: Attention = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.attention = Attention(
+            where=self.where,
+            dispatcher=self.dispatcher,
+            journal=self.journal,
+            stop=self.runner.stop,
+            attendant=self.attendant,
+        )
+        self.firings = Firings(
+            carrier=self,
+            runner=self.runner,
+            dispatcher=self.dispatcher,
+            clock=self.clock,
+            furnaces=self.furnaces,
+            attention=self.attention,
+        )
+        self.attention.on_seen_to = self.firings.form
+
+    async def begin(self, epoch: int, trials: Iterable[TrialRecord]) -> None:
+        """Take up what a restart left, and make robots and doors ready.
+
+        Raises:
+            TrialLost: A robot or a door cannot be made ready.
+            StopRequested, StorageError: As the runner.
+        """
+        self.restore(trial.number for trial in trials if trial.is_open)
+        for robot in self.layout.reach:
+            if "power_on" in self.runner.laboratory.stations[robot].specs:
+                await self._make_ready(epoch, robot, "power_on")
+        doors = [furnace.door for furnace in self.furnaces.values() if furnace.door is not None]
+        for door in doors:
+            if await self.runner.read(door, "door_state") not in ("open", "closed"):
+                await self._make_ready(epoch, door, "home")
+
+    async def _make_ready(self, epoch: int, device: str, command: str) -> None:
+        act = Act(path=device, label=f"make {device} ready", device=device, command=command)
+        await self.runner.act(0, act, batch=f"start-{epoch:04d}")
+
+    def restore(self, trials: Iterable[int]) -> None:
+        """Give open trials and runs of furnaces what they held before a restart.
+
+        Raises:
+            ValueError: Two samples are said to stand at one place: the journal contradicts itself.
+        """
+        for trial in trials:
+            journey = self.where.journeys.get(trial)
+            if journey is None or journey.has_left:
+                continue
+            places = {journey.home, journey.at or journey.home}
+            if journey.place is not None and journey.batch is None:
+                places.add(journey.place)
+            begun = self._begun(journey)
+            if begun is not None:
+                places.add(begun.destination)
+                self.dispatcher.board.hold(owner_of(trial), [begun.robot])
+            self.dispatcher.board.hold(owner_of(trial), self._limited(places))
+        self.attention.restore()
+        self.firings.restore()
+
+    async def close(self) -> None:
+        """End what still waits; furnaces go on by themselves."""
+        await self.firings.close()
+        await self.attention.close()
+
+    async def run(self, trial: int, plan: Plan) -> list[MeasurementFile]:
+        """Carry one sample through its plan, put it away, and return what was measured.
+
+        Raises:
+            TrialFailed: The recipe asks for what the limits refuse.
+            TrialLost: The sample, or what was to be done with it, was lost.
+            StopRequested: The operator asked to stop.
+            StorageError: The journal or a file could not be written.
+        """
+        journey = await self._admitted(trial)
+        taken: list[MeasurementFile] = []
+        try:
+            await self._settled(journey)
+            for index, node in enumerate(plan.nodes):
+                left_s = sum(one.work_s for one in plan.nodes[index:] if isinstance(one, Visit | Firing))
+                self.firings.expect(trial, next((one for one in plan.nodes[index:] if isinstance(one, Firing)), None))
+                taken.extend(await self._node(journey, node, left_s))
+        except (TrialFailed, TrialLost):
+            await self._put_away(journey)
+            raise
+        await self._put_away(journey)
+        return taken
+
+    async def _admitted(self, trial: int) -> Journey:
+        """Give a sample its home, where it has none yet."""
+        known = self.where.journeys.get(trial)
+        if known is not None:
+            return known
+        options = [Option(name=home, resources=frozenset({at(home)})) for home in self.layout.homes]
+        granted = await self._claim(owner_of(trial), options)
+        body = {"sample": f"sample-{trial:06d}", "home": granted.name, "at": self.layout.magazine}
+        self.note("sample_admitted", trial, body)
+        return self.where.journeys[trial]
+
+    async def _node(self, journey: Journey, node: Any, left_s: float) -> Sequence[MeasurementFile]:
+        match node:
+            case Wait():
+                await self.runner.wait(journey.trial, node)
+                return []
+            case Firing():
+                await self.firings.fire(journey, node, left_s)
+                return []
+            case Visit():
+                return await self._visit(journey, node, left_s)
+            case _:
+                raise TypeError(f"a {type(node).__name__} has no place in a plan of visits")
+
+    async def _visit(self, journey: Journey, node: Visit, left_s: float) -> Sequence[MeasurementFile]:
+        owner = owner_of(journey.trial)
+        if node.path in journey.done:  # before a restart: its measurements are recalled
+            return await self._acts(journey, _way(node, journey.done[node.path]))
+        if journey.visit != node.path:
+            await self._claimed(journey, node, left_s)
+        way = _way(node, journey.place or "")
+        await self._claim_rest(journey, way)
+        await self.go(journey, way.place, keep=way.devices)
+        taken = await self._acts(journey, way)
+        self.note("visit_ended", journey.trial, {"path": node.path, "place": way.place})
+        self.dispatcher.release(owner, self.dispatcher.board.held(owner) & way.devices)
+        return taken
+
+    async def _claimed(self, journey: Journey, node: Visit, left_s: float) -> None:
+        """Wait for a place where the work can be done; go home meanwhile if others wait for this one."""
+        options = [self._way_option(journey, way) for way in node.ways]
+        due_s = math.inf
+        if node.within_s is not None and journey.done_s is not None:
+            due_s = journey.done_s + node.within_s
+        while True:
+            is_urgent = self.layout.station_of(journey.at or "") in self.furnaces  # which waits to be emptied
+            granted = await self.leave_for(journey, options, is_urgent=is_urgent, due_s=due_s, work_s=left_s)
+            if granted.name != journey.home:
+                break
+            await self.go(journey, journey.home)
+            options = [self._way_option(journey, way) for way in node.ways]
+        self.note("visit_began", journey.trial, {"path": node.path, "place": granted.name})
+        if self.clock.now_s() > due_s:
+            late_s = self.clock.now_s() - due_s
+            text = f"{node.label} began {late_s:.0f} s later than the {node.within_s:.0f} s that the recipe allows"
+            self.journal.append("incident", {"kind": "fault", "text": text}, trial=journey.trial)
+
+    def _way_option(self, journey: Journey, way: Way) -> Option:
+        return Option(name=way.place, resources=self.needed(journey, way.place) | {at(way.place)} | way.devices)
+
+    async def leave_for(
+        self,
+        journey: Journey,
+        options: Sequence[Option],
+        *,
+        is_urgent: bool = False,
+        due_s: float = math.inf,
+        work_s: float = 0.0,
+    ) -> Option:
+        """Claim one of the options, or the way home where the sample is in somebody's way.
+
+        is_urgent: it goes home at once if none of the options can be had.
+        """
+        frees: frozenset[str] = frozenset()
+        if journey.at not in (journey.home, *self.layout.unlimited) and journey.at is not None:
+            frees = frozenset({at(journey.at)})
+            home = Option(name=journey.home, resources=self.needed(journey, journey.home), is_retreat=not is_urgent)
+            options = [*options, home]
+        return await self._claim(owner_of(journey.trial), options, frees=frees, due_s=due_s, work_s=work_s)
+
+    async def _claim(self, owner: str, options: Sequence[Option], **more: Any) -> Option:
+        """Claim, for as long as nobody asks to stop."""
+        return await self.runner.stop.unless_set(self.dispatcher.claim(owner, options, **more))
+
+    async def _claim_rest(self, journey: Journey, way: Way) -> None:
+        """Claim what a visit that a restart interrupted needs to go on."""
+        owner = owner_of(journey.trial)
+        wanted = self.needed(journey, way.place) | way.devices
+        if wanted - self.dispatcher.board.held(owner):
+            await self._claim(owner, [Option(name=way.place, resources=wanted)])
+
+    async def _acts(self, journey: Journey, way: Way) -> Sequence[MeasurementFile]:
+        taken = []
+        for act in way.acts:
+            done = await self.runner.act(journey.trial, act)
+            if done.measurement is not None:
+                taken.append(done.measurement)
+        return taken
+
+    async def go_home(self, journey: Journey) -> None:
+        """Carry a sample to its home."""
+        if journey.at != journey.home:
+            option = Option(name=journey.home, resources=self.needed(journey, journey.home))
+            await self.leave_for(journey, [option], is_urgent=True)
+            await self.go(journey, journey.home)
+
+    async def go(self, journey: Journey, destination: str, *, keep: Iterable[str] = ()) -> None:
+        """Carry a sample to a place, by robots and places that it holds, and let go of what it needs no more.
+
+        Raises:
+            TrialLost: It did not arrive.
+        """
+        kept = frozenset(keep)
+        while journey.at != destination:
+            route = self.route(journey, destination)
+            await self._carried(journey, route.legs[0])
+            self._let_go(journey, kept | self.needed(journey, destination) | {at(destination)})
+        self._let_go(journey, kept)
+
+    def _let_go(self, journey: Journey, keep: frozenset[str]) -> None:
+        owner = owner_of(journey.trial)
+        kept = keep | {at(journey.home), at(journey.at or journey.home)}
+        gone = self.dispatcher.board.held(owner) - kept
+        if gone:
+            self.dispatcher.release(owner, gone)
+
+    def route(self, journey: Journey, destination: str) -> Route:
+        """Return the way from where a sample is.
+
+        Raises:
+            TrialLost: Nobody knows where it is, or there is no way.
+        """
+        route = None if journey.at is None else self.layout.route(journey.at, destination)
+        if route is None:
+            raise TrialLost(f"no way leads from {journey.at or 'a place that nobody knows'} to {destination}")
+        return route
+
+    def needed(self, journey: Journey, destination: str) -> frozenset[str]:
+        """Return the robots, and the places on the way, that carrying a sample somewhere takes."""
+        if journey.at == destination:
+            return frozenset()
+        legs = self.route(journey, destination).legs
+        robots = {leg.robot for leg in legs}
+        return frozenset(robots | self._limited(leg.destination for leg in legs[:-1]))
+
+    def _limited(self, places: Iterable[str]) -> set[str]:
+        return {at(place) for place in places if place not in self.layout.unlimited}
+
+    async def _carried(self, journey: Journey, leg: Leg) -> None:
+        for attempt in range(1, GRIPS + 1):
+            try:
+                await self.runner.act(journey.trial, _transfer(journey, leg))
+            except TrialLost as error:
+                if error.code == NOT_GRIPPED and attempt < GRIPS:
+                    text = f"{leg.robot} did not grip the sample at {leg.source}; it tries again"
+                    self.note("sample_not_moved", journey.trial, {"text": text})
+                    continue
+                self._not_arrived(journey, leg, error)
+                raise
+            self.note("sample_moved", journey.trial, {"at": leg.destination})
+            return
+
+    def _not_arrived(self, journey: Journey, leg: Leg, error: TrialLost) -> None:
+        """Close the places where a sample may be, until somebody has looked."""
+        if error.code in (NOT_GRIPPED, "rejected"):  # nothing was moved
+            self.note("sample_not_moved", journey.trial, {"text": str(error)})
+            return
+        candidates = [leg.source, leg.destination, f"the floor below {leg.robot}"]
+        self.note("sample_lost", journey.trial, {"places": candidates, "text": str(error)})
+        self.attention.raise_(
+            "lost",
+            f"look for {journey.sample}: at {', '.join(candidates[:2])} or on {candidates[2]} ({error})",
+            closed=sorted({*self._limited((leg.source, leg.destination)), leg.robot}),
+            trial=journey.trial,
+            device=leg.robot,
+            facts={"sample": journey.sample, "places": candidates, "robot": leg.robot},
+        )
+
+    async def _settled(self, journey: Journey) -> None:
+        """Find out what became of a transfer that a restart interrupted."""
+        begun = self._begun(journey)
+        if begun is not None:
+            await self._carried(journey, begun)
+            self._let_go(journey, frozenset({at(journey.place)} if journey.place else ()))
+
+    def _begun(self, journey: Journey) -> Leg | None:
+        """Return the transfer that was begun before a restart and is not known to be over."""
+        past = self.runner.past.get(f"{owner_of(journey.trial)}.{_move_path(journey)}")
+        if past is None:
+            return None
+        arguments = past.act["arguments"]
+        return Leg(robot=past.act["device"], source=arguments["source"], destination=arguments["destination"])
+
+    async def _put_away(self, journey: Journey) -> None:
+        """Take a sample out of the laboratory; what goes wrong then costs its trial nothing."""
+        owner = owner_of(journey.trial)
+        try:
+            if journey.at is not None and not journey.has_left and journey.at != self.layout.magazine:
+                option = Option(name=self.layout.chute, resources=self.needed(journey, self.layout.chute))
+                held = self.dispatcher.board.held(owner)
+                frees = held & self._limited([journey.at])
+                await self._claim(owner, [option], frees=frees)
+                await self.go(journey, self.layout.chute)
+        except (TrialFailed, TrialLost) as error:
+            text = f"{journey.sample} was not taken out of the laboratory: {error}"
+            self.journal.append("incident", {"kind": "intervention", "text": text}, trial=journey.trial)
+        if not journey.has_left:
+            self.note("sample_left", journey.trial, {"at": journey.at})
+        self.firings.expect(journey.trial, None)
+        self.dispatcher.release(owner)
+
+    def note(self, kind: str, trial: int | None, body: Mapping[str, Any]) -> None:
+        """Journal what became of a sample, and know it from then on."""
+        self.where.apply(self.journal.append(kind, body, trial=trial))
+        self.firings.notify()
+
+
+def _move_path(journey: Journey) -> str:
+    return f"m{journey.moves:03d}"
+
+
+def _transfer(journey: Journey, leg: Leg) -> Act:
+    return Act(
+        path=_move_path(journey),
+        label=f"carry from {leg.source} to {leg.destination}",
+        device=leg.robot,
+        command="transfer",
+        arguments={"source": leg.source, "destination": leg.destination},
+        is_tagged=True,
+    )
+
+
+def _way(node: Visit, place: str) -> Way:
+    return next(way for way in node.ways if way.place == place)

@@ -1,0 +1,120 @@
+from collections import Counter
+
+import pytest
+
+from orchestrator.directory import CampaignDirectory
+from orchestrator.execution import Settings, start
+from orchestrator.history import read_standing
+from orchestrator.journal import read_events
+from orchestrator.journey import Whereabouts
+from simulators.world import WorldFile
+
+VIRTUAL = Settings(is_virtual=True, fsync=False)
+
+
+def events_of(path):
+    engine = CampaignDirectory.open(path).database(migrate=False)
+    with engine.connect() as connection:
+        events = list(read_events(connection))
+    engine.dispose()
+    return events
+
+
+def acts(path):
+    world = WorldFile(path / "world/bakery.sqlite", read_only=True)
+    found = [world.get(key) for key in world.keys("act/")]
+    world.close()
+    return found
+
+
+def trays(path):
+    world = WorldFile(path / "world/bakery.sqlite", read_only=True)
+    found = {key: world.get(key) for key in world.keys("tray/")}
+    world.close()
+    return found
+
+
+def unsafe(path):
+    return [act["facts"]["what"] for act in acts(path) if act["what"] == "unsafe"]
+
+
+def test_every_sample_goes_through_its_whole_plan_and_leaves(bakery, tmp_path):
+    ending = start(bakery(), tmp_path / "out", VIRTUAL)
+    assert ending.status == "finished"
+    assert unsafe(tmp_path / "out") == []
+    made = trays(tmp_path / "out")
+    assert len(made) == 12
+    assert {tray["place"] for tray in made.values()} == {"bin"}
+    assert all(len(tray["doses"]) == 1 and tray["milled"] == 2 and len(tray["bakes"]) == 1 for tray in made.values())
+    kinds = Counter(event.kind for event in events_of(tmp_path / "out"))
+    assert kinds["analysed"] == 12 and kinds["sample_left"] == 12 and kinds["trial_lost"] == 0
+
+
+def test_samples_that_agree_share_a_run(bakery, tmp_path):
+    task = bakery("parameters.1.low=500 degC", "parameters.1.step=100 K")
+    assert start(task, tmp_path / "out", VIRTUAL).status == "finished"
+    runs = [event.body for event in events_of(tmp_path / "out") if event.kind == "batch_formed"]
+    assert sum(len(run["places"]) for run in runs) == 12
+    assert any(len(run["places"]) == 2 for run in runs)
+    assert len(runs) < 12
+
+
+def test_the_same_seed_gives_the_same_journal(bakery, tmp_path):
+    journals = []
+    for name in ("one", "two"):
+        start(bakery(), tmp_path / name, VIRTUAL)
+        journals.append([(event.kind, event.trial, event.at_s) for event in events_of(tmp_path / name)])
+    assert journals[0] == journals[1]
+
+
+def test_trials_are_asked_for_while_others_run(bakery, tmp_path):
+    start(bakery(), tmp_path / "out", VIRTUAL)
+    events = events_of(tmp_path / "out")
+    second_ask = [event.at_s for event in events if event.kind == "asked"][1]
+    assert second_ask < min(event.at_s for event in events if event.kind == "analysed")
+
+
+def test_whereabouts_folded_from_the_journal_are_those_that_were_known_live(bakery, tmp_path):
+    start(bakery(), tmp_path / "out", VIRTUAL)
+    engine = CampaignDirectory.open(tmp_path / "out").database(migrate=False)
+    with engine.connect() as connection:
+        standing = read_standing(connection)
+    engine.dispose()
+    assert standing.whereabouts == Whereabouts.of(events_of(tmp_path / "out"))
+    assert all(journey.has_left for journey in standing.whereabouts.journeys.values())
+
+
+def test_what_was_not_gripped_is_tried_again(bakery, tmp_path):
+    task = bakery(lab="simulation: {bakery: {miss: 0.1}}\n")
+    assert start(task, tmp_path / "out", VIRTUAL).status == "finished"
+    kinds = Counter(event.kind for event in events_of(tmp_path / "out"))
+    assert kinds["sample_not_moved"] > 0
+    assert kinds["analysed"] == 12
+    assert unsafe(tmp_path / "out") == []
+
+
+def test_a_sample_that_was_dropped_costs_its_trial_and_closes_its_places(bakery, tmp_path):
+    task = bakery("budget.trials=6", lab="simulation: {bakery: {drop: 0.03}}\n")
+    ending = start(task, tmp_path / "out", VIRTUAL)
+    events = events_of(tmp_path / "out")
+    lost = [event for event in events if event.kind == "sample_lost"]
+    assert lost and ending.status in ("finished", "faulted")
+    assert {event.trial for event in lost} <= {event.trial for event in events if event.kind == "trial_lost"}
+    assert any(
+        e.kind == "incident" and e.body["kind"] == "intervention" and "look for" in e.body["text"] for e in events
+    )
+    assert unsafe(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("recipe.0.dose.mixture=oats",), "no mixture 'oats'"),
+        (("recipe.0.dose.mixture=$heat",), "a mixture is chosen by a categorical one"),
+        (("recipe.3.fire.station=oven-3",), "no station 'oven-3'; did you mean 'oven-"),
+        (("recipe.3.fire.station=mill",), "needs a ProfileHeater, and no device of station 'mill' is one"),
+    ],
+)
+def test_a_recipe_that_the_lab_cannot_do_is_refused(bakery, change, message):
+    with pytest.raises(Exception, match=message):
+        bakery(*change)
