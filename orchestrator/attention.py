@@ -11,6 +11,9 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
+from zlib import crc32
+
+import numpy as np
 
 from drivers.clock import Clock
 from orchestrator.errors import StorageError
@@ -22,6 +25,10 @@ from orchestrator.scheduling.dispatcher import Dispatcher
 log = logging.getLogger(__name__)
 
 
+RESTOCK = "restock"
+"""The kind of what was planned for: stock that has run out is no intervention."""
+
+
 class Attendant(Protocol):
     """Whoever sees to things."""
 
@@ -30,17 +37,30 @@ class Attendant(Protocol):
         ...
 
 
+class Hands(Protocol):
+    """A simulated person's hands in a simulated laboratory: an entry of the group ``labpilot.attendants``."""
+
+    async def see_to(self, kind: str, facts: Mapping[str, Any]) -> str:
+        """Do in the world what something that a controller cannot do by itself needs, and say what was done."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class StandIn:
-    """Sees to everything after a while: for simulated laboratories, where nobody else would."""
+    """A simulated person, who comes after a while: for simulated laboratories, where nobody else would."""
 
     clock: Clock
-    after_s: float = 1800.0
+    seed: int
+    hands: Sequence[Hands] = ()
+    soonest_s: float = 600.0
+    latest_s: float = 3600.0
 
     async def see_to(self, doubt: Doubt) -> str:
         """Return what was done, once it is."""
-        await self.clock.sleep(self.after_s)
-        return f"seen to after {self.after_s / 60.0:.0f} min"
+        rng = np.random.default_rng([self.seed, crc32(doubt.name.encode())])  # the same after a restart
+        await self.clock.sleep(float(rng.uniform(self.soonest_s, self.latest_s)))
+        done = [await hands.see_to(doubt.kind, doubt.facts) for hands in self.hands]
+        return "; ".join(done) or "seen to"
 
 
 class Nobody:
@@ -63,27 +83,41 @@ class Attention:
     attendant: Attendant
     on_seen_to: Callable[[], None] | None = None
     """Called once something is open again."""
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     def raise_(
-        self, kind: str, text: str, *, closed: Sequence[str], trial: int | None, device: str, facts: Mapping[str, Any]
-    ) -> None:
+        self,
+        kind: str,
+        text: str,
+        *,
+        facts: Mapping[str, Any],
+        closed: Sequence[str] = (),
+        trial: int | None = None,
+        device: str = "",
+    ) -> Doubt:
         """Close something and ask a person to see to it.
 
         Raises:
             StorageError: The journal could not be written.
         """
         doubt = Doubt(
-            name=f"{kind}-{self.where.n_doubts + 1:04d}",
-            kind=kind,
-            text=text,
-            closed=tuple(closed),
-            facts=dict(facts),
+            name=f"{kind}-{self.where.n_doubts + 1:04d}", kind=kind, text=text, closed=tuple(closed), facts=dict(facts)
         )
         self.where.apply(self.journal.append("doubted", {**asdict(doubt), "closed": list(closed)}, trial=trial))
-        body = {"kind": "intervention", "device": device, "text": text}
+        body = {"kind": RESTOCK if kind == RESTOCK else "intervention", "device": device, "text": text}
         self.journal.append("incident", body, trial=trial, durable=True)
         self._take_up(doubt)
+        return doubt
+
+    async def until_seen_to(self, doubt: Doubt) -> None:
+        """Wait until a person has seen to it.
+
+        Raises:
+            StopRequested: The operator asked to stop.
+        """
+        task = self._tasks.get(doubt.name)
+        if task is not None:
+            await self.stop.unless_set(_ended(task))
 
     def restore(self) -> None:
         """Take up what was in doubt before a restart."""
@@ -94,8 +128,8 @@ class Attention:
         for resource in doubt.closed:
             self.dispatcher.board.close(resource)
         task = asyncio.get_running_loop().create_task(self._seen_to(doubt))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[doubt.name] = task
+        task.add_done_callback(lambda _: self._tasks.pop(doubt.name, None))
 
     async def _seen_to(self, doubt: Doubt) -> None:
         try:
@@ -115,6 +149,11 @@ class Attention:
 
     async def close(self) -> None:
         """Wait for nobody any more."""
-        for task in self._tasks:
+        tasks = list(self._tasks.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    await asyncio.wait([task])

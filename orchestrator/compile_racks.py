@@ -87,16 +87,17 @@ def _weigh(step: Weigh, path: str, casting: Casting, _parameters: Mapping[str, A
 
 
 def _mill(step: Mill, path: str, casting: Casting, parameters: Mapping[str, Any]) -> Node:
-    arguments = {"duration_s": step.duration_s, "frequency_hz": step.frequency.at(parameters)}
+    duration_s = float(step.duration.at(parameters))
+    arguments = {"duration_s": duration_s, "frequency_hz": step.frequency.at(parameters)}
 
     def acts(devices: Sequence[str], _place: str) -> tuple[Act, ...]:
-        label = f"mill for {step.duration_s:g} s"
+        label = f"mill for {duration_s:g} s"
         return (
             Act(path=f"{path}.0", label=label, device=devices[0], command="run", arguments=arguments, is_tagged=True),
         )
 
     ways = _ways(step, casting, acts)
-    return Visit(path=path, label="mill", ways=ways, work_s=step.duration_s, within_s=step.within_s)
+    return Visit(path=path, label="mill", ways=ways, work_s=duration_s, within_s=step.within_s)
 
 
 def _diffract(step: Diffract, path: str, casting: Casting, _parameters: Mapping[str, Any]) -> Node:

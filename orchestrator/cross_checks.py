@@ -28,6 +28,7 @@ from planner.errors import BadOption
 NEEDED_STEPS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "stripe_gradient": (("reference",), ("scan", "adaptive_scan")),
     "reading": (("perform", "command", "weigh", "dose"),),
+    "phase_yield": (("diffract",),),
     "peaks": (("scan", "adaptive_scan", "command"),),
 }
 """What an analysis needs of a recipe, by its name: one step of every group."""

@@ -20,6 +20,8 @@ from orchestrator.plan import Act
 NOT_FINITE = "not_finite"
 """Where a result names the numbers that were none; the numbers themselves are null."""
 
+LONG = 2000
+"""Characters of a text from which it is kept in the measurement's file only."""
 _ADDED = ("role", "trial", "command_id", "device", "taken_s", "taken_utc")
 
 
@@ -34,14 +36,14 @@ class Kept:
     size_bytes: int
 
     def row(self) -> dict[str, Any]:
-        """Return the journal's description of it."""
+        """Return the journal's description of it; what is long stays in the file."""
         return {
             "kind": self.measurement.kind,
             "role": self.measurement.metadata["role"],
             "path": self.path,
             "sha256": self.sha256,
             "size_bytes": self.size_bytes,
-            "facts": dict(self.measurement.metadata),
+            "facts": without_long(self.measurement.metadata),
         }
 
     def result(self) -> dict[str, Any]:
@@ -114,6 +116,11 @@ class Evidence:
             StorageError: It is missing or was changed.
         """
         return read_measurement(self.root / path, sha256=sha256)
+
+
+def without_long(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out texts that belong in a file and not in a journal: a vendor's file, say."""
+    return {name: value for name, value in facts.items() if not isinstance(value, str) or len(value) <= LONG}
 
 
 def taken_apart(answer: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -23,7 +23,7 @@ from drivers.links.opening import open_link
 from drivers.links.tap import Tap
 from drivers.manifest import warn_unverified
 from orchestrator.analysis import Analysis
-from orchestrator.attention import Nobody, StandIn
+from orchestrator.attention import Attendant, Nobody, StandIn
 from orchestrator.check import Ready
 from orchestrator.compile import Compiler
 from orchestrator.compile_racks import furnaces_of
@@ -50,7 +50,7 @@ from orchestrator.scheduling.board import Board
 from orchestrator.scheduling.dispatcher import Dispatcher
 from orchestrator.trials import TrialExecutor
 from orchestrator.versions import versions
-from orchestrator.worlds import ServedWorlds, VirtualWorlds, Worlds, described, pool_of
+from orchestrator.worlds import ServedWorlds, VirtualWorlds, Worlds, described, hands_in, pool_of
 
 log = logging.getLogger(__name__)
 
@@ -218,12 +218,13 @@ class _Execution:
     charge: Callable[[float], float]
     stop: StopSwitch = field(default_factory=StopSwitch)
     _taps: list[Tap] = field(default_factory=list)
+    _open_worlds: Worlds | None = None
 
     async def run(self, journal: Journal) -> Ending:
         """Connect, recover, loop, and close, whatever happens."""
         asyncio.get_running_loop().set_exception_handler(_report_but_interrupts)
         created = self.clock.utc()
-        worlds = self._worlds()
+        worlds = self._open_worlds = self._worlds()
         try:
             laboratory = self._laboratory(worlds)
             await laboratory.connect()
@@ -367,9 +368,16 @@ class _Execution:
             clock=self.clock,
             where=self.standing.whereabouts,
             furnaces=furnaces_of(self.task.casting),
-            attendant=StandIn(clock=self.clock) if self.settings.is_virtual else Nobody(),
+            attendant=self._attendant(),
         )
         return dispatcher, journeys
+
+    def _attendant(self) -> Attendant:
+        """Return whoever sees to things: in a simulated laboratory in virtual time, a simulated person."""
+        if not self.settings.is_virtual or self._open_worlds is None:
+            return Nobody()
+        hands = hands_in(self._open_worlds, self.task.worlds, self.clock)
+        return StandIn(clock=self.clock, seed=self.task.campaign.seed, hands=hands)
 
     def _references(self, evidence: Evidence, journal: Journal) -> References:
         references = References(self.clock)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -47,6 +47,10 @@ class Carrier(Protocol):
 
     async def go(self, journey: Journey, destination: str) -> None:
         """Carry a sample by what it holds."""
+        ...
+
+    async def claim(self, journey: Journey, options: Sequence[Option]) -> Option:
+        """Claim one of some options for a sample."""
         ...
 
     def needed(self, journey: Journey, destination: str) -> frozenset[str]:
@@ -170,8 +174,7 @@ class Firings:
         await self._run_until(run, run.opened)
         needed = self.carrier.needed(journey, place)
         if needed - self.dispatcher.board.held(owner):
-            claim = self.dispatcher.claim(owner, [Option(name=place, resources=needed)])
-            await self.runner.stop.unless_set(claim)
+            await self.carrier.claim(journey, [Option(name=place, resources=needed)])
         if run.error is not None:
             self.dispatcher.release(owner, needed & self.dispatcher.board.held(owner))
             raise run.error
@@ -279,7 +282,7 @@ class Firings:
             closed=[run.furnace.heater],
             trial=None,
             device=run.furnace.heater,
-            facts={"station": run.furnace.station},
+            facts={"station": run.furnace.station, "heater": run.furnace.heater, "door": run.furnace.door},
         )
         inside = any(self._journey(trial).at == place for trial, place in run.batch.places.items())
         run.fail(error if inside or run.batch.stage == "fired" else _Again())

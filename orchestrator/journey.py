@@ -55,7 +55,8 @@ class Doubt:
 
     name: str
     kind: str
-    """``lost``: a sample may lie at some places; ``furnace``: a furnace failed."""
+    """``lost``: a sample may lie at some places; ``askew``: a robot cannot grip what stands somewhere; ``furnace`` or
+    ``device``: it failed; ``restock``: something has run out."""
     text: str
     closed: tuple[str, ...]
     """What nobody is given until then, by its name on the board."""

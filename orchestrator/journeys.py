@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drivers.clock import Clock
-from orchestrator.attention import Attendant, Attention
+from orchestrator.attention import RESTOCK, Attendant, Attention
 from orchestrator.firings import Firings
 from orchestrator.journal import Journal
-from orchestrator.journey import Journey, Whereabouts
+from orchestrator.journey import Doubt, Journey, Whereabouts
 from orchestrator.measurements import MeasurementFile
 from orchestrator.outcomes import TrialFailed, TrialLost
 from orchestrator.plan import Act, Firing, Furnace, Plan, Visit, Wait, Way
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 GRIPS = 3
 """How often a robot tries to grip what it did not get hold of."""
+FAULTS_IN_A_ROW = 3
+"""Acts that one device fails at, one after another, before it is taken out of service."""
 NOT_GRIPPED = "not_gripped"
 """What a robot calls a transfer that left the sample where it was."""
 
@@ -61,6 +63,8 @@ class Journeys:
     attendant: Attendant
     firings: Firings = field(init=False)
     attention: Attention = field(init=False)
+    _faults: dict[str, int] = field(default_factory=dict)
+    """Faults of each device since it last did what it was told."""
 
     def __post_init__(self) -> None:
         self.attention = Attention(
@@ -155,7 +159,7 @@ class Journeys:
         if known is not None:
             return known
         options = [Option(name=home, resources=frozenset({at(home)})) for home in self.layout.homes]
-        granted = await self._claim(owner_of(trial), options)
+        granted = await self.runner.stop.unless_set(self.dispatcher.claim(owner_of(trial), options))
         body = {"sample": f"sample-{trial:06d}", "home": granted.name, "at": self.layout.magazine}
         self.note("sample_admitted", trial, body)
         return self.where.journeys[trial]
@@ -222,31 +226,51 @@ class Journeys:
 
         is_urgent: it goes home at once if none of the options can be had.
         """
-        frees: frozenset[str] = frozenset()
         if journey.at not in (journey.home, *self.layout.unlimited) and journey.at is not None:
-            frees = frozenset({at(journey.at)})
             home = Option(name=journey.home, resources=self.needed(journey, journey.home), is_retreat=not is_urgent)
             options = [*options, home]
-        return await self._claim(owner_of(journey.trial), options, frees=frees, due_s=due_s, work_s=work_s)
+        return await self.claim(journey, options, due_s=due_s, work_s=work_s)
 
-    async def _claim(self, owner: str, options: Sequence[Option], **more: Any) -> Option:
-        """Claim, for as long as nobody asks to stop."""
-        return await self.runner.stop.unless_set(self.dispatcher.claim(owner, options, **more))
+    async def claim(self, journey: Journey, options: Sequence[Option], **more: Any) -> Option:
+        """Claim, for as long as nobody asks to stop; all that the sample holds besides its home is kept from others.
+
+        Raises:
+            StopRequested: The operator asked to stop.
+        """
+        owner = owner_of(journey.trial)
+        frees = self.dispatcher.board.held(owner) - {at(journey.home)}
+        return await self.runner.stop.unless_set(self.dispatcher.claim(owner, options, frees=frees, **more))
 
     async def _claim_rest(self, journey: Journey, way: Way) -> None:
         """Claim what a visit that a restart interrupted needs to go on."""
         owner = owner_of(journey.trial)
         wanted = self.needed(journey, way.place) | way.devices
         if wanted - self.dispatcher.board.held(owner):
-            await self._claim(owner, [Option(name=way.place, resources=wanted)])
+            await self.claim(journey, [Option(name=way.place, resources=wanted)])
 
     async def _acts(self, journey: Journey, way: Way) -> Sequence[MeasurementFile]:
         taken = []
         for act in way.acts:
-            done = await self.runner.act(journey.trial, act)
+            try:
+                done = await self.runner.act(journey.trial, act)
+            except TrialLost as error:
+                self._count_fault(act.device, error)
+                raise
+            self._faults.pop(act.device, None)
             if done.measurement is not None:
                 taken.append(done.measurement)
         return taken
+
+    def _count_fault(self, device: str, error: TrialLost) -> None:
+        """Take a device out of service that needs a person, or that fails time after time."""
+        if not error.is_fault:
+            return
+        self._faults[device] = self._faults.get(device, 0) + 1
+        if error.needs_operator or self._faults[device] >= FAULTS_IN_A_ROW:
+            text = f"{device} is out of service until somebody has seen to it: {error}"
+            facts = {"device": device, "code": error.code}
+            self.attention.raise_("device", text, closed=[device], device=device, facts=facts)
+            self._faults.pop(device)
 
     async def go_home(self, journey: Journey) -> None:
         """Carry a sample to its home."""
@@ -263,10 +287,20 @@ class Journeys:
         """
         kept = frozenset(keep)
         while journey.at != destination:
-            route = self.route(journey, destination)
-            await self._carried(journey, route.legs[0])
+            leg = self.route(journey, destination).legs[0]
+            doubt = await self._carried(journey, leg)
+            if doubt is not None:
+                await self._helped(journey, destination, kept, doubt)
             self._let_go(journey, kept | self.needed(journey, destination) | {at(destination)})
         self._let_go(journey, kept)
+
+    async def _helped(self, journey: Journey, destination: str, keep: frozenset[str], doubt: Doubt) -> None:
+        """Wait for a person, without keeping robots from others, and claim the way again."""
+        self._let_go(journey, keep | {at(destination)})
+        await self.attention.until_seen_to(doubt)
+        needed = self.needed(journey, destination)
+        if needed - self.dispatcher.board.held(owner_of(journey.trial)):
+            await self.claim(journey, [Option(name=destination, resources=needed)])
 
     def _let_go(self, journey: Journey, keep: frozenset[str]) -> None:
         owner = owner_of(journey.trial)
@@ -297,23 +331,45 @@ class Journeys:
     def _limited(self, places: Iterable[str]) -> set[str]:
         return {at(place) for place in places if place not in self.layout.unlimited}
 
-    async def _carried(self, journey: Journey, leg: Leg) -> None:
+    async def _carried(self, journey: Journey, leg: Leg) -> Doubt | None:
+        """Have a robot carry a sample; return what a person must see to first, where the robot cannot.
+
+        Raises:
+            TrialLost: Nobody knows where the sample is, or the robot refused.
+        """
         for attempt in range(1, GRIPS + 1):
             try:
                 await self.runner.act(journey.trial, _transfer(journey, leg))
             except TrialLost as error:
-                if error.code == NOT_GRIPPED and attempt < GRIPS:
-                    text = f"{leg.robot} did not grip the sample at {leg.source}; it tries again"
-                    self.note("sample_not_moved", journey.trial, {"text": text})
+                is_out_of_stock = error.code == "rejected" and leg.source == self.layout.magazine
+                if error.code == NOT_GRIPPED or is_out_of_stock:
+                    self.note("sample_not_moved", journey.trial, {"text": str(error)})
+                    if is_out_of_stock:
+                        return self._out_of_stock(leg)
+                    if attempt == GRIPS:
+                        return self._askew(journey, leg)
                     continue
                 self._not_arrived(journey, leg, error)
                 raise
             self.note("sample_moved", journey.trial, {"at": leg.destination})
-            return
+            return None
+        return None
+
+    def _askew(self, journey: Journey, leg: Leg) -> Doubt:
+        text = f"{leg.robot} does not get hold of {journey.sample} at {leg.source}; set it straight"
+        facts = {"place": leg.source, "robot": leg.robot, "sample": journey.sample}
+        return self.attention.raise_("askew", text, trial=journey.trial, device=leg.robot, facts=facts)
+
+    def _out_of_stock(self, leg: Leg) -> Doubt:
+        """Ask for containers, once for all who wait for them."""
+        facts = {"place": leg.source}
+        known = [one for one in self.where.doubted.values() if one.kind == RESTOCK and one.facts == facts]
+        text = f"{leg.source} holds no container any more; fill it"
+        return known[0] if known else self.attention.raise_(RESTOCK, text, device=leg.robot, facts=facts)
 
     def _not_arrived(self, journey: Journey, leg: Leg, error: TrialLost) -> None:
         """Close the places where a sample may be, until somebody has looked."""
-        if error.code in (NOT_GRIPPED, "rejected"):  # nothing was moved
+        if error.code == "rejected":  # nothing was moved
             self.note("sample_not_moved", journey.trial, {"text": str(error)})
             return
         candidates = [leg.source, leg.destination, f"the floor below {leg.robot}"]
@@ -331,7 +387,9 @@ class Journeys:
         """Find out what became of a transfer that a restart interrupted."""
         begun = self._begun(journey)
         if begun is not None:
-            await self._carried(journey, begun)
+            doubt = await self._carried(journey, begun)
+            if doubt is not None:
+                await self._helped(journey, journey.at or journey.home, frozenset(), doubt)
             self._let_go(journey, frozenset({at(journey.place)} if journey.place else ()))
 
     def _begun(self, journey: Journey) -> Leg | None:
@@ -348,13 +406,11 @@ class Journeys:
         try:
             if journey.at is not None and not journey.has_left and journey.at != self.layout.magazine:
                 option = Option(name=self.layout.chute, resources=self.needed(journey, self.layout.chute))
-                held = self.dispatcher.board.held(owner)
-                frees = held & self._limited([journey.at])
-                await self._claim(owner, [option], frees=frees)
+                await self.claim(journey, [option])
                 await self.go(journey, self.layout.chute)
         except (TrialFailed, TrialLost) as error:
             text = f"{journey.sample} was not taken out of the laboratory: {error}"
-            self.journal.append("incident", {"kind": "intervention", "text": text}, trial=journey.trial)
+            self.journal.append("incident", {"kind": "fault", "text": text}, trial=journey.trial)
         if not journey.has_left:
             self.note("sample_left", journey.trial, {"at": journey.at})
         self.firings.expect(journey.trial, None)

@@ -19,11 +19,15 @@ class TrialFailed(Exception):
 class TrialLost(Exception):
     """The lab's fault: the planner may propose the point again."""
 
-    def __init__(self, reason: str, *, device: str = "", is_fault: bool = True, code: str = "") -> None:
+    def __init__(
+        self, reason: str, *, device: str = "", is_fault: bool = True, code: str = "", needs_operator: bool = False
+    ) -> None:
         super().__init__(reason)
         self.device = device
         self.code = code
         """What the device called it; ``rejected`` where nothing was done."""
+        self.needs_operator = needs_operator
+        """Whether the device says that a person must see to it."""
         self.is_fault = is_fault
         """Whether it counts towards giving up on the lab."""
 

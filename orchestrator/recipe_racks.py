@@ -91,7 +91,7 @@ class Mill(StationStep):
 
     kind: ClassVar[str] = "mill"
     needs: ClassVar[str] = "Mill"
-    duration_s: PositiveSeconds = Field(alias="duration", description="How long, '10 min'")
+    duration: Annotated[Argument, ArgumentIn("s", above=0)] = Field(description="How long, '10 min' or a $parameter")
     frequency: Annotated[Argument, ArgumentIn("Hz", above=0)] = Field(description="How fast, '5 Hz'")
 
 

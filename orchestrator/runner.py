@@ -16,7 +16,7 @@ from drivers.command import CommandSpec, Effect
 from drivers.errors import Ambiguous, DeviceFault, DriverError, NotConnected, NotSent, OutOfLimits, Rejected, Unreadable
 from orchestrator.calls import PATIENCE_S, call
 from orchestrator.errors import StorageError
-from orchestrator.evidence import NOT_FINITE, Evidence, Kept, taken_apart
+from orchestrator.evidence import NOT_FINITE, Evidence, Kept, taken_apart, without_long
 from orchestrator.journal import Journal
 from orchestrator.laboratory import Laboratory
 from orchestrator.measurements import MeasurementFile
@@ -159,8 +159,7 @@ class Runner:
                 return self._record(context, await self._send(context))
             except (Rejected, DeviceFault) as error:
                 self._close(context, "step_rejected" if isinstance(error, Rejected) else "step_failed", error)
-                code = "rejected" if isinstance(error, Rejected) else error.code
-                raise TrialLost(str(error), device=context.act.device, code=code) from error
+                raise _lost_to(error, context.act.device) from error
             except (NotSent, Unreadable, Ambiguous) as error:
                 trouble = error
                 if self._may_have_landed(context, error, acts_sent):
@@ -369,7 +368,10 @@ class Runner:
             text = f"{context.act.device}.{context.spec.name} answered what cannot be kept: {error}"
             self._close(context, "step_failed", text)
             raise TrialLost(text, device=context.act.device) from error
-        body = {"result": result, "settled_by": settled_by} if settled_by else {"result": result}
+        kept_in_file = context.act.measure is not None
+        body: dict[str, Any] = {"result": without_long(result) if kept_in_file else result}
+        if settled_by:
+            body["settled_by"] = settled_by
         self._append("step_done", context, body, durable=context.spec.effect is Effect.OPERATOR)
         return Done(result=result, measurement=measurement)
 
@@ -383,7 +385,7 @@ class Runner:
             await clock.sleep_until(kept.measurement.metadata["taken_s"])
         self._kept(context, kept)
         result = kept.result()
-        self._append("step_done", context, {"result": result, "settled_by": "file"})
+        self._append("step_done", context, {"result": without_long(result), "settled_by": "file"})
         return Done(result=result, measurement=kept.measurement)
 
     def _kept(self, context: _Context, kept: Kept) -> MeasurementFile:
@@ -435,6 +437,12 @@ class _Context:
     arguments: Mapping[str, Any]
     was_intended: bool
     """Whether the journal knew of it before this controller started."""
+
+
+def _lost_to(error: Rejected | DeviceFault, device: str) -> TrialLost:
+    if isinstance(error, Rejected):
+        return TrialLost(str(error), device=device, code="rejected")
+    return TrialLost(str(error), device=device, code=error.code, needs_operator=error.needs_operator)
 
 
 def _unknown(context: _Context, error: DriverError) -> TrialLost:

@@ -8,6 +8,7 @@ Either way it keeps its state in its own file in the campaign directory, which t
 
 from __future__ import annotations
 
+import functools
 import json
 import selectors
 import sqlite3
@@ -27,6 +28,8 @@ from orchestrator.errors import InputError, InUse, LabRefused, StorageError
 
 WORLDS = "labpilot.simulators"
 SCORERS = "labpilot.scorers"
+ATTENDANTS = "labpilot.attendants"
+"""By world, who does by hand what a controller cannot: made with a function that opens the world's instruments."""
 
 START_TIMEOUT_S = 60.0
 """How long a world's process may take until it serves its instruments."""
@@ -77,6 +80,13 @@ def described(options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             with _refusals():
                 found[world] = describe(told)
     return found
+
+
+def hands_in(worlds: Worlds, options: Mapping[str, Mapping[str, Any]], clock: Clock) -> list[Any]:
+    """Return the simulated people's hands in each simulated world that has some."""
+    offered = {entry.name: entry for entry in entry_points(group=ATTENDANTS)}
+    made = [(world, offered[world].load()) for world in options if world in offered]
+    return [hands(functools.partial(worlds.resolve, world), clock) for world, hands in made]
 
 
 @contextmanager

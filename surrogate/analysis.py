@@ -23,7 +23,7 @@ class MeasurementData:
     """One measurement as an analysis sees it."""
 
     kind: str
-    """``spectrum``, ``image``, ``result`` or ``reading``."""
+    """``spectrum``, ``image``, ``result``, ``reading`` or ``diffractogram``."""
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
@@ -77,6 +77,7 @@ ANALYSES: Mapping[str, Analysis] = {
     for analysis in (
         Analysis(name="stripe_gradient", version="1", module="surrogate.spectra.stripe_gradient"),
         Analysis(name="reading", version="1", module="surrogate.reading"),
+        Analysis(name="phase_yield", version="1", module="surrogate.xrd.phase_yield"),
         Analysis(name="peaks", version="1", module="surrogate.spectra.peak_analysis"),
     )
 }

@@ -26,6 +26,8 @@ from drivers.manifest import Manifest
 
 LATE_MAX_S = 1.0
 POLL_S = 0.25
+LOOK_S = 5.0
+"""A program that runs is looked at at least this often, however long it took the last time."""
 POWER_S = 60.0
 MOVE_S = 120.0
 TRANSFER_S = 600.0
@@ -62,6 +64,8 @@ class RobotArmDriver:
         self._link = link
         self._clock = clock
         self._wire = Dashboard(link)
+        self._took_s: dict[str, float] = {}
+        """How long each program took the last time."""
         link.greeting = Line()
 
     async def connect(self) -> Identity:
@@ -144,7 +148,7 @@ class RobotArmDriver:
         if state == "PLAYING":
             if program != _move(_named(position)):
                 return False
-            await self._until_idle(MOVE_S, Effect.READ)
+            await self._until_idle(program, MOVE_S, Effect.READ)
         return (await self._wire.status(Effect.READ)).at == position
 
     @command(Effect.IDEMPOTENT, timeout_s=2 * MOVE_S, late_max_s=LATE_MAX_S, after=("power_on",))
@@ -163,6 +167,8 @@ class RobotArmDriver:
     async def transfer(self, *, source: str, destination: str, tag: str) -> None:
         """Pick a sample up at one place, put it down at another, and wait; never twice under one tag.
 
+        A transfer of this tag that a stop has paused, and that may go on again, goes on from where it stands.
+
         Raises:
             Rejected: There is no such program, the arm is not ready, nothing lies at the source, or the destination is
                 taken; nothing was moved.
@@ -170,12 +176,15 @@ class RobotArmDriver:
         """
         effect, program = Effect.VERIFIABLE, _transfer(source, destination)
         result = await self._result(tag, program, Effect.READ)
-        if result.word not in ("done", "running"):
+        if result.word == "paused":
+            await self._check_ready(program)
+            await self._wire.act("play", "Starting program", effect)
+        elif result.word not in ("done", "running"):
             await self._load(program, effect)
             await self._wire.order(tag, program, effect)
             await self._wire.act("play", "Starting program", effect)
         if result.word != "done":
-            await self._until_idle(TRANSFER_S, effect)
+            await self._until_idle(program, TRANSFER_S, effect)
             await self._check_done(await self._result(tag, program, effect), effect)
 
     @command(Effect.READ, timeout_s=TRANSFER_S, example=_WAY)
@@ -184,7 +193,7 @@ class RobotArmDriver:
         program = _transfer(source, destination)
         result = await self._result(tag, program, Effect.READ)
         if result.word == "running":
-            await self._until_idle(TRANSFER_S, Effect.READ)
+            await self._until_idle(program, TRANSFER_S, Effect.READ)
             result = await self._result(tag, program, Effect.READ)
         return result.word == "done"
 
@@ -226,7 +235,7 @@ class RobotArmDriver:
         if state != "PLAYING" or program != _move(position):
             await self._load(_move(position), effect)
             await self._wire.act("play", "Starting program", effect)
-        await self._until_idle(MOVE_S, effect)
+        await self._until_idle(_move(position), MOVE_S, effect)
         await self._check_safety(effect)
         at = (await self._wire.status(effect)).at
         if at != position:
@@ -239,13 +248,16 @@ class RobotArmDriver:
         Raises:
             Rejected: The arm is off or busy, or has no such program.
         """
+        await self._check_ready(program)
+        await self._wire.load(program, effect)
+
+    async def _check_ready(self, program: str) -> None:
         if await self._wire.is_running(Effect.READ):
             raise Rejected(f"the arm runs another program; {program} was not started")
         mode = await self._mode(Effect.READ)
         if mode != "RUNNING":
             raise Rejected(f"the arm is {mode} and cannot move; call power_on() first")
         await self._check_safety(Effect.READ)
-        await self._wire.load(program, effect)
 
     async def _mode(self, effect: Effect) -> str:
         mode = await self._wire.mode(effect)
@@ -281,12 +293,20 @@ class RobotArmDriver:
             raise Rejected(f"tag {tag!r} was used for {result.program}; nothing was started")
         return result
 
-    async def _until_idle(self, at_most_s: float, effect: Effect) -> None:
+    async def _until_idle(self, program: str, at_most_s: float, effect: Effect) -> None:
+        """Wait for the end of a program; the time that it took before tells when to look closely."""
+        began_s = self._clock.now_s()
+        due_s = began_s + self._took_s.get(program, 0.0)
+
         async def poll() -> float:
-            return POLL_S if await self._wire.is_running(effect) else 0.0
+            if not await self._wire.is_running(effect):
+                return 0.0
+            return min(max(POLL_S, due_s - self._clock.now_s()), LOOK_S)
 
         if not await wait_until_done(self._clock, await poll(), poll, at_most_s=at_most_s):
             raise untrusted(f"the program still runs after {at_most_s:g} s", effect=effect)
+        took_s = self._clock.now_s() - began_s
+        self._took_s[program] = took_s - POLL_S if took_s > POLL_S else 0.0
 
     async def _until_mode(self, wanted: tuple[str, ...], effect: Effect) -> None:
         async def poll() -> float:

@@ -41,8 +41,8 @@ class Claim:
     options: tuple[Option, ...]
     asked_s: float
     frees: frozenset[str] = frozenset()
-    """What the owner holds, and lets go of once any of its options is served. A claim that frees what others wait for
-    goes before all others, and may take what is reserved: who reserved it may be waiting for just that."""
+    """What the owner holds and keeps from others until it is served. A claim that frees what others wait for goes
+    before all others, and may take what is reserved: who reserved it may be waiting for just that."""
     due_s: float = math.inf
     """When it should be served at the latest: a time window that ends."""
     work_s: float = 0.0

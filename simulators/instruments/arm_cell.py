@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from simulators.instruments.arm_motion import joints_of
+from simulators.instruments.arm_motion import DESK, Taught
 from simulators.instruments.arm_programs import (
     Program,
     Run,
@@ -29,6 +30,50 @@ class Did(Protocol):
         ...
 
 
+class Places(Protocol):
+    """What lies where the arm reaches."""
+
+    def is_taken(self, place: str) -> bool:
+        """Say what the sensor at a place says: whether something lies there."""
+        ...
+
+    def pick(self, place: str) -> str:
+        """Take away what lies at a place, and return its name."""
+        ...
+
+    def put(self, place: str, what: str, *, is_askew: bool) -> None:
+        """Put something down."""
+        ...
+
+    def drop(self, what: str) -> None:
+        """Let something fall to the floor."""
+        ...
+
+
+class OwnPlaces:
+    """Places that one arm alone reaches; they live in its row."""
+
+    def __init__(self, arm: Arm) -> None:
+        self._arm = arm
+
+    def is_taken(self, place: str) -> bool:
+        """Say whether something lies at a place."""
+        return place in self._arm.row["places"]
+
+    def pick(self, place: str) -> str:
+        """Take away what lies at a place."""
+        return self._arm.row["places"].pop(place)
+
+    def put(self, place: str, what: str, *, is_askew: bool) -> None:
+        """Put something down."""
+        self._arm.row["places"][place] = what
+        self._arm.row["misplaced"] += [what] if is_askew else []
+
+    def drop(self, what: str) -> None:
+        """Let something fall to the floor."""
+        self._arm.row["floor"].append(what)
+
+
 class Arm:
     """The arm; its keys in the world's file are ``arm`` and ``result/TAG``.
 
@@ -38,16 +83,35 @@ class Arm:
         seed: Of what chance decides.
         options: Of the world.
         did: Where actions are noted.
+        taught: Where it can go.
+        places: What lies there; by default the places are its own.
     """
 
-    def __init__(self, *, state: WorldFile, clock: Now, seed: int, options: Mapping[str, Any], did: Did) -> None:
+    def __init__(
+        self,
+        *,
+        state: WorldFile,
+        clock: Now,
+        seed: int,
+        options: Mapping[str, Any],
+        did: Did,
+        taught: Taught = DESK,
+        places: Places | None = None,
+    ) -> None:
         self._state = state
         self._clock = clock
         self._seed = seed
         self._options = options
         self._did = did
-        self.row: dict[str, Any] = state.get("arm") or _new(options["samples"])
+        self.taught = taught
+        self.row: dict[str, Any] = state.get("arm") or _new(options["samples"], taught)
+        self._places = OwnPlaces(self) if places is None else places
         self.run = Run.of(self.row["run"]) if self.row["run"] else None
+
+    @property
+    def due_s(self) -> float:
+        """When the next step of a program is over; never, where none runs."""
+        return self.run.ends_s[0] if self.run is not None and not self.run.is_paused else math.inf
 
     @property
     def is_running(self) -> bool:
@@ -90,14 +154,14 @@ class Arm:
 
     def play(self) -> None:
         """Start the loaded program, or go on with the paused one."""
-        program = program_of(self.row["loaded"])
+        program = program_of(self.row["loaded"], self.taught)
         if self.run is None and program is not None:
             tag, self.row["order"] = self.row["order"] or "", None
             steps = move_steps(program.position) if program.position else self._transfer(program, tag)
             self.run = Run(program=self.row["loaded"], tag=tag, todo=steps)
         if self.run is not None:
             until_trip = self._options["protective_stop_at_motion"] - self.row["motions"]
-            self.run.start(self._clock.now_s(), self.row["joints"], self.row["speed"], until_trip)
+            self.run.start(self._clock.now_s(), self.row["joints"], self.row["speed"], until_trip, self.taught)
             if len(self.run.todo) > 1 and not self.run.tag:
                 self._did("move", program=self.run.program)
 
@@ -132,7 +196,11 @@ class Arm:
         if problem:
             return [("end", f"refused:{problem}")]
         self.row["transfers"] += 1
-        return transfer_steps(program, drawn_outcome(self._seed, self.row["transfers"], self._options))
+        return transfer_steps(program, self._outcome(program))
+
+    def _outcome(self, program: Program) -> str:
+        """Return how a transfer is going to end; see `drawn_outcome`."""
+        return drawn_outcome(self._seed, self.row["transfers"], self._options)
 
     def _objection(self, program: Program, tag: str) -> str:
         """Say why a transfer ends before it moves: what the sensors at the places and in the gripper tell it."""
@@ -140,14 +208,14 @@ class Arm:
             return "no_order"
         if self.row["gripper"] != "open":
             return "gripper_not_open"
-        if program.source not in self.row["places"]:
+        if not self._places.is_taken(program.source):
             return "source_empty"
-        return "destination_occupied" if program.destination in self.row["places"] else ""
+        return "destination_occupied" if self._places.is_taken(program.destination) else ""
 
     def _halt(self, now_s: float) -> None:
         if self.run is None:
             return
-        joints = self.run.joints(now_s, self.row["joints"])
+        joints = self.run.joints(now_s, self.row["joints"], self.taught)
         if list(joints) != list(self.row["joints"]):
             self.row.update(joints=list(joints), at="")
         self.run.is_paused = True
@@ -163,27 +231,30 @@ class Arm:
         match step:
             case ("travel", what):
                 at = "" if what.startswith("above:") else what
-                row.update(joints=list(joints_of(what)), at=at, motions=row["motions"] + 1)
+                row.update(joints=list(self.taught.joints_of(what)), at=at, motions=row["motions"] + 1)
             case ("close", place):
-                if self.run is not None:
-                    self._did("transfer", once=True, tag=self.run.tag, program=self.run.program)
-                row.update(gripper="holding", held=row["places"].pop(place))
+                row.update(gripper="holding", held=self._places.pick(place))
+                self._picked(place)
             case ("miss", _):
                 row["gripper"] = "closed_empty"
             case ("drop", _):
-                row["floor"].append(row["held"])
+                self._places.drop(row["held"])
                 row.update(gripper="closed_empty", held="")
             case ("put" | "misplace" as do, place):
-                row["places"][place] = row["held"]
-                row["misplaced"] += [row["held"]] if do == "misplace" else []
+                self._places.put(place, row["held"], is_askew=do == "misplace")
                 row.update(gripper="open", held="")
             case ("open", _):
                 row["gripper"] = "open"
             case (_, result):
                 self._end(result)
 
+    def _picked(self, place: str) -> None:
+        """Note that something was picked up."""
+        if self.run is not None:
+            self._did("transfer", once=True, tag=self.run.tag, program=self.run.program)
 
-def _new(samples: str) -> dict[str, Any]:
+
+def _new(samples: str, taught: Taught) -> dict[str, Any]:
     return {
         "power_s": None,
         "brakes_s": None,
@@ -191,7 +262,7 @@ def _new(samples: str) -> dict[str, Any]:
         "loaded": "",
         "order": None,
         "run": None,
-        "joints": list(joints_of("home")),
+        "joints": list(taught.joints_of("home")),
         "at": "home",
         "seq": 0,
         "motions": 0,

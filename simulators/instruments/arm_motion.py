@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 SPEED_DEG_S = math.degrees(1.05)
 ACCELERATION_DEG_S2 = math.degrees(1.4)
@@ -31,11 +32,36 @@ PLACES = tuple(name for name in POSITIONS if name != "home")
 """Positions where a sample can lie."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Taught:
+    """What an arm was taught: its positions, and between which of them there are programs."""
+
+    positions: Mapping[str, tuple[float, ...]]
+    """Joint angles in degrees, base to wrist 3; ``home`` among them."""
+    only_from: frozenset[str] = frozenset()
+    """Places that nothing is put down at."""
+    only_to: frozenset[str] = frozenset()
+    """Places that nothing is picked up from."""
+
+    def can_transfer(self, source: str, destination: str) -> bool:
+        """Say whether there is a program from one place to another."""
+        are_places = all(name in self.positions and name != "home" for name in (source, destination))
+        return are_places and source != destination and source not in self.only_to and destination not in self.only_from
+
+    def joints_of(self, name: str) -> tuple[float, ...]:
+        """Return the joint angles of a position, or of the point above it (``above:A1``)."""
+        base, shoulder, *rest = self.positions[name.removeprefix(ABOVE)]
+        lift = LIFT_DEG if name.startswith(ABOVE) else 0.0
+        return (base, shoulder - lift, *rest)
+
+
+DESK = Taught(positions=POSITIONS)
+"""What the arm of ``sim:robot-arm`` was taught."""
+
+
 def joints_of(name: str) -> tuple[float, ...]:
-    """Return the joint angles of a position, or of the point above it (``above:A1``)."""
-    base, shoulder, *rest = POSITIONS[name.removeprefix(ABOVE)]
-    lift = LIFT_DEG if name.startswith(ABOVE) else 0.0
-    return (base, shoulder - lift, *rest)
+    """Return the joint angles of a position of the arm of ``sim:robot-arm``, or of the point above it."""
+    return DESK.joints_of(name)
 
 
 def travel_s(start: Sequence[float], target: Sequence[float], speed: float) -> float:

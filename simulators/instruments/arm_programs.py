@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from simulators.chance import generator
-from simulators.instruments.arm_motion import ABOVE, PLACES, POSITIONS, joints_of, on_the_way, travel_s
+from simulators.instruments.arm_motion import ABOVE, DESK, Taught, on_the_way, travel_s
 
 GRIPPER_S = 0.8
 END_S = 0.1
@@ -32,17 +32,15 @@ class Program:
     destination: str = ""
 
 
-def program_of(name: str) -> Program | None:
+def program_of(name: str, taught: Taught = DESK) -> Program | None:
     """Return what a program does; None where the controller has no such file."""
     match = _NAME.fullmatch(name)
     if match is None:
         return None
     if match["position"] is not None:
-        return Program(position=match["position"]) if match["position"] in POSITIONS else None
+        return Program(position=match["position"]) if match["position"] in taught.positions else None
     source, destination = match["source"], match["to"]
-    if source not in PLACES or destination not in PLACES or source == destination:
-        return None
-    return Program(source=source, destination=destination)
+    return Program(source=source, destination=destination) if taught.can_transfer(source, destination) else None
 
 
 def move_steps(position: str) -> list[Step]:
@@ -100,12 +98,19 @@ class Run:
         """Return what the world's file keeps."""
         return asdict(self)
 
-    def start(self, now_s: float, joints: Sequence[float], speed: float, motions_until_trip: int) -> None:
+    def start(
+        self,
+        now_s: float,
+        joints: Sequence[float],
+        speed: float,
+        motions_until_trip: int,
+        taught: Taught = DESK,
+    ) -> None:
         """Give each step its time, from where the arm stands; half-way through the n-th motion the arm trips."""
         self.began_s, self.speed, self.is_paused, self.trips, self.ends_s = now_s, speed, False, False, []
         end_s, here, motions = now_s, tuple(joints), 0
         for do, what in self.todo:
-            lasts_s = travel_s(here, joints_of(what), speed) if do == "travel" else _lasts_s(do)
+            lasts_s = travel_s(here, taught.joints_of(what), speed) if do == "travel" else _lasts_s(do)
             motions += do == "travel"
             if do == "travel" and motions == motions_until_trip:
                 self.ends_s.append(end_s + 0.5 * lasts_s)
@@ -113,7 +118,7 @@ class Run:
                 return
             end_s += lasts_s
             self.ends_s.append(end_s)
-            here = joints_of(what) if do == "travel" else here
+            here = taught.joints_of(what) if do == "travel" else here
 
     def next_end_s(self) -> float:
         """Return when the present step ends."""
@@ -124,10 +129,12 @@ class Run:
         self.began_s = self.ends_s.pop(0)
         return self.todo.pop(0)
 
-    def joints(self, now_s: float, start: Sequence[float]) -> tuple[float, ...]:
+    def joints(self, now_s: float, start: Sequence[float], taught: Taught = DESK) -> tuple[float, ...]:
         """Return where the arm is, having left `start` when the present step began."""
         do, what = self.todo[0]
-        return on_the_way(start, joints_of(what), self.speed, now_s - self.began_s) if do == "travel" else tuple(start)
+        if do != "travel":
+            return tuple(start)
+        return on_the_way(start, taught.joints_of(what), self.speed, now_s - self.began_s)
 
 
 def _lasts_s(do: str) -> float:

@@ -38,7 +38,11 @@ class AutomationPort(FramedInstrument):
     def __init__(self, *, state: WorldFile, clock: Now, seed: int, options: Mapping[str, Any]) -> None:
         super().__init__(Line(b"@END", longest=LONGEST), state=state, clock=clock)
         self._is_remote = options["is_remote"]
-        self.cell = XrdCell(state=state, clock=clock, seed=seed, options=options, did=self._did)
+        self.cell = self.new_cell(state=state, clock=clock, seed=seed, options=options)
+
+    def new_cell(self, *, state: WorldFile, clock: Now, seed: int, options: Mapping[str, Any]) -> XrdCell:
+        """Return the device behind this port."""
+        return XrdCell(state=state, clock=clock, seed=seed, options=options, did=self._did)
 
     def chatter(self) -> bytes:
         """Return the event that a measurement has ended, which this device sends unasked."""

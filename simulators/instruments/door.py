@@ -43,6 +43,13 @@ class Door(HttpInstrument):
     """
 
     has_front_panel = True
+    identity: Mapping[str, str] = IDENTITY
+    forbidden_by: Mapping[str, tuple[str, ...]] = {
+        "open": ("furnace_cold",),
+        "closed": ("nobody_in_the_way",),
+        "home": ("nobody_in_the_way",),
+    }
+    """Interlocks that forbid a target, by target."""
 
     def __init__(self, *, state: WorldFile, clock: Now, seed: int, options: Mapping[str, Any]) -> None:
         super().__init__(state=state, clock=clock)
@@ -74,7 +81,7 @@ class Door(HttpInstrument):
         self._settle_door()
         match method, path:
             case "GET", "/identity":
-                return IDENTITY
+                return self.identity
             case "GET", "/door":
                 return self._status()
             case "GET", "/interlocks":
@@ -130,7 +137,7 @@ class Door(HttpInstrument):
         if target != "home" and not self._door["is_homed"]:
             raise Refused(409, "the position is unknown; home first")
         for lock in self._interlocks():
-            if not lock["holds"] and lock["name"] == ("furnace_cold" if target == "open" else "nobody_in_the_way"):
+            if not lock["holds"] and lock["name"] in self.forbidden_by[target]:
                 raise Refused(409, f"interlock {lock['name']}: {lock['reason']}")
         self._go(target, full_s=HOME_TRAVEL_S if target == "home" and not self._door["is_homed"] else TRAVEL_S)
 
@@ -188,25 +195,22 @@ class Door(HttpInstrument):
         return self._door["start"] != self._door["aim"]
 
     def _interlocks(self) -> list[dict[str, Any]]:
-        now_s = self._clock.now_s()
-        age_s = self._age_s(now_s)
         hot_s = float(self._options["furnace_hot_until_s"])
-        furnace_c = HOT_C if now_s - self._began_s < hot_s else 25.0
-        is_free = not self._is_person_there(now_s)
-        return [
-            {
-                "name": "furnace_cold",
-                "holds": furnace_c < COLD_C,
-                "reason": f"{furnace_c:g} Cel is {'below' if furnace_c < COLD_C else 'above'} {COLD_C:g} Cel",
-                "age_s": age_s,
-            },
-            {
-                "name": "nobody_in_the_way",
-                "holds": is_free,
-                "reason": "the light curtain is free" if is_free else "somebody stands in the door",
-                "age_s": age_s,
-            },
-        ]
+        furnace_c = HOT_C if self._clock.now_s() - self._began_s < hot_s else 25.0
+        return [self._furnace_cold(furnace_c, COLD_C), self._nobody_in_the_way()]
+
+    def _furnace_cold(self, furnace_c: float, limit_c: float) -> dict[str, Any]:
+        is_cold = furnace_c < limit_c
+        reason = f"{furnace_c:g} Cel is {'below' if is_cold else 'above'} {limit_c:g} Cel"
+        return self._lock("furnace_cold", is_cold, reason)
+
+    def _nobody_in_the_way(self) -> dict[str, Any]:
+        is_free = not self._is_person_there(self._clock.now_s())
+        reason = "the light curtain is free" if is_free else "somebody stands in the door"
+        return self._lock("nobody_in_the_way", is_free, reason)
+
+    def _lock(self, name: str, holds: bool, reason: str) -> dict[str, Any]:
+        return {"name": name, "holds": holds, "reason": reason, "age_s": self._age_s(self._clock.now_s())}
 
     def _person_s(self) -> tuple[float, float]:
         comes_s, goes_s = float(self._options["person_comes_at_s"]), float(self._options["person_goes_at_s"])

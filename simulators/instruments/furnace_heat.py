@@ -83,11 +83,15 @@ class Settings:
     """The step at which the heating element burns out."""
     drift_k_step: float = 0.0
     """What the thermocouple reads too much, more with each step."""
+    short: float = 0.0
+    """Share of the warming over the room that the thermocouple does not see, as one that was not pushed home."""
+    open_w_k: float = 0.0
+    """What is lost through an open door."""
 
 
 def measured_c(heat: Heat, settings: Settings) -> float:
     """Return what the thermocouple says, without noise."""
-    return heat.load_c + settings.drift_k_step * heat.step
+    return heat.load_c + settings.drift_k_step * heat.step - settings.short * (heat.load_c - ROOM_C)
 
 
 def advance(heat: Heat, settings: Settings, to_step: int) -> None:
@@ -177,7 +181,7 @@ def _warm(heat: Heat, settings: Settings) -> tuple[float, float]:
     heater_k, load_k, room_k = heat.heater_c + 273.15, heat.load_c + 273.15, ROOM_C + 273.15
     load4 = load_k**4
     flow_w = COUPLING_W_K * (heater_k - load_k) + COUPLING_M2 * STEFAN_BOLTZMANN * (heater_k**4 - load4)
-    loss_w = LOSS_W_K * (load_k - room_k) + LOSS_M2 * STEFAN_BOLTZMANN * (load4 - room_k**4)
+    loss_w = (LOSS_W_K + settings.open_w_k) * (load_k - room_k) + LOSS_M2 * STEFAN_BOLTZMANN * (load4 - room_k**4)
     warmer_heater_k = (power_w - flow_w) * STEP_S / HEATER_J_K
     warmer_load_k = (flow_w - loss_w) * STEP_S / LOAD_J_K
     heat.heater_c += warmer_heater_k
@@ -198,7 +202,11 @@ def _is_quiet(heat: Heat, settings: Settings) -> bool:
         return False
     if heat.output >= 1.0:
         return heat.idle_steps * STEP_S > LOOP_BREAK_S
-    return heat.output == 0.0 or settings.manual_output is not None or abs(heat.working_c - heat.load_c) < 1e-5
+    return (
+        heat.output == 0.0
+        or settings.manual_output is not None
+        or abs(heat.working_c - measured_c(heat, settings)) < 1e-5
+    )
 
 
 def _next_event(heat: Heat, settings: Settings) -> int:

@@ -89,7 +89,35 @@ def rate_cps(
         zero_shift_deg: Of the goniometer.
         displacement_mm: By how much the specimen lies too low.
     """
-    phases = _phases(powder, rng)
+    return rate_of(
+        two_theta_deg,
+        _phases(powder, rng),
+        powder.amorphous,
+        rng=rng,
+        zero_shift_deg=zero_shift_deg,
+        displacement_mm=displacement_mm,
+    )
+
+
+def rate_of(
+    two_theta_deg: Array,
+    phases: tuple[Phase, ...],
+    amorphous: float,
+    *,
+    rng: np.random.Generator,
+    zero_shift_deg: float = 0.0,
+    displacement_mm: float = 0.0,
+) -> Array:
+    """Return the noiseless counts per second at ``n`` angles for phases, and a share that is amorphous.
+
+    Args:
+        two_theta_deg: ``n``.
+        phases: Drawn already.
+        amorphous: By weight.
+        rng: Of the amorphous part's humps.
+        zero_shift_deg: Of the goniometer.
+        displacement_mm: By how much the specimen lies too low.
+    """
     humps = background.draw_humps(rng)
     optics = Optics(
         geometry=GEOMETRY,
@@ -100,9 +128,9 @@ def rate_cps(
     )
     glow = fluorescence(mass_fractions(phases), FLUORESCENCE) if phases else 1.0
     rate = glow * (BACKGROUND_CPS + BACKGROUND_CPS_DEG / (two_theta_deg - zero_shift_deg))
-    rate += GAIN * powder.amorphous * AMORPHOUS_AREA * background.amorphous(two_theta_deg, humps)
+    rate += GAIN * amorphous * AMORPHOUS_AREA * background.amorphous(two_theta_deg, humps)
     for values in crystalline(phases, two_theta_deg, optics).values():
-        rate += GAIN * (1.0 - powder.amorphous) * values
+        rate += GAIN * (1.0 - amorphous) * values
     return rate
 
 

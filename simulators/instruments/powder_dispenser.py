@@ -14,6 +14,7 @@ restart, and a dose that was cut off says so. The line number is in memory only.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -44,6 +45,7 @@ class PowderDispenserInstrument(FramedInstrument):
     """The simulated feeder; its key in the world's file is ``doser``, and that of its line number ``doser/line``."""
 
     has_front_panel = True
+    identity = IDENTITY
 
     def __init__(self, *, state: WorldFile, clock: Now, seed: int, options: Mapping[str, Any]) -> None:
         super().__init__(Line(b"\n"), state=state, clock=clock)
@@ -103,10 +105,20 @@ class PowderDispenserInstrument(FramedInstrument):
         self._change(hopper_mg=mass_mg, is_clogged=False)
 
     @property
+    def due_s(self) -> float:
+        """When the dose that is being fed is over; never, where there is none."""
+        feeding = self._feeding()
+        return math.inf if feeding is None else float(feeding["ends_s"])
+
+    def advance(self) -> None:
+        """Carry out what has become due."""
+        self._finish_due()
+
+    @property
     def true_mg(self) -> dict[str, float]:
         """What truly came out under each tag."""
         now_s = self._clock.now_s()
-        return {dose["tag"]: _delivered_mg(dose, now_s) for dose in self._doser["doses"]}
+        return {dose["tag"]: delivered_mg(dose, now_s) for dose in self._doser["doses"]}
 
     def _refused(self, line: bytes, number: int) -> str:
         body, star, seal = line.rpartition(b"*")
@@ -131,7 +143,7 @@ class PowderDispenserInstrument(FramedInstrument):
     def _carry_out(self, text: str) -> bytes:
         begin, about = _BEGIN.fullmatch(text), _ABOUT.fullmatch(text)
         if text == "M115":
-            return _data(IDENTITY)
+            return _data(self.identity)
         if text == "M752":
             return _data(self._hopper())
         if about is not None:
@@ -152,7 +164,7 @@ class PowderDispenserInstrument(FramedInstrument):
 
     def _described(self, dose: dict[str, Any]) -> str:
         remaining_s = self._remaining_s(dose["ends_s"]) if dose["state"] == "feeding" else 0.0
-        shown_mg = max(0.0, _delivered_mg(dose, self._clock.now_s()) + dose["error_mg"])
+        shown_mg = max(0.0, delivered_mg(dose, self._clock.now_s()) + dose["error_mg"])
         asked = f'T"{dose["tag"]}" P"{dose["material"]}" S{dose["target_mg"]:.3f} D{dose["tolerance_mg"]:.3f}'
         return f"DOSE:{dose['state']} {asked} A{shown_mg:.2f} R{remaining_s:.6f}"
 
@@ -219,12 +231,12 @@ class PowderDispenserInstrument(FramedInstrument):
             self._did("stop")
 
     def _end(self, dose: dict[str, Any], state: str, end_s: float) -> None:
-        delivered_mg = _delivered_mg(dose, end_s)
-        ended = {**dose, "state": state, "ends_s": end_s, "delivered_mg": delivered_mg}
+        came_mg = delivered_mg(dose, end_s)
+        ended = {**dose, "state": state, "ends_s": end_s, "delivered_mg": came_mg}
         self._change(
             doses=[*self._doser["doses"][:-1], ended],
-            hopper_mg=max(0.0, self._doser["hopper_mg"] - delivered_mg),
-            total_mg=self._doser["total_mg"] + delivered_mg,
+            hopper_mg=max(0.0, self._doser["hopper_mg"] - came_mg),
+            total_mg=self._doser["total_mg"] + came_mg,
             is_clogged=state == "clogged",
         )
 
@@ -242,7 +254,8 @@ def _new_number(text: str) -> int:
     return int(match[1]) if match else 0
 
 
-def _delivered_mg(dose: Mapping[str, Any], time_s: float) -> float:
+def delivered_mg(dose: Mapping[str, Any], time_s: float) -> float:
+    """Return what has come out of a dose by a time."""
     if "delivered_mg" in dose:
         return float(dose["delivered_mg"])
     return Feed(**dose["feed"]).delivered_mg(time_s - dose["began_s"])

@@ -17,7 +17,7 @@ A program is a file on the controller: ``move_POSITION.urp`` or ``transfer_SOURC
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from drivers.links.framing import BadFrame, Line, SealedLine
@@ -52,11 +52,28 @@ class DashboardServer(FramedInstrument):
 
     wire = "tcp"
     has_front_panel = True
+    serial = SERIAL
 
-    def __init__(self, *, state: WorldFile, clock: Now, seed: int, options: Mapping[str, Any]) -> None:
-        super().__init__(Line(), state=state, clock=clock)
+    def __init__(
+        self,
+        *,
+        state: WorldFile,
+        clock: Now,
+        seed: int,
+        options: Mapping[str, Any],
+        settle: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(Line(), state=state, clock=clock, settle=settle)
         self._is_remote = options["is_remote"]
-        self.arm = Arm(state=state, clock=clock, seed=seed, options=options, did=self._did)
+        self.arm = self.new_arm(state=state, clock=clock, seed=seed, options=options)
+
+    def new_arm(self, *, state: WorldFile, clock: Now, seed: int, options: Mapping[str, Any]) -> Arm:
+        """Return the arm that this controller moves."""
+        return Arm(state=state, clock=clock, seed=seed, options=options, did=self._did)
+
+    def safety(self) -> str:
+        """Return the safety status: ``NORMAL``, or why the arm may not move."""
+        return "NORMAL" if self.arm.row["protective_s"] is None else "PROTECTIVE_STOP"
 
     def greet(self) -> None:
         """Say hello to whoever connects."""
@@ -106,7 +123,7 @@ class DashboardServer(FramedInstrument):
             case "robotmode":
                 return f"Robotmode: {self._mode()}"
             case "safetystatus":
-                return f"Safetystatus: {'NORMAL' if row['protective_s'] is None else 'PROTECTIVE_STOP'}"
+                return f"Safetystatus: {self.safety()}"
             case "running":
                 return f"Program running: {'true' if self.arm.is_running else 'false'}"
             case "programstate":
@@ -115,7 +132,7 @@ class DashboardServer(FramedInstrument):
                 return f"Loaded program: {row['loaded']}" if row["loaded"] else "No program loaded"
             case "is in remote control":
                 return "true" if self._is_remote else "false"
-        return {"get serial number": SERIAL, "get robot model": MODEL, "polyscopeversion": VERSION}.get(text, "")
+        return {"get serial number": self.serial, "get robot model": MODEL, "polyscopeversion": VERSION}.get(text, "")
 
     def _act(self, text: str) -> str:
         match text:
@@ -155,7 +172,7 @@ class DashboardServer(FramedInstrument):
         return "Brake releasing"
 
     def _load(self, name: str) -> str:
-        if program_of(name) is None:
+        if program_of(name, self.arm.taught) is None:
             return f"File not found: {name}"
         if self.arm.is_running:
             return f"Error while loading program: {name}"
@@ -164,7 +181,7 @@ class DashboardServer(FramedInstrument):
 
     def _play(self) -> str:
         row = self.arm.row
-        is_ready = self._mode() == "RUNNING" and row["protective_s"] is None and not self.arm.is_running
+        is_ready = self._mode() == "RUNNING" and self.safety() == "NORMAL" and not self.arm.is_running
         if not is_ready or not row["loaded"]:
             return "Failed to execute: play"
         self.arm.play()

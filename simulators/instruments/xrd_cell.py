@@ -80,6 +80,11 @@ class XrdCell:
         self._row: dict[str, Any] = state.get("xrd", new)
 
     @property
+    def due_s(self) -> float:
+        """When what it does is over; never, where it does nothing."""
+        return math.inf if self._row["job"] is None else float(self._row["job"]["end_s"])
+
+    @property
     def is_ready(self) -> bool:
         """Whether it would begin something now."""
         return self._row["job"] is None and self._is_tube_started()
@@ -128,9 +133,13 @@ class XrdCell:
             zero_shift_deg=self._options["zero_shift_deg"],
             displacement_mm=self._options["displacement_mm"],
         )
+        return rate * self._tube(scan, began_s, tube_on_s)
+
+    def _tube(self, scan: Scan, began_s: float, tube_on_s: float | None) -> np.ndarray:
+        """Return the strength of the tube at ``n`` points."""
         on_s = -math.inf if tube_on_s is None else tube_on_s
         since_s = began_s + OVERHEAD_S + scan.count_time_s * np.arange(scan.n) - on_s
-        return rate * self._options["tube_intensity"] * (1.0 - WARM_UP_LOSS * np.exp(-since_s / WARM_UP_S))
+        return self._options["tube_intensity"] * (1.0 - WARM_UP_LOSS * np.exp(-since_s / WARM_UP_S))
 
     def add(self, name: str, place: int, application: str) -> None:
         """Make a sample known under a name.

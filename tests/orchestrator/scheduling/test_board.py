@@ -196,6 +196,16 @@ class FullRacks(RuleBasedStateMachine):
             self.arrived(name)
 
     @rule(data=st.data())
+    def be_stuck(self, data):
+        """A robot does not get hold of the sample: it serves others until a person has come, and is claimed again."""
+        name = self.pick(data, "moving")
+        if name is not None and self.samples[name]["to"] != "chute":
+            sample = self.samples[name]
+            movers = self.board.held(name) & {"arm-1", "arm-2", "bridge"} - {sample["at"], sample["to"]}
+            self.board.release(name, sorted(movers))
+            self.wait(name, [option(*movers, name=sample["to"])])
+
+    @rule(data=st.data())
     def finish(self, data):
         name = self.pick(data, "working")
         if name is not None:
@@ -294,7 +304,7 @@ class FullRacks(RuleBasedStateMachine):
     def wait(self, name, options):
         sample = self.samples[name]
         sample["state"] = "waiting"
-        frees = frozenset({sample["at"]} - {sample["home"]})
+        frees = self.board.held(name) - {sample["home"]}
         self.board.ask(Claim(owner=name, options=tuple(options), asked_s=self.now_s, frees=frees))
         self.serve()
 
@@ -314,7 +324,7 @@ class FullRacks(RuleBasedStateMachine):
             self.board.release(name)
             del self.samples[name]
             return self.serve()
-        if sample.get("slot") == sample["at"]:
+        if sample.get("slot") == sample["at"] and sample["at"] not in self.board.held(name):
             self.board.pass_on(sample["batch"], name, [sample["at"]])
         gone = {"arm-1", "arm-2", "bridge", source} - {sample["home"], sample["at"]}
         self.board.release(name, sorted(self.board.held(name) & gone))
