@@ -55,6 +55,8 @@ class LabFaults:
     """A cell that is 0.2 to 1 % off."""
     height_error_mm: float = 0.0
     """Of a specimen in the diffractometer; one standard deviation."""
+    wire_per_exchange: float = 0.0
+    """Of requests and replies that are lost, damaged, late, doubled, or end with a lost connection."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -97,7 +99,12 @@ def _science() -> dict[str, float]:
     }
 
 
-PROFILES: Mapping[str, Mapping[str, float]] = {"none": {}, "science": _science()}
+PROFILES: Mapping[str, Mapping[str, float]] = {
+    "none": {},
+    "science": _science(),
+    "harsh": {**_science(), "not_gripped_per_transfer": 1e-3, "wire_per_exchange": 1e-3},
+}
+"""``science``: rates after published campaigns; ``harsh``: with faults of the wires and of the grippers as well."""
 
 DEFAULTS: Mapping[str, Any] = {
     "precursors": ["BaCO3", "TiO2", "Li2CO3", "CoO"],

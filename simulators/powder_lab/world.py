@@ -28,6 +28,7 @@ from simulators.powder_lab.people import People
 from simulators.powder_lab.ports import Port
 from simulators.powder_lab.room import Room
 from simulators.powder_lab.shakers import LabShaker
+from simulators.powder_lab.wires import FlakyWire
 from simulators.powder_lab.xrd import LabXrdPort
 from simulators.world import Instrument, WorldFile, claim
 
@@ -281,7 +282,14 @@ class PowderLab:
             "enclosure": self.enclosure,
             "people": people,
         }
-        return {name: Port(instrument, self) for name, instrument in found.items()}
+        ports: dict[str, Instrument] = {name: Port(instrument, self) for name, instrument in found.items()}
+        rate = self._told.faults.wire_per_exchange
+        if not rate:
+            return ports
+        return {
+            name: port if name == "people" else FlakyWire(port, name=name, rate=rate, seed=self._seed, clock=self.clock)
+            for name, port in ports.items()
+        }
 
 
 def _door(box: str) -> str:

@@ -72,7 +72,7 @@ def test_a_person_waits_until_the_arms_stand_still_and_gives_up_in_the_end():
         return said, rig.clock.now_s() - before_s
 
     said, took_s = rig.run(work)
-    assert said == "arm-1 is moving"
+    assert said == "straighten home-01: arm-1 is moving"
     assert took_s == pytest.approx(30.0 * TRIES)
 
 

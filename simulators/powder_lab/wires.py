@@ -1,0 +1,53 @@
+"""Wires of the powder laboratory on which some exchanges go wrong, by chance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simulators.chance import generator
+from simulators.faults import Fault, FaultyWire, Strike
+from simulators.instruments.base import Now
+
+ON_ANY_WIRE = (
+    Fault.DROP_REQUEST,
+    Fault.DROP_REPLY,
+    Fault.CUT,
+    Fault.SPLIT,
+    Fault.LATE,
+    Fault.TOO_LATE,
+    Fault.DUPLICATE,
+    Fault.DISCONNECT_BEFORE,
+    Fault.DISCONNECT_AFTER,
+)
+ON_SERIAL_WIRES = (*ON_ANY_WIRE, Fault.GARBLE, Fault.BAD_CHECKSUM)
+"""TCP's own checksum keeps damaged bytes out."""
+LATE_S = {Fault.LATE: 0.1, Fault.TOO_LATE: 8.0}
+
+
+class FlakyWire(FaultyWire):
+    """An instrument whose exchanges go wrong at a rate.
+
+    Args:
+        instrument: What answers.
+        name: Its name in the world.
+        rate: Chance of each exchange.
+        seed: Of what chance decides.
+        clock: The time; chance follows from it, so that it is the same whenever a controller was killed.
+    """
+
+    def __init__(self, instrument: Any, *, name: str, rate: float, seed: int, clock: Now) -> None:
+        super().__init__(instrument, seed=seed)
+        self._name, self._rate, self._chance_seed, self._clock = name, rate, seed, clock
+        self._at_us, self._of_this_us = -1, 0
+
+    def receive(self, data: bytes) -> None:
+        """Pass a request on, unless chance is against it."""
+        at_us = round(1e6 * self._clock.now_s())
+        self._of_this_us = self._of_this_us + 1 if at_us == self._at_us else 0
+        self._at_us = at_us
+        rng = generator(self._chance_seed, "wire", self._name, at_us, self._of_this_us)
+        if rng.random() < self._rate:
+            menu = ON_SERIAL_WIRES if self.wire in ("serial", "modbus+rtu") else ON_ANY_WIRE
+            fault = menu[int(rng.integers(len(menu)))]
+            self.arm([Strike(fault=fault, late_s=LATE_S.get(fault, 0.1))])
+        super().receive(data)
