@@ -55,8 +55,13 @@ ANALYSED = 10
 """One diffractogram of so many is analysed."""
 WRITES_PER_TRIAL = 900
 """About, of journal and world together; for drawing kills over the whole of a campaign."""
-FORCED = {"lost": "dropped crucible", "askew": "crucible askew", "device": "clogged or empty doser"}
-"""Doubts that a hand must settle, whatever a controller does."""
+FORCED = {
+    ("lost", "dropped"): "dropped crucible",
+    ("askew", ""): "crucible that cannot be gripped",
+    ("device", "clogged"): "clogged doser",
+    ("device", "empty"): "empty doser",
+}
+"""Doubts, by kind and by what the device called it, that a hand must settle whatever a controller does."""
 
 
 def main() -> None:
@@ -248,9 +253,18 @@ def _intents(events: list[Any]) -> list[dict[str, Any]]:
     for event in events:
         if event.kind == "step_intended" and event.command_id not in intents:
             intents[event.command_id] = {"id": event.command_id, "device": event.body["device"], "at_s": event.at_s}
+        elif event.kind == "incident" and event.body["text"].startswith(
+            "stopped "
+        ):  # made safe: needs no intent before
+            names = event.body["text"].removeprefix("stopped ").partition(" after ")[0].split(", ")
+            intents |= {f"safe {event.seq} {name}": _made_safe(name, event) for name in names}
         elif event.kind in ("step_done", "step_failed", "step_rejected"):
             intents[event.command_id]["ends_s"] = event.at_s
     return list(intents.values())
+
+
+def _made_safe(device: str, event: Any) -> dict[str, Any]:
+    return {"id": f"safe-{event.seq}", "device": device, "at_s": event.at_s - 60.0, "ends_s": event.at_s}
 
 
 def _outcomes(path: Path) -> str:
@@ -275,14 +289,15 @@ def _open_trials(path: Path) -> int:
 
 
 def _interventions(events: list[Any], samples: int) -> list[tuple[str, str]]:
-    doubts = Counter(event.body["kind"] for event in events if event.kind == "doubted")
-    restocks = doubts.pop("restock", 0)
-    forced = {FORCED[kind]: count for kind, count in doubts.items() if kind in FORCED}
-    others = sum(count for kind, count in doubts.items() if kind not in FORCED)
+    doubts = [event.body for event in events if event.kind == "doubted"]
+    restocks = sum(doubt["kind"] == "restock" for doubt in doubts)
+    named = [(doubt["kind"], doubt["facts"].get("code", "")) for doubt in doubts if doubt["kind"] != "restock"]
+    forced = dict(Counter(FORCED[one] for one in named if one in FORCED))
+    others = dict(Counter(" ".join(one).strip() for one in named if one not in FORCED))
     return [
         ("planned restocks", str(restocks)),
         ("interventions that physics forces, per 100 samples", f"{_rate(sum(forced.values()), samples)} {forced}"),
-        ("other interventions, per 100 samples", _rate(others, samples)),
+        ("other interventions, per 100 samples", f"{_rate(sum(others.values()), samples)} {others or ''}"),
     ]
 
 

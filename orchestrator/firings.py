@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -17,7 +18,7 @@ from drivers.clock import Clock
 from drivers.errors import DriverError
 from orchestrator.attention import Attention
 from orchestrator.errors import StorageError
-from orchestrator.journey import BatchRun, Journey, Whereabouts
+from orchestrator.journey import BatchRun, Doubt, Journey, Whereabouts
 from orchestrator.outcomes import StopRequested, TrialLost
 from orchestrator.plan import Act, Firing, Furnace
 from orchestrator.runner import Runner, owner_of
@@ -34,6 +35,8 @@ OVERDUE = 1.5
 """A program that takes this many times as long as it should is no longer waited for."""
 OVER = ("complete", "reset")
 DOOR_TRIES = 3
+REFUSALS = 24
+"""Times, one after another, that a door may refuse to open because the furnace is still too hot."""
 
 
 class Carrier(Protocol):
@@ -77,6 +80,8 @@ class _Run:
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     is_over: asyncio.Event = field(default_factory=asyncio.Event)
     error: Exception | None = None
+    turns: Counter[int] = field(default_factory=Counter)
+    """Attempts at turning the door, by what for."""
 
     def fail(self, error: Exception) -> None:
         """Let everybody who waits for it know that it goes on no more."""
@@ -276,16 +281,9 @@ class Firings:
 
     def _give_up(self, run: _Run, error: TrialLost) -> None:
         """Take a furnace that failed out of service; who is not in it yet waits for another."""
-        self.attention.raise_(
-            "furnace",
-            f"{run.furnace.station} is out of service until somebody has seen to it: {error}",
-            closed=[run.furnace.heater],
-            trial=None,
-            device=run.furnace.heater,
-            facts={"station": run.furnace.station, "heater": run.furnace.heater, "door": run.furnace.door},
-        )
-        inside = any(self._journey(trial).at == place for trial, place in run.batch.places.items())
-        run.fail(error if inside or run.batch.stage == "fired" else _Again())
+        self._doubt(run, error)
+        inside = any(self._is_inside(run, trial) for trial in run.batch.places)
+        run.fail(error if inside else _Again())
 
     def _end(self, run: _Run) -> None:
         self.carrier.note("batch_ended", None, {"batch": run.batch.name})
@@ -296,20 +294,53 @@ class Firings:
 
     async def _carry_out(self, run: _Run) -> None:
         if run.node is not None and run.batch.stage == "loading":
-            await self._door(run, 0, "open_door", "open")
+            await self._turned(run, 0, "open_door", "open")
             run.opened.set()
             await self._until(lambda: all(self._is_in_or_lost(run, trial) for trial in run.batch.places))
-            await self._door(run, 1, "close_door", "closed")
+            await self._turned(run, 1, "close_door", "closed")
             self.carrier.note("batch_loaded", None, {"batch": run.batch.name})
         if run.node is not None and run.batch.stage == "loaded":
-            await self._program(run, run.node)
-            self.carrier.note("batch_fired", None, {"batch": run.batch.name})
+            await self._fired(run, run.node)
         run.opened.set()
         if any(self._is_inside(run, trial) for trial in run.batch.places):
-            await self._door(run, 3, "open_door", "open")
+            await self._turned(run, 3, "open_door", "open")
+        run.error = TrialLost(run.batch.failure) if run.batch.failure else None
         run.is_over.set()
         await self._until(lambda: not any(self._is_inside(run, trial) for trial in run.batch.places))
-        await self._door(run, 4, "close_door", "closed")
+        await self._turned(run, 4, "close_door", "closed")
+
+    async def _fired(self, run: _Run, node: Firing) -> None:
+        """Run the program; a furnace that failed at it is out of service until somebody has seen to it."""
+        try:
+            await self._program(run, node)
+        except TrialLost as error:
+            self._doubt(run, error)
+            self.carrier.note("batch_failed", None, {"batch": run.batch.name, "text": str(error)})
+        else:
+            self.carrier.note("batch_fired", None, {"batch": run.batch.name})
+
+    def _doubt(self, run: _Run, error: TrialLost) -> Doubt:
+        return self.attention.raise_(
+            "furnace",
+            f"{run.furnace.station} is out of service until somebody has seen to it: {error}",
+            closed=[run.furnace.heater],
+            device=error.device or run.furnace.heater,
+            facts={"station": run.furnace.station, "heater": run.furnace.heater, "door": run.furnace.door},
+        )
+
+    async def _turned(self, run: _Run, number: int, command: str, wanted: str) -> None:
+        """Open or close the door, however long it takes: too hot still, it waits; jammed, it waits for a person."""
+        refusals = 0
+        while True:
+            try:
+                return await self._door(run, number, command, wanted)
+            except TrialLost as error:
+                refusals += 1
+                if error.code == "rejected" and refusals <= REFUSALS:
+                    await self.runner.stop.unless_set(self.clock.sleep(COOL_LOOK_S))
+                    continue
+                refusals = 0
+                await self.attention.until_seen_to(self._doubt(run, error))
 
     def _journey(self, trial: int) -> Journey:
         return self.carrier.where.journeys[trial]
@@ -337,16 +368,23 @@ class Firings:
         if door is None:
             return
         state = ""
-        for attempt in range(DOOR_TRIES):
-            path = f"{number}" if attempt == 0 else f"{number}.again{attempt}"
-            act = Act(
-                path=path, label=f"{command.replace('_', ' ')} of {run.furnace.station}", device=door, command=command
-            )
-            await self._act(run, act)
+        for _ in range(DOOR_TRIES):
+            label = f"{command.replace('_', ' ')} of {run.furnace.station}"
+            await self._act(run, Act(path=self._path(run, number), label=label, device=door, command=command))
             state = await self._read(run, door, "door_state")
             if state == wanted:
                 return
         raise TrialLost(f"the door of {run.furnace.station} is {state} and not {wanted}", device=door)
+
+    def _path(self, run: _Run, number: int) -> str:
+        """Return a path that no attempt at turning the door has had, a restart's own apart."""
+        while True:
+            count = run.turns[number]
+            run.turns[number] += 1
+            path = f"{number}.again{count}" if count else f"{number}"
+            past = self.runner.past.get(f"{run.batch.name}.{path}")
+            if past is None or past.state not in ("rejected", "failed"):
+                return path
 
     async def _act(self, run: _Run, act: Act) -> None:
         await self.runner.act(next(iter(run.batch.places)), act, batch=run.batch.name)

@@ -46,7 +46,9 @@ class BatchRun:
     places: dict[int, str]
     """Places by trial."""
     stage: str = "loading"
-    """``loading``, ``loaded`` (the door is closed), ``fired`` or ``ended``."""
+    """``loading``, ``loaded`` (the door is closed), ``fired``, ``failed`` or ``ended``."""
+    failure: str = ""
+    """Why the program was not carried out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +148,11 @@ def _batch_fired(where: Whereabouts, _trial: int | None, body: Mapping[str, Any]
     where.batches[body["batch"]].stage = "fired"
 
 
+def _batch_failed(where: Whereabouts, _trial: int | None, body: Mapping[str, Any], _at_s: float) -> None:
+    where.batches[body["batch"]].stage = "failed"
+    where.batches[body["batch"]].failure = body["text"]
+
+
 def _batch_ended(where: Whereabouts, _trial: int | None, body: Mapping[str, Any], _at_s: float) -> None:
     batch = where.batches[body["batch"]]
     batch.stage = "ended"
@@ -174,6 +181,7 @@ _HANDLERS: Mapping[str, Callable[[Whereabouts, int | None, Mapping[str, Any], fl
     "batch_formed": _batch_formed,
     "batch_loaded": _batch_loaded,
     "batch_fired": _batch_fired,
+    "batch_failed": _batch_failed,
     "batch_ended": _batch_ended,
     "doubted": _doubted,
     "seen_to": _seen_to,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drivers.clock import Clock
+from drivers.errors import DriverError
 from orchestrator.attention import RESTOCK, Attendant, Attention
 from orchestrator.firings import Firings
 from orchestrator.journal import Journal
@@ -338,6 +339,8 @@ class Journeys:
             TrialLost: Nobody knows where the sample is, or the robot refused.
         """
         for attempt in range(1, GRIPS + 1):
+            if (doubt := await self._behind_a_door(journey, leg)) is not None:
+                return doubt
             try:
                 await self.runner.act(journey.trial, _transfer(journey, leg))
             except TrialLost as error:
@@ -353,6 +356,24 @@ class Journeys:
                 raise
             self.note("sample_moved", journey.trial, {"at": leg.destination})
             return None
+        return None
+
+    async def _behind_a_door(self, journey: Journey, leg: Leg) -> Doubt | None:
+        """Let no arm reach into a furnace before its door was seen open; return what a person must see to first."""
+        for place in (leg.source, leg.destination):
+            furnace = self.furnaces.get(self.layout.station_of(place) or "")
+            if furnace is None or furnace.door is None:
+                continue
+            try:
+                state = await self.runner.read(furnace.door, "door_state")
+            except DriverError as error:
+                state = f"unknown ({error})"
+            if state != "open":
+                text = f"the door of {furnace.station} is {state}, and {journey.sample} is to pass through it; open it"
+                facts = {"station": furnace.station, "heater": furnace.heater, "door": furnace.door, "open": True}
+                return self.attention.raise_(
+                    "furnace", text, closed=[furnace.heater], trial=journey.trial, device=furnace.door, facts=facts
+                )
         return None
 
     def _askew(self, journey: Journey, leg: Leg) -> Doubt:
@@ -380,7 +401,7 @@ class Journeys:
             closed=sorted({*self._limited((leg.source, leg.destination)), leg.robot}),
             trial=journey.trial,
             device=leg.robot,
-            facts={"sample": journey.sample, "places": candidates, "robot": leg.robot},
+            facts={"sample": journey.sample, "places": candidates, "robot": leg.robot, "code": error.code},
         )
 
     async def _settled(self, journey: Journey) -> None:

@@ -169,9 +169,11 @@ class CampaignLoop:
             return Ending(status="finished", reason=f"the budget of {budget.trials} trials is spent")
         if budget.duration_s is not None and self.clock.now_s() >= budget.duration_s:
             return Ending(status="finished", reason=f"the budget of {duration(budget.duration_s)} is spent")
-        if len(self.history.faults) >= FAULTS_IN_A_ROW:
+        # where devices are taken out of service one by one, many samples may be lost to the same cause at once
+        most = FAULTS_IN_A_ROW if self.executor.journeys is None else max(FAULTS_IN_A_ROW, self.campaign.at_once)
+        if len(self.history.faults) >= most:
             reasons = "; ".join(self.history.faults[-FAULTS_IN_A_ROW:])
-            return Ending(status="faulted", reason=f"{FAULTS_IN_A_ROW} trials in a row were lost: {reasons}")
+            return Ending(status="faulted", reason=f"{most} trials in a row were lost: {reasons}")
         reason = reason_to_stop(self.campaign.stopping, trials, self.campaign.objectives, self.history.diagnostics)
         return Ending(status="finished", reason=reason) if reason else None
 
