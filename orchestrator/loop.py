@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -83,6 +83,9 @@ class CampaignLoop:
         running: dict[int, asyncio.Task[None]] = {}
         try:
             return await self._looped(running)
+        except asyncio.CancelledError:
+            _raise_interrupt(running.values())
+            raise
         finally:
             for task in running.values():
                 task.cancel()
@@ -241,3 +244,14 @@ class CampaignLoop:
             self.on_progress(
                 Progress(trials=self.history.trials, diagnostics=self.history.diagnostics, now_s=self.clock.now_s())
             )
+
+
+def _raise_interrupt(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Let a signal that struck in a trial end everything at once: what was cancelled for it has nothing to make safe.
+
+    Raises:
+        KeyboardInterrupt: One did.
+    """
+    for task in tasks:
+        if task.done() and not task.cancelled() and isinstance(task.exception(), KeyboardInterrupt):
+            raise KeyboardInterrupt
