@@ -14,6 +14,8 @@ from orchestrator.samples import Racks
 
 DOSE_S = 60.0
 WEIGH_S = 15.0
+REPEATS = 2
+"""Of milling, or of a diffractogram, that broke off."""
 CHANGE_S = 30.0
 """To take a sample into a diffractometer's measuring position and back."""
 COLD_C = 30.0
@@ -93,7 +95,15 @@ def _mill(step: Mill, path: str, casting: Casting, parameters: Mapping[str, Any]
     def acts(devices: Sequence[str], _place: str) -> tuple[Act, ...]:
         label = f"mill for {duration_s:g} s"
         return (
-            Act(path=f"{path}.0", label=label, device=devices[0], command="run", arguments=arguments, is_tagged=True),
+            Act(
+                path=f"{path}.0",
+                label=label,
+                device=devices[0],
+                command="run",
+                arguments=arguments,
+                is_tagged=True,
+                repeats=REPEATS,
+            ),
         )
 
     ways = _ways(step, casting, acts)
@@ -122,6 +132,7 @@ def _diffract(step: Diffract, path: str, casting: Casting, _parameters: Mapping[
                 command="scan",
                 arguments=scan,
                 is_tagged=True,
+                repeats=REPEATS,
                 measure=Measure(kind="diffractogram", role="product"),
             ),
             Act(

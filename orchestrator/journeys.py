@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from drivers.clock import Clock
@@ -20,7 +20,7 @@ from orchestrator.firings import Firings
 from orchestrator.journal import Journal
 from orchestrator.journey import Doubt, Journey, Whereabouts
 from orchestrator.measurements import MeasurementFile
-from orchestrator.outcomes import TrialFailed, TrialLost
+from orchestrator.outcomes import Done, TrialFailed, TrialLost
 from orchestrator.plan import Act, Firing, Furnace, Plan, Visit, Wait, Way
 from orchestrator.records import TrialRecord
 from orchestrator.runner import Runner, owner_of
@@ -30,12 +30,20 @@ from orchestrator.scheduling.layout import Layout, Leg, Route
 
 log = logging.getLogger(__name__)
 
+PUTS_AWAY = 3
+"""How often it is tried to take a sample out of the laboratory before a person must."""
+PAUSE_S = 120.0
 GRIPS = 3
 """How often a robot tries to grip what it did not get hold of."""
 FAULTS_IN_A_ROW = 3
 """Acts that one device fails at, one after another, before it is taken out of service."""
 NOT_GRIPPED = "not_gripped"
 """What a robot calls a transfer that left the sample where it was."""
+
+
+A_HOME = "@home"
+"""What admission claims: one of the homes, whichever is free. (That every sample names all of them in its claim would
+make the board's work grow with the square of their number.)"""
 
 
 def at(place: str) -> str:
@@ -46,7 +54,7 @@ def at(place: str) -> str:
 def board_names(layout: Layout, devices: Mapping[str, int]) -> dict[str, int]:
     """Return how many owners each device and each place that can be full serves at once."""
     places = [place for place in layout.places if place not in layout.unlimited]
-    return {**devices, **{at(place): 1 for place in places}}
+    return {**devices, **{at(place): 1 for place in places}, A_HOME: len(layout.homes)}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,7 +130,7 @@ class Journeys:
             if begun is not None:
                 places.add(begun.destination)
                 self.dispatcher.board.hold(owner_of(trial), [begun.robot])
-            self.dispatcher.board.hold(owner_of(trial), self._limited(places))
+            self.dispatcher.board.hold(owner_of(trial), [A_HOME, *sorted(self._limited(places))])
         self.attention.restore()
         self.firings.restore()
 
@@ -159,9 +167,12 @@ class Journeys:
         known = self.where.journeys.get(trial)
         if known is not None:
             return known
-        options = [Option(name=home, resources=frozenset({at(home)})) for home in self.layout.homes]
-        granted = await self.runner.stop.unless_set(self.dispatcher.claim(owner_of(trial), options))
-        body = {"sample": f"sample-{trial:06d}", "home": granted.name, "at": self.layout.magazine}
+        option = Option(name="admission", resources=frozenset({A_HOME}))
+        await self.runner.stop.unless_set(self.dispatcher.claim(owner_of(trial), [option]))
+        board = self.dispatcher.board
+        home = next(home for home in self.layout.homes if board.is_free([at(home)]))
+        board.hold(owner_of(trial), [at(home)])
+        body = {"sample": f"sample-{trial:06d}", "home": home, "at": self.layout.magazine}
         self.note("sample_admitted", trial, body)
         return self.where.journeys[trial]
 
@@ -189,6 +200,7 @@ class Journeys:
         await self.go(journey, way.place, keep=way.devices)
         taken = await self._acts(journey, way)
         self.note("visit_ended", journey.trial, {"path": node.path, "place": way.place})
+        self.runner.forget(owner)  # the devices are others' from now on: nothing of this visit is to be set again
         self.dispatcher.release(owner, self.dispatcher.board.held(owner) & way.devices)
         return taken
 
@@ -239,7 +251,7 @@ class Journeys:
             StopRequested: The operator asked to stop.
         """
         owner = owner_of(journey.trial)
-        frees = self.dispatcher.board.held(owner) - {at(journey.home)}
+        frees = self.dispatcher.board.held(owner) - {A_HOME, at(journey.home)}
         return await self.runner.stop.unless_set(self.dispatcher.claim(owner, options, frees=frees, **more))
 
     async def _claim_rest(self, journey: Journey, way: Way) -> None:
@@ -252,15 +264,26 @@ class Journeys:
     async def _acts(self, journey: Journey, way: Way) -> Sequence[MeasurementFile]:
         taken = []
         for act in way.acts:
-            try:
-                done = await self.runner.act(journey.trial, act)
-            except TrialLost as error:
-                self._count_fault(act.device, error)
-                raise
+            done = await self._done(journey, act)
             self._faults.pop(act.device, None)
             if done.measurement is not None:
                 taken.append(done.measurement)
         return taken
+
+    async def _done(self, journey: Journey, act: Act) -> Done:
+        """Carry out an act, and again where it broke off and more of it does no harm."""
+        for repeat in range(act.repeats + 1):
+            attempt = replace(act, path=f"{act.path}.again{repeat}") if repeat else act
+            try:
+                return await self.runner.act(journey.trial, attempt)
+            except TrialLost as error:
+                if repeat == act.repeats or error.code == "rejected":
+                    self._count_fault(act.device, error)
+                    raise
+                text = f"{act.label} broke off, and is done again: {error}"
+                body = {"kind": "fault", "device": act.device, "text": text}
+                self.journal.append("incident", body, trial=journey.trial)
+        raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _count_fault(self, device: str, error: TrialLost) -> None:
         """Take a device out of service that needs a person, or that fails time after time."""
@@ -305,7 +328,7 @@ class Journeys:
 
     def _let_go(self, journey: Journey, keep: frozenset[str]) -> None:
         owner = owner_of(journey.trial)
-        kept = keep | {at(journey.home), at(journey.at or journey.home)}
+        kept = keep | {A_HOME, at(journey.home), at(journey.at or journey.home)}
         gone = self.dispatcher.board.held(owner) - kept
         if gone:
             self.dispatcher.release(owner, gone)
@@ -424,18 +447,34 @@ class Journeys:
     async def _put_away(self, journey: Journey) -> None:
         """Take a sample out of the laboratory; what goes wrong then costs its trial nothing."""
         owner = owner_of(journey.trial)
-        try:
-            if journey.at is not None and not journey.has_left and journey.at != self.layout.magazine:
+        self.runner.forget(owner)
+        for attempt in range(1, PUTS_AWAY + 1):
+            if journey.at in (None, self.layout.magazine, self.layout.chute) or journey.has_left:
+                break
+            try:
                 option = Option(name=self.layout.chute, resources=self.needed(journey, self.layout.chute))
                 await self.claim(journey, [option])
                 await self.go(journey, self.layout.chute)
-        except (TrialFailed, TrialLost) as error:
-            text = f"{journey.sample} was not taken out of the laboratory: {error}"
-            self.journal.append("incident", {"kind": "fault", "text": text}, trial=journey.trial)
+            except (TrialFailed, TrialLost) as error:
+                self._let_go(journey, frozenset())
+                await self._not_put_away(journey, error, is_last=attempt == PUTS_AWAY)
         if not journey.has_left:
             self.note("sample_left", journey.trial, {"at": journey.at})
         self.firings.expect(journey.trial, None)
         self.dispatcher.release(owner)
+
+    async def _not_put_away(self, journey: Journey, error: Exception, *, is_last: bool) -> None:
+        """Wait a while and try again; in the end, close the place of a sample that is in the way until it is taken."""
+        text = f"{journey.sample} was not taken out of the laboratory: {error}"
+        self.journal.append("incident", {"kind": "fault", "text": text}, trial=journey.trial)
+        if not is_last:
+            await self.runner.stop.unless_set(self.clock.sleep(PAUSE_S))
+        elif journey.at is not None:
+            robot = next(name for name, places in self.layout.reach.items() if journey.at in places)
+            facts = {"sample": journey.sample, "places": [journey.at], "robot": robot, "code": "stranded"}
+            closed = sorted(self._limited([journey.at]))
+            text = f"take {journey.sample} away from {journey.at}: {error}"
+            self.attention.raise_("lost", text, closed=closed, trial=journey.trial, device=robot, facts=facts)
 
     def note(self, kind: str, trial: int | None, body: Mapping[str, Any]) -> None:
         """Journal what became of a sample, and know it from then on."""

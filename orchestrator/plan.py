@@ -46,6 +46,8 @@ class Act:
     """Whether the command takes the act's command id as its ``tag``."""
     measure: Measure | None = None
     expect: Expect | None = None
+    repeats: int = 0
+    """How often it may be done again after it broke off: more of it does the sample no harm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zlib import crc32
 
 from simulators.chance import generator
 from simulators.faults import Fault, FaultyWire, Strike
@@ -45,8 +46,11 @@ class FlakyWire(FaultyWire):
         at_us = round(1e6 * self._clock.now_s())
         self._of_this_us = self._of_this_us + 1 if at_us == self._at_us else 0
         self._at_us = at_us
-        rng = generator(self._chance_seed, "wire", self._name, at_us, self._of_this_us)
-        if rng.random() < self._rate:
+        event = f"{self._chance_seed} {self._name} {at_us} {self._of_this_us}"
+        if (
+            crc32(event.encode()) < self._rate * 2**32
+        ):  # a generator for each exchange would cost more than the exchange
+            rng = generator(self._chance_seed, "wire", self._name, at_us, self._of_this_us)
             menu = ON_SERIAL_WIRES if self.wire in ("serial", "modbus+rtu") else ON_ANY_WIRE
             fault = menu[int(rng.integers(len(menu)))]
             self.arm([Strike(fault=fault, late_s=LATE_S.get(fault, 0.1))])
