@@ -11,7 +11,7 @@ from typing import Any
 from drivers.capabilities import Identity
 from drivers.clock import Clock
 from drivers.command import CommandSpec, Effect, Quantity, command_specs
-from drivers.errors import DeviceFault, DriverError
+from drivers.errors import DeviceFault, DriverError, NotSent, Unreadable
 from orchestrator.calls import call
 from orchestrator.errors import LabRefused
 
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 CONNECT_S = 120.0
 """How long a device may take to connect and say who it is."""
 
+CONNECT_AGAIN_S = (0.5, 3.0)
+BRIEF_S = 20.0
 CLOSE_S = 30.0
 STOP_S = 30.0
 
@@ -56,7 +58,7 @@ class Laboratory:
             LabRefused: Some did not answer; lists each of them with its reason. Those that did are closed again.
         """
         names = list(self.stations)
-        answers = await asyncio.gather(*(self._connect(name) for name in names), return_exceptions=True)
+        answers = await asyncio.gather(*(self._connect_again(name) for name in names), return_exceptions=True)
         problems = []
         for name, answer in zip(names, answers, strict=True):
             if isinstance(answer, DriverError):
@@ -71,6 +73,19 @@ class Laboratory:
         if problems:
             await self.close()
             raise LabRefused("\n".join(["these devices did not connect; nothing was started:", *problems]))
+
+    async def _connect_again(self, name: str) -> Identity:
+        """Connect, and again after a moment where the wire may be at fault: one lost byte must not end a campaign."""
+        for pause_s in CONNECT_AGAIN_S:
+            began_s = self.clock.now_s()
+            try:
+                return await self._connect(name)
+            except (NotSent, Unreadable) as error:
+                if self.clock.now_s() - began_s > BRIEF_S:
+                    raise  # it hangs
+                log.warning("connecting_failed device=%s again_in_s=%g error=%s", name, pause_s, error)
+            await self.clock.sleep(pause_s)
+        return await self._connect(name)
 
     async def _connect(self, name: str) -> Identity:
         return await self._call(name, "connect", effect=Effect.READ, deadline_s=CONNECT_S)

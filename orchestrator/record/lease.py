@@ -66,14 +66,18 @@ class LeaseFacts:
     """Since its last renewal, by the database's clock."""
 
 
+def held_epoch_sql(dialect: str) -> str:
+    """Return the statement that reads the epoch and holds the lease's row until the transaction ends."""
+    return f"SELECT epoch FROM lease WHERE id = 1{'' if dialect == 'sqlite' else ' FOR UPDATE'}"
+
+
 def hold_epoch(connection: Connection, epoch: int) -> None:
     """Hold the lease's row until the transaction ends.
 
     Raises:
         Superseded: A later epoch exists.
     """
-    tail = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
-    found = connection.exec_driver_sql(f"SELECT epoch FROM lease WHERE id = 1{tail}").scalar()
+    found = connection.exec_driver_sql(held_epoch_sql(connection.dialect.name)).scalar()
     if found == epoch:
         return
     if found is None:

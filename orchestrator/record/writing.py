@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from orchestrator.errors import StorageError
 from orchestrator.projections import Run
 from orchestrator.record.faults import Patience, explain, is_full, may_pass
-from orchestrator.record.lease import Superseded, hold_epoch
+from orchestrator.record.lease import Superseded, held_epoch_sql, hold_epoch
 from orchestrator.record.space import Reserve
 from orchestrator.store import JournalRow, insert_sql
 
@@ -99,8 +99,10 @@ class Writer:
             self.connection.commit()
         self._is_doubted = False
 
-    def _run(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
+    def _run(self, statement: str, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Run a statement for many rows, by the driver itself: SQLAlchemy's own part costs more than SQLite's.
+
+        Returns what it answers.
 
         Raises:
             DBAPIError: As SQLAlchemy would.
@@ -112,6 +114,7 @@ class Writer:
                 cursor.execute(statement, rows[0])
             else:
                 cursor.executemany(statement, rows)
+            return cursor.fetchall() if cursor.description else []
         except driver.Error as error:
             raise DBAPIError.instance(statement, None, error, driver.Error, dialect=self.connection.dialect) from error
         finally:
@@ -124,9 +127,12 @@ class Writer:
     def _begin(self) -> None:
         if self.connection.in_transaction():
             self.connection.rollback()  # a reading; what it saw must not be older than the lease
+        self.connection.begin()  # sends nothing, but knows from now on that there is something to roll back
         if self._dialect == "sqlite":
-            self.connection.exec_driver_sql("BEGIN IMMEDIATE")
-        hold_epoch(self.connection, self._epoch)
+            self._run("BEGIN IMMEDIATE", [()])
+        found = self._run(held_epoch_sql(self._dialect), [()])
+        if not found or found[0][0] != self._epoch:
+            hold_epoch(self.connection, self._epoch)  # says what is wrong, or takes what nobody has taken yet
         self.checked_s = time.monotonic()
 
     def _was_committed(self, rows: Sequence[Row]) -> bool:
