@@ -12,8 +12,9 @@ from orchestrator.casting import Casting
 from orchestrator.compile_racks import visit_node
 from orchestrator.lab import Lab
 from orchestrator.parameters import Categorical
+from orchestrator.plan import Firing
 from orchestrator.recipe_racks import StationStep
-from orchestrator.samples import Wafer
+from orchestrator.samples import Racks, Wafer
 from orchestrator.simulated import world_options
 from orchestrator.space import search_space
 from orchestrator.worlds import pool_of
@@ -31,9 +32,11 @@ class StepSummary:
 
     kind: str
     devices: tuple[str, ...]
-    """Claimed while a trial's plan runs, all together."""
+    """Claimed while a trial's plan runs, all together; in a laboratory with racks, those that could do this visit."""
     duration_s: float | None
     """None where only the device knows."""
+    at_once: int = 1
+    """Samples that are worked on at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +62,16 @@ class Summary:
     """Sample sites in the lab; None where samples have no place."""
     trial_s: float | None
     campaign_s: float | None
-    """Both None where only the device knows how long a trial takes."""
+    """Both None where only the device knows how long a trial takes; the second also where trials overlap."""
+    busiest_s: float | None
+    """Where samples stand in racks, how long the busiest station works at least."""
     budget_s: float | None
 
 
 def summarise(campaign: Campaign, lab: Lab, casting: Casting) -> Summary:
     """Summarise a campaign that has passed every check."""
     steps = tuple(_step(step, campaign, lab, casting) for step in campaign.recipe)
-    used = {name for step in steps for name in step.devices}
+    used = {name for step in steps for name in step.devices} | _carrying(lab)
     trial_s = _total([step.duration_s for step in steps])
     batches = math.ceil(campaign.budget.trials / campaign.batch)
     charge_s = campaign.planner.charge_s
@@ -87,13 +92,29 @@ def summarise(campaign: Campaign, lab: Lab, casting: Casting) -> Summary:
         sites=len(lab.samples.sites()) if isinstance(lab.samples, Wafer) else None,
         trial_s=trial_s,
         campaign_s=_campaign_s(campaign, lab, used, trial_s, batches),
+        busiest_s=_busiest_s(campaign, lab, steps),
         budget_s=campaign.budget.duration_s,
     )
+
+
+def _carrying(lab: Lab) -> set[str]:
+    """Return the devices that a laboratory with racks uses whatever the recipe: robots, and doors of stations."""
+    if not isinstance(lab.samples, Racks):
+        return set()
+    return {*lab.samples.robots, *(name for station in lab.samples.stations.values() for name in station.devices)}
+
+
+def _busiest_s(campaign: Campaign, lab: Lab, steps: tuple[StepSummary, ...]) -> float | None:
+    if not isinstance(lab.samples, Racks) or any(step.duration_s is None for step in steps):
+        return None
+    return max(campaign.budget.trials * (step.duration_s or 0.0) / step.at_once for step in steps)
 
 
 def _campaign_s(campaign: Campaign, lab: Lab, used: set[str], trial_s: float | None, batches: int) -> float | None:
     if trial_s is None:
         return None
+    if isinstance(lab.samples, Racks):
+        return None  # see `Summary.busiest_s`: trials overlap
     at_once = min([campaign.batch, *(lab.devices[name].capacity for name in used)])
     charge_s = 0.0 if isinstance(campaign.planner.charge_s, str) else campaign.planner.charge_s
     full, rest = divmod(campaign.budget.trials, campaign.batch)
@@ -115,7 +136,10 @@ def _station_step(step: StationStep, campaign: Campaign, casting: Casting) -> St
     }
     node = visit_node(step, "0", casting, point)
     devices = {name for found in casting.stations(step).values() for name in found}
-    return StepSummary(kind=step.kind, devices=tuple(sorted(devices)), duration_s=getattr(node, "work_s", None))
+    places = sum(len(furnace.places) for furnace in node.furnaces) if isinstance(node, Firing) else 1
+    stations = 1 if isinstance(node, Firing) else len(casting.stations(step))
+    duration_s = getattr(node, "work_s", None)
+    return StepSummary(kind=step.kind, devices=tuple(sorted(devices)), duration_s=duration_s, at_once=places * stations)
 
 
 def _anneal_s(step: recipe.Step, campaign: Campaign, lab: Lab) -> float | None:

@@ -73,7 +73,8 @@ def _lines(summary: Summary) -> Iterator[str]:
     yield f"devices    {_devices(summary)}"
     if summary.unused_devices:
         yield f"unused     {', '.join(summary.unused_devices)}"
-    yield "steps      each trial claims its devices together:"
+    how = "each trial claims its devices together" if summary.busiest_s is None else "each visit claims for itself"
+    yield f"steps      {how}:"
     for number, step in enumerate(summary.steps, 1):
         claims = ", ".join(step.devices) or "nothing"
         yield f"  {number}. {step.kind:<14} {claims:<28} {_duration(step.duration_s)}"
@@ -107,6 +108,9 @@ def _devices(summary: Summary) -> str:
 def _durations(summary: Summary) -> str:
     if summary.trial_s is None:
         return "each trial lasts as long as its device says while it runs, which nothing here can foretell"
+    if summary.busiest_s is not None:
+        least = _duration(summary.busiest_s)
+        return f"{_duration(summary.trial_s)} a trial, of which many overlap; {least} at least in all"
     return f"{_duration(summary.trial_s)} a trial, {_duration(summary.campaign_s)} in all"
 
 
