@@ -114,7 +114,7 @@ class Writer:
                 cursor.execute(statement, rows[0])
             else:
                 cursor.executemany(statement, rows)
-            return cursor.fetchall() if cursor.description else []
+            return list(cursor.fetchall()) if cursor.description else []
         except driver.Error as error:
             raise DBAPIError.instance(statement, None, error, driver.Error, dialect=self.connection.dialect) from error
         finally:

@@ -53,7 +53,8 @@ MISTAKES = [
         ["lab.yaml:19:3: samples.kind: missing key: wafer, racks or none"],
     ),
     ("samples are text", ("samples:\n  kind: wafer", "samples: wafer\nother:\n  kind: wafer"), [
-        "lab.yaml:18:10: samples: must be a mapping with 'kind: wafer', 'kind: racks' or 'kind: none', got text 'wafer'",
+        "lab.yaml:18:10: samples: must be a mapping with 'kind: wafer', 'kind: racks' or 'kind: none', "
+        "got text 'wafer'",
         "lab.yaml:19:1: other: unknown key; known: labpilot, name, description, devices, samples, limits, simulation, "
         "mixed",
     ]),
