@@ -112,7 +112,9 @@ class Fire(StationStep):
 
     kind: ClassVar[str] = "fire"
     needs: ClassVar[str] = "ProfileHeater"
-    program: Annotated[tuple[Heating, ...], BeforeValidator(_several)] = Field(
+    program: Annotated[
+        tuple[Heating, ...], BeforeValidator(_several, json_schema_input_type=Heating | tuple[Heating, ...])
+    ] = Field(
         min_length=1, description="Ramps and holds, one after another"
     )
     cooling: Annotated[Argument, ArgumentIn("K/min", above=0)] = Field(

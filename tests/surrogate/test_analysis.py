@@ -6,11 +6,14 @@ import pytest
 
 from surrogate.analysis import ANALYSES, AnalysisResult, Finding, MeasurementData
 
-NEEDED = {"peaks": {"fwhm": 4.0, "peaks": {"silicon": {"near": 520.7, "within": 5.0, "take": "position"}}}}
+NEEDED = {
+    "peaks": {"fwhm": 4.0, "peaks": {"silicon": {"near": 520.7, "within": 5.0, "take": "position"}}},
+    "phase_yield": {"target": "rutile"},
+}
 
 
 def test_every_analysis_is_known_by_its_own_name_and_can_be_asked():
-    assert set(ANALYSES) == {"stripe_gradient", "reading", "peaks"}
+    assert set(ANALYSES) == {"stripe_gradient", "reading", "peaks", "phase_yield"}
     for name, analysis in ANALYSES.items():
         assert analysis.name == name
         assert analysis.version
