@@ -114,9 +114,7 @@ class Fire(StationStep):
     needs: ClassVar[str] = "ProfileHeater"
     program: Annotated[
         tuple[Heating, ...], BeforeValidator(_several, json_schema_input_type=Heating | tuple[Heating, ...])
-    ] = Field(
-        min_length=1, description="Ramps and holds, one after another"
-    )
+    ] = Field(min_length=1, description="Ramps and holds, one after another")
     cooling: Annotated[Argument, ArgumentIn("K/min", above=0)] = Field(
         default=Argument(ucum="K/min", value=5.0), description="How fast it cools in the end at most, '5 K/min'"
     )
