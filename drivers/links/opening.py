@@ -1,8 +1,9 @@
 """Open links: from a URL to bytes, registers or channels. Nothing heavy is imported before it is asked for.
 
 What a driver gets depends on the scheme: `Link` for ``serial:``, ``tcp:`` and ``rfc2217:``; `ModbusBus` for
-``modbus+rtu:`` and ``modbus+tcp:``; `HttpBus` for ``http:``; `Channels` for ``ca:``. In virtual time the same kinds
-stand on an in-memory link to a simulated instrument, which says by its `wire` which of them it speaks.
+``modbus+rtu:`` and ``modbus+tcp:``; `HttpBus` for ``http:``; `Channels` for ``ca:``; and behind ``shared:`` what the
+rest of the address gives. In virtual time the same kinds stand on an in-memory link to a simulated instrument, which
+says by its `wire` which of them it speaks.
 """
 
 from __future__ import annotations
@@ -10,18 +11,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, Union
 
 from drivers.clock import Clock
-from drivers.links.base import Link
+from drivers.links.base import BaseLink, Link
 from drivers.links.memory import MemoryLink
 from drivers.links.tap import Tap
 from drivers.links.url import (
     Address,
     BadURL,
+    ByteAddress,
     CaAddress,
     HttpAddress,
     ModbusRtuAddress,
     ModbusTcpAddress,
     Rfc2217Address,
     SerialAddress,
+    SharedAddress,
     SimAddress,
     TcpAddress,
     host_and_port,
@@ -84,36 +87,58 @@ def real_link(address: Address, clock: Clock) -> AnyLink:
         BadURL: The address is a simulator's.
     """
     match address:
-        case SerialAddress() | Rfc2217Address():
-            from drivers.links.serial import SerialLink
-
-            return SerialLink(address, clock)
-        case TcpAddress():
-            from drivers.links.tcp import TcpLink
-
-            return TcpLink(address, clock)
-        case ModbusRtuAddress(line=line, unit=unit):
-            from drivers.links.modbus import ModbusBus, rtu_pause_s
-            from drivers.links.serial import SerialLink
-
-            return ModbusBus(SerialLink(line, clock, pause_s=rtu_pause_s(line.baud)), unit=unit, is_tcp=False)
-        case ModbusTcpAddress(host=host, port=port, unit=unit):
-            from drivers.links.modbus import ModbusBus
-            from drivers.links.tcp import TcpLink
-
-            # several units may stand behind one gateway
-            link = TcpLink(TcpAddress(host=host, port=port), clock, part=f"/{unit}")
-            return ModbusBus(link, unit=unit, is_tcp=True)
-        case HttpAddress(base=base):
-            from drivers.links.http import HttpBus
-            from drivers.links.tcp import TcpLink
-
-            return HttpBus(TcpLink(address, clock, fresh=True, part=base), host=host_and_port(address), base=base)
         case CaAddress():
             from drivers.links.ca import CaChannels
 
             return CaChannels(address, clock)
-    raise BadURL(f"{address} is no real port")
+        case SimAddress():
+            raise BadURL(f"{address} is no real port")
+        case SharedAddress(port=port):
+            from drivers.links.shared import SharedLink
+
+            return _on_wire(SharedLink(address, clock), port)
+    return _on_wire(byte_link(address, clock), address)
+
+
+def byte_link(address: ByteAddress, clock: Clock) -> BaseLink:
+    """Return the closed link that carries the bytes of a real port, below any bus."""
+    match address:
+        case SerialAddress() | Rfc2217Address():
+            from drivers.links.serial import SerialLink
+
+            return SerialLink(address, clock)
+        case ModbusRtuAddress(line=line):
+            from drivers.links.modbus import rtu_pause_s
+            from drivers.links.serial import SerialLink
+
+            return SerialLink(line, clock, pause_s=rtu_pause_s(line.baud))
+    from drivers.links.tcp import TcpLink
+
+    match address:
+        case ModbusTcpAddress(host=host, port=port, unit=unit):
+            # several units may stand behind one gateway
+            return TcpLink(TcpAddress(host=host, port=port), clock, part=f"/{unit}")
+        case HttpAddress(base=base):
+            return TcpLink(address, clock, fresh=True, part=base)
+    return TcpLink(address, clock)
+
+
+def _on_wire(link: Link, address: ByteAddress) -> AnyLink:
+    """Return what a driver gets on a byte link to an address: the link, or a bus on it."""
+    match address:
+        case ModbusRtuAddress(unit=unit):
+            from drivers.links.modbus import ModbusBus
+
+            return ModbusBus(link, unit=unit, is_tcp=False)
+        case ModbusTcpAddress(unit=unit):
+            from drivers.links.modbus import ModbusBus
+
+            return ModbusBus(link, unit=unit, is_tcp=True)
+        case HttpAddress(base=base):
+            from drivers.links.http import HttpBus
+
+            return HttpBus(link, host=host_and_port(address), base=base)
+    return link
 
 
 def memory_link(peer: Any, clock: Clock, *, name: str) -> AnyLink:

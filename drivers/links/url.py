@@ -8,6 +8,7 @@ modbus+rtu:///dev/ttyUSB1?baud=9600&unit=1
 modbus+tcp://192.168.0.7:502/1                         the unit stands behind the slash; 255 is the port itself
 ca://LAB:HS1:?addr=127.0.0.1:5064                      EPICS channel access: the prefix of the device's channels
 http://192.168.0.8:8080/api
+shared:modbus+rtu:///dev/ttyUSB1?baud=9600&unit=1      that port, through a process that owns it for several clients
 sim:WORLD/INSTRUMENT                                   or sim:WORLD where it has one instrument
 """
 
@@ -31,6 +32,7 @@ SCHEMES = {
     "modbus+tcp": "modbus+tcp://192.168.0.7:502/1",
     "ca": "ca://LAB:HS1:?addr=127.0.0.1:5064",
     "http": "http://192.168.0.8:8080/api",
+    "shared": "shared:serial:///dev/ttyUSB0?baud=9600&parity=N&data=8&stop=1",
     "sim": "sim:WORLD/INSTRUMENT",
 }
 """The schemes that exist, each with an example."""
@@ -146,6 +148,20 @@ class SimAddress:
         return f"sim:{self.world}" + (f"/{self.instrument}" if self.instrument else "")
 
 
+ByteAddress = SerialAddress | TcpAddress | Rfc2217Address | ModbusRtuAddress | ModbusTcpAddress | HttpAddress
+"""Where bytes go in and out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedAddress:
+    """A port that a link process owns and several clients use; see `drivers.links.shared`."""
+
+    port: ByteAddress
+
+    def __str__(self) -> str:
+        return f"shared:{self.port}"
+
+
 Address = (
     SerialAddress
     | TcpAddress
@@ -154,6 +170,7 @@ Address = (
     | ModbusTcpAddress
     | CaAddress
     | HttpAddress
+    | SharedAddress
     | SimAddress
 )
 
@@ -190,6 +207,13 @@ def _sim(text: str) -> SimAddress:
     if not world or "/" in instrument or bool(slash) != bool(instrument) or "?" in text or "#" in text:
         raise _bad(text, f"write {SCHEMES['sim']}, as in sim:film-station/stage")
     return SimAddress(world=world, instrument=instrument)
+
+
+def _shared(text: str) -> SharedAddress:
+    inner = parse_url(text.removeprefix("shared:"))
+    if not isinstance(inner, ByteAddress):
+        raise _bad(text, f"{scheme_of(inner)}: is not shared, only a port whose bytes go in and out")
+    return SharedAddress(port=inner)
 
 
 def _serial(text: str) -> SerialAddress:
@@ -252,6 +276,7 @@ _READERS: Mapping[str, Callable[[str], Address]] = {
     "modbus+tcp": _modbus_tcp,
     "ca": _ca,
     "http": _http,
+    "shared": _shared,
     "sim": _sim,
 }
 

@@ -11,6 +11,7 @@ from drivers.links.url import (
     ModbusTcpAddress,
     Rfc2217Address,
     SerialAddress,
+    SharedAddress,
     SimAddress,
     TcpAddress,
     host_and_port,
@@ -69,6 +70,8 @@ ADDRESSES = {
     ),
     "sim": st.builds(SimAddress, world=WORDS, instrument=st.one_of(st.just(""), WORDS)),
 }
+SHAREABLE = ("serial", "tcp", "rfc2217", "modbus+rtu", "modbus+tcp", "http")
+ADDRESSES["shared"] = st.builds(SharedAddress, port=st.one_of(*(ADDRESSES[scheme] for scheme in SHAREABLE)))
 
 
 def test_every_scheme_has_its_strategy_and_its_example_is_one():
@@ -133,6 +136,12 @@ def test_a_serial_address_has_the_usual_defaults():
 )  # fmt: skip
 def test_what_an_address_means(text, expected):
     assert parse_url(text) == expected
+
+
+@pytest.mark.parametrize("text", ["shared:sim:furnace/tcp", "shared:ca://LAB:", "shared:shared:tcp://a:1", "shared:"])
+def test_only_a_port_whose_bytes_go_in_and_out_is_shared(text):
+    with pytest.raises(BadURL):
+        parse_url(text)
 
 
 def test_host_and_port_are_as_a_url_has_them():
