@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def _run(arguments: argparse.Namespace, began_s: float) -> int:
-    """Start the campaign again and again until it ends by itself or is asked to stop; return how often it was killed."""
+    """Start the campaign until it ends by itself or is asked to stop; return how often it was killed."""
     rng = np.random.default_rng([arguments.seed, crc32(b"kills in wall time")])
     end_s = began_s + 60.0 * arguments.minutes
     kills_s = [began_s + at_s for at_s in sorted(rng.uniform(60.0, 54.0 * arguments.minutes, arguments.kills))]
