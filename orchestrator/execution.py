@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -23,7 +23,6 @@ from drivers.links.opening import open_link
 from drivers.links.tap import Tap
 from drivers.manifest import warn_unverified
 from orchestrator.analysis import Analysis
-from orchestrator.attention import Attendant, Nobody, StandIn
 from orchestrator.check import Ready
 from orchestrator.compile import Compiler
 from orchestrator.compile_racks import furnaces_of
@@ -38,6 +37,7 @@ from orchestrator.knowledge import Knowledge, knowledge_of
 from orchestrator.lab import Lab
 from orchestrator.laboratory import Laboratory, station
 from orchestrator.loop import CampaignLoop, Ending, Progress
+from orchestrator.office import Office
 from orchestrator.outcomes import StopSwitch
 from orchestrator.record.lease import acquire
 from orchestrator.record.ports import ports_held, runtime_folder
@@ -218,19 +218,21 @@ class _Execution:
     charge: Callable[[float], float]
     stop: StopSwitch = field(default_factory=StopSwitch)
     _taps: list[Tap] = field(default_factory=list)
-    _open_worlds: Worlds | None = None
+    _is_aborted: bool = False
 
     async def run(self, journal: Journal) -> Ending:
         """Connect, recover, loop, and close, whatever happens."""
         asyncio.get_running_loop().set_exception_handler(_report_but_interrupts)
         created = self.clock.utc()
-        worlds = self._open_worlds = self._worlds()
+        worlds = self._worlds()
         try:
             laboratory = self._laboratory(worlds)
             await laboratory.connect()
             try:
-                with interrupts(self.stop):
-                    return await self._supervised(journal, laboratory, created)
+                office = self._office(journal, laboratory, worlds)
+                async with office.telling():
+                    with interrupts(self.stop):
+                        return await self._supervised(journal, laboratory, office, created)
             finally:
                 await laboratory.close()
         finally:
@@ -239,21 +241,61 @@ class _Execution:
             worlds.close()
             journal.close()
 
-    async def _supervised(self, journal: Journal, laboratory: Laboratory, created: datetime) -> Ending:
+    async def _supervised(self, journal: Journal, laboratory: Laboratory, office: Office, created: datetime) -> Ending:
         """Run the loop; where that ends otherwise than it should, make the instruments safe."""
         try:
             self._begin(journal, laboratory, created)
-            loop = self._loop(journal, laboratory)
-            if loop.executor.journeys is not None:
-                await loop.executor.journeys.begin(self.standing.epoch + 1, loop.history.trials)
-            ending = await loop.run()
-        except (Exception, asyncio.CancelledError) as error:
+            ending = await self._looped(journal, laboratory, office)
+        except asyncio.CancelledError as error:
+            if not self._is_aborted:
+                await _make_safe(journal, laboratory, f"{type(error).__name__}: {error}")
+                raise
+            return await self._aborted(journal, laboratory, f"aborted {office.desk.state.intent_by}")
+        except Exception as error:
             await _make_safe(journal, laboratory, f"{type(error).__name__}: {error}")
             raise
         if ending.status != "faulted":
             return ending
         left = await _make_safe(journal, laboratory, ending.reason)
         return replace(ending, reason="; ".join([ending.reason, *left]))
+
+    async def _looped(self, journal: Journal, laboratory: Laboratory, office: Office) -> Ending:
+        loop = self._loop(journal, laboratory, office)
+        journeys = loop.executor.journeys
+        attention = None if journeys is None else journeys.attention
+        async with office.open_for(attention, loop.reconsider):
+            if journeys is not None:
+                await journeys.begin(self.standing.epoch + 1, loop.history.trials)
+            return await loop.run()
+
+    async def _aborted(self, journal: Journal, laboratory: Laboratory, why: str) -> Ending:
+        """Make the instruments safe because a person ordered it, and journal that this is how it ended."""
+        if (task := asyncio.current_task()) is not None:
+            task.uncancel()
+        left = await _make_safe(journal, laboratory, why)
+        ending = Ending(status="stopped", reason="; ".join([why, *left]))
+        journal.append("campaign_ended", asdict(ending), durable=True)
+        return ending
+
+    def _office(self, journal: Journal, laboratory: Laboratory, worlds: Worlds) -> Office:
+        task = asyncio.current_task()
+
+        def abort() -> None:
+            if task is not None and not self._is_aborted:
+                self._is_aborted = True
+                task.cancel()
+
+        return Office(
+            task=self.task,
+            journal=journal,
+            clock=self.clock,
+            directory=self.directory.path,
+            laboratory=laboratory,
+            stop=self.stop,
+            history=self.standing.history,
+            hands=hands_in(worlds, self.task.worlds, self.clock) if self.settings.is_virtual else (),
+            abort=abort,
+        )
 
     def _worlds(self) -> Worlds:
         kind = VirtualWorlds if self.settings.is_virtual else ServedWorlds
@@ -314,7 +356,7 @@ class _Execution:
         }
         journal.append("controller_started", {"epoch": self.standing.epoch, "devices": devices}, durable=True)
 
-    def _loop(self, journal: Journal, laboratory: Laboratory) -> CampaignLoop:
+    def _loop(self, journal: Journal, laboratory: Laboratory, office: Office) -> CampaignLoop:
         campaign = self.task.campaign
         knowledge = self._knowledge()
         evidence = Evidence(self.directory.path, self.clock, fsync=self.settings.fsync)
@@ -323,12 +365,13 @@ class _Execution:
             laboratory=laboratory,
             evidence=evidence,
             stop=self.stop,
+            permission=office.direction.permission,
             past=dict(self.standing.past),
             waits=dict(self.standing.waits),
             on_step=_harmless(self.settings.on_step),
         )
         references = self._references(evidence, journal)
-        dispatcher, journeys = self._scheduling(journal, laboratory, runner)
+        dispatcher, journeys = self._scheduling(journal, laboratory, runner, office)
         executor = TrialExecutor(
             compiler=Compiler.of(campaign, self.task.casting),
             dispatcher=dispatcher,
@@ -347,13 +390,14 @@ class _Execution:
             knowledge=knowledge,
             executor=executor,
             stop=self.stop,
+            desk=office.desk,
             charge=self.charge,
             history=self.standing.history,
             on_progress=_harmless(self.settings.on_progress),
         )
 
     def _scheduling(
-        self, journal: Journal, laboratory: Laboratory, runner: Runner
+        self, journal: Journal, laboratory: Laboratory, runner: Runner, office: Office
     ) -> tuple[Dispatcher, Journeys | None]:
         devices = {name: item.capacity for name, item in laboratory.stations.items()}
         samples = self.task.lab.samples
@@ -368,16 +412,9 @@ class _Execution:
             clock=self.clock,
             where=self.standing.whereabouts,
             furnaces=furnaces_of(self.task.casting),
-            attendant=self._attendant(),
+            attendant=office.attendant,
         )
         return dispatcher, journeys
-
-    def _attendant(self) -> Attendant:
-        """Return whoever sees to things: in a simulated laboratory in virtual time, a simulated person."""
-        if not self.settings.is_virtual or self._open_worlds is None:
-            return Nobody()
-        hands = hands_in(self._open_worlds, self.task.worlds, self.clock)
-        return StandIn(clock=self.clock, seed=self.task.campaign.seed, hands=hands)
 
     def _references(self, evidence: Evidence, journal: Journal) -> References:
         references = References(self.clock)

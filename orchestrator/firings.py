@@ -19,7 +19,7 @@ from drivers.errors import DriverError
 from orchestrator.attention import Attention
 from orchestrator.errors import StorageError
 from orchestrator.journey import BatchRun, Doubt, Journey, Whereabouts
-from orchestrator.outcomes import StopRequested, TrialLost
+from orchestrator.outcomes import NOT_APPROVED, StopRequested, TrialLost
 from orchestrator.plan import Act, Firing, Furnace
 from orchestrator.runner import Runner, owner_of
 from orchestrator.scheduling.batching import LONGEST_WAIT, Batch, Former, Member
@@ -158,7 +158,7 @@ class Firings:
         former.join(member)
         try:
             self.form()
-            await self.runner.stop.unless_set(_done(future))
+            await self.runner.stop.unless_set(_done(future), trial=journey.trial)
         finally:
             former.leave(member.owner)
             self._assigned.pop(journey.trial, None)
@@ -314,7 +314,8 @@ class Firings:
         try:
             await self._program(run, node)
         except TrialLost as error:
-            self._doubt(run, error)
+            if error.code != NOT_APPROVED:
+                self._doubt(run, error)
             self.carrier.note("batch_failed", None, {"batch": run.batch.name, "text": str(error)})
         else:
             self.carrier.note("batch_fired", None, {"batch": run.batch.name})

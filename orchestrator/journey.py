@@ -73,6 +73,8 @@ class Whereabouts:
     batches: dict[str, BatchRun] = field(default_factory=dict)
     doubted: dict[str, Doubt] = field(default_factory=dict)
     """What somebody must see to before it is used again, by name."""
+    doubted_s: dict[str, float] = field(default_factory=dict)
+    """Since when, by name."""
     n_doubts: int = 0
     """How many there ever were."""
 
@@ -161,13 +163,15 @@ def _batch_ended(where: Whereabouts, _trial: int | None, body: Mapping[str, Any]
             where.journeys[trial].batch = where.journeys[trial].visit = where.journeys[trial].place = None
 
 
-def _doubted(where: Whereabouts, _trial: int | None, body: Mapping[str, Any], _at_s: float) -> None:
+def _doubted(where: Whereabouts, _trial: int | None, body: Mapping[str, Any], at_s: float) -> None:
     where.n_doubts += 1
+    where.doubted_s[body["name"]] = at_s
     where.doubted[body["name"]] = Doubt(**{**body, "closed": tuple(body["closed"])})
 
 
 def _seen_to(where: Whereabouts, _trial: int | None, body: Mapping[str, Any], _at_s: float) -> None:
     where.doubted.pop(body["name"], None)
+    where.doubted_s.pop(body["name"], None)
 
 
 _HANDLERS: Mapping[str, Callable[[Whereabouts, int | None, Mapping[str, Any], float], None]] = {

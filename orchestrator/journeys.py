@@ -153,6 +153,7 @@ class Journeys:
         try:
             await self._settled(journey)
             for index, node in enumerate(plan.nodes):
+                self.runner.stop.refuse_skipped(trial)
                 left_s = sum(one.work_s for one in plan.nodes[index:] if isinstance(one, Visit | Firing))
                 self.firings.expect(trial, next((one for one in plan.nodes[index:] if isinstance(one, Firing)), None))
                 taken.extend(await self._node(journey, node, left_s))
@@ -168,7 +169,7 @@ class Journeys:
         if known is not None:
             return known
         option = Option(name="admission", resources=frozenset({A_HOME}))
-        await self.runner.stop.unless_set(self.dispatcher.claim(owner_of(trial), [option]))
+        await self.runner.stop.unless_set(self.dispatcher.claim(owner_of(trial), [option]), trial=trial)
         board = self.dispatcher.board
         home = next(home for home in self.layout.homes if board.is_free([at(home)]))
         board.hold(owner_of(trial), [at(home)])
@@ -249,10 +250,12 @@ class Journeys:
 
         Raises:
             StopRequested: The operator asked to stop.
+            Skipped: The trial was given up.
         """
         owner = owner_of(journey.trial)
         frees = self.dispatcher.board.held(owner) - {A_HOME, at(journey.home)}
-        return await self.runner.stop.unless_set(self.dispatcher.claim(owner, options, frees=frees, **more))
+        waiting = self.dispatcher.claim(owner, options, frees=frees, **more)
+        return await self.runner.stop.unless_set(waiting, trial=journey.trial)
 
     async def _claim_rest(self, journey: Journey, way: Way) -> None:
         """Claim what a visit that a restart interrupted needs to go on."""

@@ -14,8 +14,8 @@ from orchestrator.cli.main import EXIT_INTERRUPTED
 from orchestrator.cli.progress import LiveProgress
 from orchestrator.cli.running import EXIT_FAULTED
 from orchestrator.execution import Settings
-from orchestrator.report.words import duration, quantity
 from orchestrator.simulate import directories, simulate
+from orchestrator.words import duration, quantity
 
 
 def told(*, seed: int | None = None, planner: str | None = None, trials: int | None = None) -> list[str]:

@@ -10,6 +10,7 @@ from orchestrator.events import Event
 from orchestrator.people.intent import Intent, after
 from orchestrator.people.orders import Kind
 from orchestrator.people.questions import Answer, Question
+from orchestrator.words import moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class Given:
         return f"{self.name} (as {self.user})" if self.name else self.user
 
     def __str__(self) -> str:
-        return f"by {self.who} at {self.utc} ({self.reason})"
+        return f"by {self.who} at {moment(self.utc)} ({self.reason})"
 
 
 @dataclass(slots=True, kw_only=True)
