@@ -227,6 +227,7 @@ class _Execution:
         worlds = self._worlds()
         try:
             laboratory = self._laboratory(worlds)
+            await worlds.caught_up()
             await laboratory.connect()
             try:
                 office = self._office(journal, laboratory, worlds)

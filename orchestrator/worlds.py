@@ -42,6 +42,10 @@ class Worlds(Protocol):
         """Return a closed link to an instrument."""
         ...
 
+    async def caught_up(self) -> None:
+        """Wait until it is as late as it was in every world when it was last acted upon."""
+        ...
+
     def close(self) -> None:
         """End them; their state files stay."""
         ...
@@ -134,6 +138,14 @@ class VirtualWorlds:
         peer = _instrument(world, instrument, self._open[world].instruments)
         return memory_link(peer, self.clock, name=str(SimAddress(world=world, instrument=instrument)))
 
+    async def caught_up(self) -> None:
+        """Wait until it is as late as it was in every world.
+
+        What a killed controller did not write down any more lies behind its journal's last instant, and must not happen
+        at the same time as what the next one does.
+        """
+        await self.clock.sleep_until(max((world.latest_s for world in self._open.values()), default=0.0))
+
     def close(self) -> None:
         """Close the worlds' files."""
         for world in self._open.values():
@@ -179,6 +191,9 @@ class ServedWorlds:
         if not line:
             raise LabRefused(f"the simulated world {world!r} did not start; its message stands above")
         return json.loads(line)
+
+    async def caught_up(self) -> None:
+        """Return at once: in wall time it is never earlier than it was."""
 
     def close(self) -> None:
         """End the worlds' processes."""

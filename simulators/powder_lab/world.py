@@ -111,6 +111,11 @@ class PowderLab:
         """Return None: any recipe of these precursors can be made."""
         return None
 
+    @property
+    def latest_s(self) -> float:
+        """When an instrument last did something."""
+        return self._state.latest_s
+
     def close(self) -> None:
         """Release the world's file."""
         self._state.close()
