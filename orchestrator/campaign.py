@@ -142,6 +142,9 @@ class Campaign(StrictModel):
     in_flight: Annotated[Whole, Field(ge=1, le=10_000)] | None = Field(
         default=None, description="Trials under way at once; the batch where left out: then each ask waits for the last"
     )
+    remakes: Annotated[Whole, Field(ge=0, le=100)] = Field(
+        default=0, description="How often what a lost trial was to find out is tried again, with a new sample"
+    )
     controls: tuple[Control, ...] = Field(default=(), description="Fixed points measured in every batch")
     budget: Budget = Field(description="What the campaign may cost")
     stopping: tuple[AnyRule, ...] = Field(default=(), description="When to stop before the budget is spent")

@@ -201,6 +201,21 @@ class CampaignLoop:
         reason = reason_to_stop(self.campaign.stopping, trials, self.campaign.objectives, self.history.diagnostics)
         return Ending(status="finished", reason=reason) if reason else None
 
+    def _again(self) -> list[int]:
+        """Return the trials that are to be made again: those that people have ordered, then those that were lost."""
+        lost = [trial.number for trial in self.history.trials if self._is_worth_a_remake(trial)]
+        return list(dict.fromkeys([*self.desk.requeues, *lost]))
+
+    def _is_worth_a_remake(self, trial: TrialRecord) -> bool:
+        said = self.desk.state
+        if trial.outcome != "lost" or trial.number in said.remade or trial.number in said.skipped:
+            return False
+        before = {again: number for number, again in said.remade.items()}
+        number, tries = trial.number, 0
+        while (number := before.get(number, 0)) and tries < self.campaign.remakes:
+            tries += 1
+        return tries < self.campaign.remakes
+
     @property
     def _most_trials(self) -> int:
         return self.desk.trials_budget(self.campaign.budget.trials)
@@ -208,7 +223,7 @@ class CampaignLoop:
     def _ask(self) -> Ending | None:
         controls = self._controls()
         room = self._most_trials - len(self.history.trials)
-        again = self.desk.requeues[: min(self.campaign.batch - len(controls), room)]
+        again = self._again()[: min(self.campaign.batch - len(controls), room)]
         wanted = min(self.campaign.batch - len(controls), room) - len(again)
         asked_s = self.clock.now_s()
         try:
@@ -246,7 +261,9 @@ class CampaignLoop:
         ]
         for number in again:
             before = self.history.trials[number - 1]
-            reason = f"trial {number} again, as ordered {self.desk.state.requeues[number]}"
+            given = self.desk.state.requeues.get(number)
+            why = "as it was lost" if given is None else f"as ordered {given}"
+            reason = f"trial {number} again, {why}"
             proposed.append(
                 TrialRecord(
                     number=first + len(proposed),

@@ -80,6 +80,5 @@ def _interventions(status: CampaignStatus) -> Iterator[tuple[str, str]]:
 
 
 def _step(step: StepStatus) -> str:
-    return (
-        f"{step.device}.{step.command} ({step.label}) of trial {step.trial}, {step.state} at {duration(step.started_s)}"
-    )
+    of = f" of trial {step.trial}" if step.trial else ""  # what makes the laboratory ready belongs to none
+    return f"{step.device}.{step.command} ({step.label}){of}, {step.state} at {duration(step.started_s)}"

@@ -73,6 +73,8 @@ class DeskState:
     skipped: dict[int, Given] = field(default_factory=dict)
     requeues: dict[int, Given] = field(default_factory=dict)
     """Trials that shall be made again and were not yet."""
+    remade: dict[int, int] = field(default_factory=dict)
+    """Trials that were made again, ordered or not, and as which."""
     held: dict[tuple[str, str], Given] = field(default_factory=dict)
     """By (``device`` or ``step_kind``, name)."""
     overrides: dict[tuple[str, str], Given] = field(default_factory=dict)
@@ -187,6 +189,7 @@ def _question_closed(state: DeskState, event: Event) -> None:
 
 def _requeued(state: DeskState, event: Event) -> None:
     state.requeues.pop(event.body["trial"], None)
+    state.remade[event.body["trial"]] = event.body["as_trial"]
 
 
 _ORDERS: Mapping[str, Callable[[DeskState, Given], None]] = {
