@@ -41,8 +41,8 @@ class Direction:
     laboratory: Laboratory
     trials: Sequence[TrialRecord]
     """All trials of the campaign, as they stand."""
-    abort: Callable[[], None]
-    """Ends the campaign now."""
+    abort: Callable[[str], None]
+    """Makes the laboratory safe and ends the campaign now, for a reason."""
     wake: Callable[[], None] = lambda: None
     """Lets the loop look again at what may be asked for."""
     attention: Attention | None = None
@@ -58,7 +58,7 @@ class Direction:
         """Bring the campaign in line with what people want."""
         desk = self.desk
         if desk.intent is Intent.ABORT:
-            self.abort()
+            self.abort(f"aborted {desk.state.intent_by}")
         elif desk.intent is Intent.STOP:
             self.stop.set(f"stopped {desk.state.intent_by}")
         self.laboratory.limits = self._limits()

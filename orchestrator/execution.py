@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from orchestrator.check import Ready
 from orchestrator.compile import Compiler
 from orchestrator.compile_racks import furnaces_of
 from orchestrator.directory import CampaignDirectory, damage_told
+from orchestrator.disk_watch import DiskWatch
 from orchestrator.errors import InputError, LabRefused, StorageError
 from orchestrator.evidence import Evidence
 from orchestrator.history import Standing, read_standing
@@ -155,7 +156,7 @@ def _run(task: Ready, directory: CampaignDirectory, settings: Settings, standing
     clock = RealClock(_created(standing), at_least_s=standing.last_s)
     reserve = Reserve(directory.path)
     reserve.hold()
-    work = _Execution(task, directory, settings, standing, clock, charge=lambda wall_s: wall_s)
+    work = _Execution(task, directory, settings, standing, clock, charge=lambda wall_s: wall_s, reserve=reserve)
     try:
         return asyncio.run(work.run(Journal(engine, clock, epoch=standing.epoch, reserve=reserve)))
     finally:
@@ -216,9 +217,11 @@ class _Execution:
     standing: Standing
     clock: Clock
     charge: Callable[[float], float]
+    reserve: Reserve | None = None
+    """Space for the last words of a campaign whose disk is full; in wall time only."""
     stop: StopSwitch = field(default_factory=StopSwitch)
     _taps: list[Tap] = field(default_factory=list)
-    _is_aborted: bool = False
+    _aborted_for: str = ""
 
     async def run(self, journal: Journal) -> Ending:
         """Connect, recover, loop, and close, whatever happens."""
@@ -248,10 +251,10 @@ class _Execution:
             self._begin(journal, laboratory, created)
             ending = await self._looped(journal, laboratory, office)
         except asyncio.CancelledError as error:
-            if not self._is_aborted:
+            if not self._aborted_for:
                 await _make_safe(journal, laboratory, f"{type(error).__name__}: {error}")
                 raise
-            return await self._aborted(journal, laboratory, f"aborted {office.desk.state.intent_by}")
+            return await self._aborted(journal, laboratory, self._aborted_for)
         except Exception as error:
             await _make_safe(journal, laboratory, f"{type(error).__name__}: {error}")
             raise
@@ -264,10 +267,25 @@ class _Execution:
         loop = self._loop(journal, laboratory, office)
         journeys = loop.executor.journeys
         attention = None if journeys is None else journeys.attention
-        async with office.open_for(attention, loop.reconsider):
+        async with office.open_for(attention, loop.reconsider), self._disk_watched(journal, office):
             if journeys is not None:
                 await journeys.begin(self.standing.epoch + 1, loop.history.trials)
             return await loop.run()
+
+    @asynccontextmanager
+    async def _disk_watched(self, journal: Journal, office: Office) -> AsyncIterator[None]:
+        if self.reserve is None:
+            yield
+            return
+        watch = DiskWatch(
+            reserve=self.reserve, clock=self.clock, journal=journal, stop=self.stop.set, abort=office.abort
+        )
+        task = asyncio.get_running_loop().create_task(watch.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def _aborted(self, journal: Journal, laboratory: Laboratory, why: str) -> Ending:
         """Make the instruments safe because a person ordered it, and journal that this is how it ended."""
@@ -281,9 +299,9 @@ class _Execution:
     def _office(self, journal: Journal, laboratory: Laboratory, worlds: Worlds) -> Office:
         task = asyncio.current_task()
 
-        def abort() -> None:
-            if task is not None and not self._is_aborted:
-                self._is_aborted = True
+        def abort(why: str) -> None:
+            if task is not None and not self._aborted_for:
+                self._aborted_for = why
                 task.cancel()
 
         return Office(

@@ -58,10 +58,10 @@ class Office:
     laboratory: Laboratory
     stop: StopSwitch
     history: History
+    abort: Callable[[str], None]
+    """Makes the laboratory safe and ends the campaign now, for a reason."""
     hands: Sequence[Hands] = ()
     """Of the simulated person who answers in virtual time, where nobody else would."""
-    abort: Callable[[], None] = lambda: None
-    """Ends the campaign now."""
     desk: Desk = field(init=False)
     direction: Direction = field(init=False)
     _person: SimulatedPerson | None = None
