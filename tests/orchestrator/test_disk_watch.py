@@ -1,8 +1,10 @@
 """The disk watch: what a disk that fills does to a campaign."""
 
+from datetime import UTC, datetime
+
 import pytest
 
-from drivers.clock import VirtualClock, VirtualLoop
+from drivers.clock import RealClock
 from orchestrator.disk_watch import DiskWatch
 from orchestrator.errors import StorageError
 from orchestrator.record import space
@@ -37,7 +39,7 @@ def watched(tmp_path, monkeypatch):
         assert reserve.hold()
         return DiskWatch(
             reserve=reserve,
-            clock=VirtualClock(VirtualLoop()),
+            clock=RealClock(datetime.now(UTC)),
             journal=heard,
             stop=heard.stop,
             abort=heard.abort,
