@@ -28,7 +28,7 @@ from orchestrator.compile import Compiler
 from orchestrator.compile_racks import furnaces_of
 from orchestrator.directory import CampaignDirectory, damage_told
 from orchestrator.disk_watch import DiskWatch
-from orchestrator.errors import InputError, LabRefused, StorageError
+from orchestrator.errors import Fenced, InputError, LabRefused, StorageError
 from orchestrator.evidence import Evidence
 from orchestrator.history import Standing, read_standing
 from orchestrator.interrupts import interrupts
@@ -49,6 +49,7 @@ from orchestrator.runner import Runner
 from orchestrator.samples import Racks
 from orchestrator.scheduling.board import Board
 from orchestrator.scheduling.dispatcher import Dispatcher
+from orchestrator.seams import Seams
 from orchestrator.trials import TrialExecutor
 from orchestrator.versions import versions
 from orchestrator.worlds import ServedWorlds, VirtualWorlds, Worlds, described, hands_in, pool_of
@@ -71,6 +72,7 @@ class Settings:
     """Where the journal of a new campaign lives; by default in its directory."""
     on_progress: OnProgress | None = None
     on_step: Callable[[int, Any], None] | None = None
+    seams: Seams = field(default_factory=Seams)
 
 
 def start(task: Ready, out: Path, settings: Settings) -> Ending:
@@ -111,10 +113,13 @@ def refuse_unarmed(lab: Lab, *, is_armed: bool) -> None:
         )
 
 
-def resume(path: Path, *, is_armed: bool = False, on_progress: OnProgress | None = None) -> Ending:
+def resume(
+    path: Path, *, is_armed: bool = False, on_progress: OnProgress | None = None, seams: Seams | None = None
+) -> Ending:
     """Go on with a campaign that was stopped or killed.
 
     is_armed: whether real hardware may be touched.
+    seams: what gets in between its parts; in a drill only.
 
     Raises:
         InputError: There is no campaign, it has finished, or its `campaign.json` was changed since it began.
@@ -126,7 +131,9 @@ def resume(path: Path, *, is_armed: bool = False, on_progress: OnProgress | None
         task = Ready.from_data(request["campaign"], request["lab"])
         refuse_unarmed(task.lab, is_armed=is_armed)
         is_virtual = request["mode"] == "virtual"
-        settings = Settings(is_virtual=is_virtual, fsync=not is_virtual, on_progress=on_progress)
+        settings = Settings(
+            is_virtual=is_virtual, fsync=not is_virtual, on_progress=on_progress, seams=seams or Seams()
+        )
         with _ports(task, directory):
             return _execute(task, directory, settings)
 
@@ -152,13 +159,14 @@ def _run(task: Ready, directory: CampaignDirectory, settings: Settings, standing
         loop = VirtualLoop(standing.last_s)
         clock = VirtualClock(loop)
         work = _Execution(task, directory, settings, standing, clock, charge=_charge_virtual(task, clock))
-        return run_virtual(work.run(Journal(engine, clock, epoch=standing.epoch)), loop=loop)
+        journal = settings.seams.journal(engine, clock, epoch=standing.epoch)
+        return run_virtual(work.run(journal), loop=loop)
     clock = RealClock(_created(standing), at_least_s=standing.last_s)
     reserve = Reserve(directory.path)
     reserve.hold()
     work = _Execution(task, directory, settings, standing, clock, charge=lambda wall_s: wall_s, reserve=reserve)
     try:
-        return asyncio.run(work.run(Journal(engine, clock, epoch=standing.epoch, reserve=reserve)))
+        return asyncio.run(work.run(settings.seams.journal(engine, clock, epoch=standing.epoch, reserve=reserve)))
     finally:
         reserve.release()
 
@@ -255,6 +263,8 @@ class _Execution:
                 await _make_safe(journal, laboratory, f"{type(error).__name__}: {error}")
                 raise
             return await self._aborted(journal, laboratory, self._aborted_for)
+        except Fenced:
+            raise  # the instruments are another controller's by now, and so are its furnace programs
         except Exception as error:
             await _make_safe(journal, laboratory, f"{type(error).__name__}: {error}")
             raise
@@ -314,16 +324,19 @@ class _Execution:
             history=self.standing.history,
             hands=hands_in(worlds, self.task.worlds, self.clock) if self.settings.is_virtual else (),
             abort=abort,
+            orders=self.settings.seams.orders,
         )
 
     def _worlds(self) -> Worlds:
-        kind = VirtualWorlds if self.settings.is_virtual else ServedWorlds
-        return kind(
-            directory=self.directory.worlds,
-            clock=self.clock,
-            seed=self.task.campaign.seed,
-            options=self.task.worlds,
-        )
+        told: Any = {
+            "directory": self.directory.worlds,
+            "clock": self.clock,
+            "seed": self.task.campaign.seed,
+            "options": self.task.worlds,
+        }
+        if self.settings.is_virtual:
+            return VirtualWorlds(**told, between=self.settings.seams.peer)
+        return ServedWorlds(**told)
 
     def _laboratory(self, worlds: Worlds) -> Laboratory:
         stations = {}
@@ -399,7 +412,7 @@ class _Execution:
             references=references,
             journal=journal,
             clock=self.clock,
-            analysis=Analysis.of(campaign),
+            analysis=self.settings.seams.analysis(Analysis.of(campaign)),
             seed=campaign.seed,
         )
         return CampaignLoop(
@@ -455,7 +468,7 @@ class _Execution:
         knowledge = knowledge_of(campaign, pool=pool_of(self.task.worlds))
         history = self.standing.history
         knowledge.restore(history.trials, history.findings, told=history.told)
-        return knowledge
+        return self.settings.seams.knowledge(knowledge)
 
 
 async def _make_safe(journal: Journal, laboratory: Laboratory, why: str) -> list[str]:
@@ -465,12 +478,14 @@ async def _make_safe(journal: Journal, laboratory: Laboratory, why: str) -> list
     left = [f"{name} could not be stopped: {reason}" for name, reason in failed.items()]
     said = [("recovery", f"stopped {', '.join(stopped)} after {why}")] if stopped else []
     said += [("intervention", f"{text}; see to it") for text in left]
-    for kind, text in said:
+    for _, text in said:
         log.warning("made_safe %s", text)
-        try:
-            journal.append("incident", {"kind": kind, "text": text}, durable=True)
-        except StorageError as error:
-            log.warning("not_journalled error=%s", error)
+    try:
+        for kind, text in said:
+            journal.append("incident", {"kind": kind, "text": text})
+        journal.append("made_safe", {"devices": stopped, "failed": failed, "why": why}, durable=True)
+    except StorageError as error:
+        log.warning("not_journalled error=%s", error)
     return left
 
 

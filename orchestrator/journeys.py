@@ -378,11 +378,27 @@ class Journeys:
                     if attempt == GRIPS:
                         return self._askew(journey, leg)
                     continue
-                self._not_arrived(journey, leg, error)
+                if error.code == "rejected" and attempt < GRIPS and await self._is_ready_again(journey, leg, error):
+                    continue
+                self._not_arrived(journey, leg, error, is_blocked=attempt > 1)
                 raise
             self.note("sample_moved", journey.trial, {"at": leg.destination})
             return None
         return None
+
+    async def _is_ready_again(self, journey: Journey, leg: Leg, error: TrialLost) -> bool:
+        """Switch on a robot that refuses to move, as one that has restarted does; False where that cannot be done."""
+        if "power_on" not in self.runner.laboratory.stations[leg.robot].specs:
+            return False
+        self.note("sample_not_moved", journey.trial, {"text": str(error)})
+        text = f"{leg.robot} refused to move, and is made ready again: {error}"
+        body = {"kind": "recovery", "device": leg.robot, "text": text}
+        self.journal.append("incident", body, trial=journey.trial)
+        act = Act(
+            path=f"{_move_path(journey)}.ready", label=f"make {leg.robot} ready", device=leg.robot, command="power_on"
+        )
+        await self.runner.act(journey.trial, act)
+        return True
 
     async def _behind_a_door(self, journey: Journey, leg: Leg) -> Doubt | None:
         """Let no arm reach into a furnace before its door was seen open; return what a person must see to first."""
@@ -414,9 +430,12 @@ class Journeys:
         text = f"{leg.source} holds no container any more; fill it"
         return known[0] if known else self.attention.raise_(RESTOCK, text, device=leg.robot, facts=facts)
 
-    def _not_arrived(self, journey: Journey, leg: Leg, error: TrialLost) -> None:
-        """Close the places where a sample may be, until somebody has looked."""
-        if error.code == "rejected":  # nothing was moved
+    def _not_arrived(self, journey: Journey, leg: Leg, error: TrialLost, *, is_blocked: bool = False) -> None:
+        """Close the places where a sample may be, until somebody has looked.
+
+        is_blocked: the robot refuses though it was made ready, so something else is amiss: it may hold the sample.
+        """
+        if error.code == "rejected" and not is_blocked:  # nothing was moved
             self.note("sample_not_moved", journey.trial, {"text": str(error)})
             return
         candidates = [leg.source, leg.destination, f"the floor below {leg.robot}"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +32,12 @@ from orchestrator.people.simulated import Habits, SimulatedPerson
 
 log = logging.getLogger(__name__)
 
-HABITS = Habits(choices={"approval": APPROVE, "*": SEEN_TO}, median_s=1800.0, spread=1.6)
+_DOUBTS = ("lost", "askew", "furnace", "device", "restock")
+HABITS = Habits(
+    choices={"approval": APPROVE, **dict.fromkeys(_DOUBTS, SEEN_TO)},
+    median_s=1800.0,
+    spread=1.6,
+)
 """How a simulated person behaves: half of what is asked is seen to within half an hour, 98 % within 80 minutes."""
 
 
@@ -60,6 +65,8 @@ class Office:
     history: History
     abort: Callable[[str], None]
     """Makes the laboratory safe and ends the campaign now, for a reason."""
+    orders: Callable[[Desk], Awaitable[None]] = Desk.run
+    """What goes on at the desk: orders are read as they come."""
     hands: Sequence[Hands] = ()
     """Of the simulated person who answers in virtual time, where nobody else would."""
     desk: Desk = field(init=False)
@@ -114,7 +121,7 @@ class Office:
         self.direction.attention, self.direction.wake = attention, wake
         self.desk.read_orders()
         self.direction.follow()
-        reading = self._background(self.desk.run())
+        reading = self._background(self.orders(self.desk))
         try:
             yield
         finally:
@@ -159,8 +166,8 @@ class Office:
         sender = _NoSender() if self.clock.is_virtual else AppriseSender(people, os.environ)
         return Herald(self.journal, self.clock, people, sender, campaign=self.task.campaign.name)
 
-    def _background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
+    def _background(self, work: Awaitable[None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(_awaited(work))
         task.add_done_callback(self._ended)
         return task
 
@@ -176,6 +183,10 @@ class _NoSender:
 
     async def send(self, channel: str, message: Message) -> None:
         raise RuntimeError(f"nothing is sent in virtual time, but {message.subject!r} was to be, through {channel}")
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -14,7 +14,7 @@ import selectors
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -109,6 +109,10 @@ def _refusals() -> Iterator[None]:
         raise InUse(str(error)) from error
 
 
+def _as_it_is(_instrument: str, peer: Any) -> Any:
+    return peer
+
+
 @dataclass(slots=True)
 class VirtualWorlds:
     """Worlds on the campaign's own loop."""
@@ -117,6 +121,8 @@ class VirtualWorlds:
     clock: Clock
     seed: int
     options: Mapping[str, Mapping[str, Any]]
+    between: Callable[[str, Any], Any] = _as_it_is
+    """Given an instrument's name and the instrument; returns what answers in its place."""
     _open: dict[str, Any] = field(default_factory=dict)
 
     def resolve(self, world: str, instrument: str) -> AnyLink:
@@ -135,7 +141,7 @@ class VirtualWorlds:
                 self._open[world] = factory.open(
                     self.directory / f"{world}.sqlite", clock=self.clock, seed=self.seed, options=options
                 )
-        peer = _instrument(world, instrument, self._open[world].instruments)
+        peer = self.between(instrument, _instrument(world, instrument, self._open[world].instruments))
         return memory_link(peer, self.clock, name=str(SimAddress(world=world, instrument=instrument)))
 
     async def caught_up(self) -> None:
