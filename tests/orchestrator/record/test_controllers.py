@@ -118,4 +118,4 @@ def test_a_controller_that_was_paused_between_intent_and_act_looks_again(control
     second = controllers()
     assert second.says() == "epoch 2"  # and has written nothing yet
     first.signal(signal.SIGCONT)
-    assert "refused StorageError: another controller has gone on" in first.tell("confirm")
+    assert "refused Fenced: another controller has gone on" in first.tell("confirm")
