@@ -38,8 +38,8 @@ PHASES = {
 STARTING = ("connect", "power_on")
 KEPT = 3
 """Of equal requests of one command so many are kept: the first, the middle and the last."""
-_FRAMED = re.compile(rb"^N\d+ |\*[0-9A-Fa-f]+\s*$")
-"""What a doser and an arm put around a request that is otherwise the same: line numbers and checksums."""
+_FRAMED = re.compile(rb"^N\d+ |\*[0-9A-Fa-f]+\s*$|(?<=OUT_WD1@)\d+")
+"""What differs in requests that are otherwise the same: line numbers, checksums, and what is left of a shaker's run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
