@@ -92,8 +92,8 @@ def _kills(points: Sequence[Moment], arguments: argparse.Namespace) -> dict[Mome
         return _named(points, arguments.only)
     taken = points[:: arguments.every]
     if arguments.every > 1:
-        first = {(point.kind, point.is_after): point for point in reversed(points)}
-        taken = sorted({*taken, *first.values()}, key=lambda point: point.number)
+        kinds = [[point for point in points if point.kind == kind] for kind in KINDS]
+        taken = sorted({*taken, *(some[len(some) // 2] for some in kinds)}, key=lambda point: point.number)
     return {point: [0, *_again(point, index, arguments.again)] for index, point in enumerate(taken)}
 
 

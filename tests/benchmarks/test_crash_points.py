@@ -18,7 +18,7 @@ def run(*arguments):
 
 
 def test_nothing_is_lost_or_done_twice_wherever_a_controller_is_killed():
-    ran = run("--every", "131", "--again", "one")
+    ran = run("--every", "220", "--again", "one")
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-2000:]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in ran.stdout.splitlines() if line[:1] == "|"]
     names, total = rows[0], dict(zip(rows[0], rows[-1], strict=True))
