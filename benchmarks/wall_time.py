@@ -1,9 +1,10 @@
 """Run a powder laboratory on real ports for an hour and kill it on the way: `python benchmarks/wall_time.py --out DIR`.
 
 `labpilot run` with the simulators of `examples/powder_lab` on pseudo-terminals, TCP and Modbus, in wall time. Furnace
-programs, milling and counting are shortened (a box furnace takes an hour from 200 to 110 degC); nothing else is. The controller is killed with SIGKILL at moments drawn
-from the seed and started again with `labpilot resume`, as a person or a service manager would. The world goes on in
-between: a furnace that heats goes on heating. At the end `labpilot report`, and the judges of `laws`.
+programs, milling and counting are shortened (a box furnace takes an hour from 200 to 110 degC); nothing else is. The
+controller is killed with SIGKILL at moments drawn from the seed and started again with `labpilot resume`, as a person
+or a service manager would. The world goes on in between: a furnace that heats goes on heating. At the end `labpilot
+report`, and the judges of `laws`.
 """
 
 from __future__ import annotations
