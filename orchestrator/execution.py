@@ -73,6 +73,8 @@ class Settings:
     on_progress: OnProgress | None = None
     on_step: Callable[[int, Any], None] | None = None
     seams: Seams = field(default_factory=Seams)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """What else the journal of a new campaign says of where its answers come from."""
 
 
 def start(task: Ready, out: Path, settings: Settings) -> Ending:
@@ -376,7 +378,7 @@ class _Execution:
                 "config": campaign.data(),
                 "lab": self.task.lab.data(),
                 "versions": versions(),
-                "provenance": described(self.task.worlds),
+                "provenance": {**described(self.task.worlds), **self.settings.provenance},
             }
             journal.append("campaign_created", body)
         devices = {

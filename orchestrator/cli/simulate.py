@@ -29,14 +29,16 @@ def command(
     """
     from orchestrator.cli.results_file import STDOUT, refuse_unwritable, write_json
     from orchestrator.cli.simulating import simulate_all, told
-    from orchestrator.fault_profile import fault_overrides
+    from orchestrator.fault_profile import read_profile
 
     refuse_unwritable(json_file)
-    profile = [] if faults is None else fault_overrides(faults)
+    profile = None if faults is None else read_profile(faults)
+    rates = () if profile is None else profile.overrides
     series = simulate_all(
         campaign,
         lab=lab,
-        overrides=[*profile, *(overrides or []), *told(seed=seed, planner=planner, trials=trials)],
+        overrides=[*rates, *(overrides or []), *told(seed=seed, planner=planner, trials=trials)],
+        provenance={} if profile is None else profile.provenance,
         repeat=repeat,
         out=out,
         fsync=fsync,
