@@ -65,7 +65,20 @@ def test_the_hash_is_of_what_is_said_and_not_of_how(tmp_path):
 def test_a_simulation_suffers_what_the_profile_says_and_its_journal_names_it(tmp_path):
     path = written(tmp_path, "powder-lab: {wires: {balance: {cut: 0.05}}}")
     out, result = tmp_path / "out", tmp_path / "result.json"
-    more = ["--trials", "1", "--set", "batch=1", "--planner", "random", "--out", str(out), "--json", str(result)]
+    more = [
+        "--set",
+        "budget.duration=1 h",
+        "--set",
+        "batch=1",
+        "--set",
+        "in_flight=1",
+        "--planner",
+        "random",
+        "--out",
+        str(out),
+        "--json",
+        str(result),
+    ]
     assert supervise(["simulate", str(EXAMPLE / "campaign.yaml"), "--faults", str(path), *more]) == 0
     snapshot = read_snapshot(out)
     expected = read_profile(path).provenance
