@@ -153,7 +153,8 @@ class Journeys:
         try:
             await self._settled(journey)
             for index, node in enumerate(plan.nodes):
-                self.runner.stop.refuse_skipped(trial)
+                if journey.batch is None:  # a furnace gives its samples back once it is open again
+                    self.runner.stop.refuse_skipped(trial)
                 left_s = sum(one.work_s for one in plan.nodes[index:] if isinstance(one, Visit | Firing))
                 self.firings.expect(trial, next((one for one in plan.nodes[index:] if isinstance(one, Firing)), None))
                 taken.extend(await self._node(journey, node, left_s))
@@ -199,7 +200,11 @@ class Journeys:
         way = _way(node, journey.place or "")
         await self._claim_rest(journey, way)
         await self.go(journey, way.place, keep=way.devices)
-        taken = await self._acts(journey, way)
+        try:
+            taken = await self._acts(journey, way)
+        except TrialLost:
+            await self._brought_to_rest(journey, way)
+            raise
         self.note("visit_ended", journey.trial, {"path": node.path, "place": way.place})
         self.runner.forget(owner)  # the devices are others' from now on: nothing of this visit is to be set again
         self.dispatcher.release(owner, self.dispatcher.board.held(owner) & way.devices)
@@ -273,6 +278,32 @@ class Journeys:
                 taken.append(done.measurement)
         return taken
 
+    async def _brought_to_rest(self, journey: Journey, way: Way) -> None:
+        """Stop the devices of a visit that broke off, before an arm reaches into what may move still.
+
+        What cannot be stopped is closed with the sample in it, until a person has taken it out.
+        """
+        for device in sorted(way.devices):
+            if "stop" not in self.runner.laboratory.stations[device].specs:
+                continue
+            path = f"stop{journey.moves:03d}.{device}"
+            try:
+                await self.runner.act(
+                    journey.trial, Act(path=path, label=f"stop {device}", device=device, command="stop")
+                )
+            except TrialLost as error:
+                self._left_inside(journey, way.place, device, error)
+
+    def _left_inside(self, journey: Journey, place: str, device: str, error: TrialLost) -> None:
+        if journey.at is None:  # said already, of another device
+            return
+        robot = next(name for name, places in self.layout.reach.items() if place in places)
+        text = f"{device} cannot be stopped, so no robot reaches for {journey.sample} at {place}; take it out ({error})"
+        self.note("sample_lost", journey.trial, {"places": [place], "text": text})
+        closed = sorted({device, *self._limited([place])})
+        facts = {"sample": journey.sample, "places": [place], "robot": robot, "code": "running"}
+        self.attention.raise_("lost", text, closed=closed, trial=journey.trial, device=device, facts=facts)
+
     async def _done(self, journey: Journey, act: Act) -> Done:
         """Carry out an act, and again where it broke off and more of it does no harm."""
         for repeat in range(act.repeats + 1):
@@ -286,6 +317,11 @@ class Journeys:
                 text = f"{act.label} broke off, and is done again: {error}"
                 body = {"kind": "fault", "device": act.device, "text": text}
                 self.journal.append("incident", body, trial=journey.trial)
+                if "stop" in self.runner.laboratory.stations[act.device].specs:
+                    stop = Act(
+                        path=f"{attempt.path}.stop", label=f"stop {act.device}", device=act.device, command="stop"
+                    )
+                    await self.runner.act(journey.trial, stop)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _count_fault(self, device: str, error: TrialLost) -> None:
