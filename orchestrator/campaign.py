@@ -66,6 +66,11 @@ class PlannerChoice(StrictModel):
         alias="charge",
         description="Virtual time that one ask costs, '2 s'; measured: as long as it took, which no rerun repeats",
     )
+    deadline_s: PositiveSeconds | None = Field(
+        default=None,
+        alias="deadline",
+        description="What one ask may take before random points go on without it; 10 min on real ports where left out",
+    )
 
 
 def _control_values(value: object, info: ValidationInfo) -> dict[str, Value]:

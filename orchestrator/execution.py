@@ -56,6 +56,9 @@ from orchestrator.worlds import ServedWorlds, VirtualWorlds, Worlds, described, 
 
 log = logging.getLogger(__name__)
 
+PLANNER_S = 600.0
+"""What one ask may take on real ports, where a campaign does not say."""
+
 P = ParamSpec("P")
 OnProgress = Callable[[Progress], None]
 
@@ -279,10 +282,13 @@ class _Execution:
         loop = self._loop(journal, laboratory, office)
         journeys = loop.executor.journeys
         attention = None if journeys is None else journeys.attention
-        async with office.open_for(attention, loop.reconsider), self._disk_watched(journal, office):
-            if journeys is not None:
-                await journeys.begin(self.standing.epoch + 1, loop.history.trials)
-            return await loop.run()
+        try:
+            async with office.open_for(attention, loop.reconsider), self._disk_watched(journal, office):
+                if journeys is not None:
+                    await journeys.begin(self.standing.epoch + 1, loop.history.trials)
+                return await loop.run()
+        finally:
+            loop.knowledge.close()
 
     @asynccontextmanager
     async def _disk_watched(self, journal: Journal, office: Office) -> AsyncIterator[None]:
@@ -467,7 +473,10 @@ class _Execution:
 
     def _knowledge(self) -> Knowledge:
         campaign = self.task.campaign
-        knowledge = knowledge_of(campaign, pool=pool_of(self.task.worlds))
+        deadline_s = campaign.planner.deadline_s
+        if deadline_s is None and not self.settings.is_virtual:
+            deadline_s = PLANNER_S
+        knowledge = knowledge_of(campaign, pool=pool_of(self.task.worlds), deadline_s=deadline_s)
         history = self.standing.history
         knowledge.restore(history.trials, history.findings, told=history.told)
         return self.settings.seams.knowledge(knowledge)

@@ -119,7 +119,7 @@ class CampaignLoop:
                 return Ending(status="stopped", reason=f"{self.stop.reason}; the current step was finished")
             if self._may_ask() and len(running) <= self.campaign.at_once - self.campaign.batch:
                 self._tell()
-                self._ending = self._ending or self._ended() or self._ask()
+                self._ending = self._ending or self._ended() or await self._ask()
                 if self._ending is not None and not running:
                     return self._ending
                 if self._ending is None:
@@ -220,20 +220,22 @@ class CampaignLoop:
     def _most_trials(self) -> int:
         return self.desk.trials_budget(self.campaign.budget.trials)
 
-    def _ask(self) -> Ending | None:
+    async def _ask(self) -> Ending | None:
         controls = self._controls()
         room = self._most_trials - len(self.history.trials)
         again = self._again()[: min(self.campaign.batch - len(controls), room)]
         wanted = min(self.campaign.batch - len(controls), room) - len(again)
         asked_s = self.clock.now_s()
         try:
-            answer = self.knowledge.ask(wanted) if wanted else _NOTHING
+            answer, diagnostics = await self._asked(wanted)
+        except StopRequested:
+            return None
         except SearchSpaceExhausted as error:
             if not again:
                 return Ending(status="finished", reason=str(error))
-            answer = _NOTHING
+            answer, diagnostics = _NOTHING, self.history.diagnostics
         charged_s = self.charge(answer.wall_s)
-        self.history.diagnostics = self.knowledge.diagnostics()
+        self.history.diagnostics = diagnostics
         accepted = self._accept(answer, again, controls[: room - len(answer.proposals) - len(again)])
         for number, trial in zip(again, accepted[len(answer.proposals) :], strict=False):
             self.desk.requeued(number, as_trial=trial.number)
@@ -241,6 +243,19 @@ class CampaignLoop:
         self.history.trials.extend(accepted)
         self._show()
         return None
+
+    async def _asked(self, n: int) -> tuple[Answer, dict[str, Any]]:
+        """Ask the planner, and what it says of itself; on real ports everything else goes on meanwhile.
+
+        Raises:
+            StopRequested: The operator asked to stop; the answer is not waited for.
+        """
+
+        def work() -> tuple[Answer, dict[str, Any]]:
+            answer = self.knowledge.ask(n) if n else _NOTHING
+            return answer, self.knowledge.diagnostics()
+
+        return work() if self.clock.is_virtual else await self.stop.unless_set(asyncio.to_thread(work))
 
     def _controls(self) -> list[Mapping[str, Any]]:
         return [control.parameters for control in self.campaign.controls for _ in range(control.per_batch)]

@@ -90,8 +90,18 @@ def _print(rows: list[Row], *, as_markdown: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(*HEAD, show_lines=False)
+    table = Table(box=None, pad_edge=False)
+    for name in ("fault", "verdict", "recovered", "costs", "what happened"):
+        table.add_column(name, overflow="fold")
     for row in rows:
-        style = {True: "", False: "red", None: "dim"}[row.is_right]
-        table.add_row(*(escape(cell) for cell in cells(row)), style=style)
-    Console().print(table)
+        _, happened, took, trials, measurements, twice, hands, _ = cells(row)
+        costs = ", ".join(
+            f"{count} {what}"
+            for count, what in zip(
+                (trials, measurements, twice, hands), ("trials", "measurements", "twice", "hands"), strict=True
+            )
+            if count != "0"
+        )
+        verdict = {True: "[green]ok[/green]", False: "[red]WRONG[/red]", None: "[dim]not tried[/dim]"}[row.is_right]
+        table.add_row(row.name, verdict, took, costs, escape("; ".join(filter(None, [row.wrong, happened]))))
+    Console(highlight=False).print(table)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from orchestrator.analysis import Analysis
-from orchestrator.drill.catalogue import Drill, all_of, none_lost, noted
+from orchestrator.drill.catalogue import Drill, all_of, at_most_lost, none_lost, noted
 from orchestrator.drill.ground import NotOffered, Outcome, Play
 from orchestrator.knowledge import Knowledge
 from orchestrator.seams import Seams
@@ -33,7 +35,10 @@ class _Odd:
         return twist(self._planner, proposals)
 
 
-def _planner(twist: Twist) -> Callable[[Play], None]:
+MODELLED = ("planner.policy=logei", "planner.deadline=5 s")
+
+
+def _planner(twist: Twist, *overrides: str) -> Callable[[Play], None]:
     def between(knowledge: Knowledge) -> Knowledge:
         odd: Any = _Odd(knowledge.planner, twist)
         knowledge.planner = odd
@@ -41,10 +46,21 @@ def _planner(twist: Twist) -> Callable[[Play], None]:
 
     def act(play: Play) -> None:
         play.strike(0.0)
-        play.start(seams=Seams(knowledge=between))
+        play.start(*overrides, seams=Seams(knowledge=between))
         play.finish()
 
     return act
+
+
+def _hangs(planner: Any, _proposals: Sequence[Proposal]) -> Sequence[Proposal]:
+    """Stop the planner's process, as one that computes for ever would be, and ask it once more."""
+    os.kill(planner.process.pid, signal.SIGSTOP)
+    return planner.ask(1)
+
+
+def _dies(planner: Any, _proposals: Sequence[Proposal]) -> Sequence[Proposal]:
+    planner.process.kill()
+    return planner.ask(1)
 
 
 def _raises(_planner: Any, _proposals: Sequence[Proposal]) -> Sequence[Proposal]:
@@ -124,6 +140,20 @@ DRILLS = (
         right="another policy answers that ask, and the report says why",
         act=_planner(_raises),
         wrong=_FALLS_BACK,
+    ),
+    Drill(
+        name="planner-hangs",
+        fault="planner hangs",
+        right="after its deadline its process is ended, and another policy answers that ask",
+        act=_planner(_hangs, *MODELLED),
+        wrong=all_of(noted("took longer than 5 s", kind="fallback"), at_most_lost(0)),
+    ),
+    Drill(
+        name="planner-dies",
+        fault="planner's process dies (out of memory)",
+        right="another policy answers that ask, and the planner is begun anew with all that it was told",
+        act=_planner(_dies, *MODELLED),
+        wrong=all_of(noted("process", kind="fallback"), at_most_lost(0)),
     ),
     Drill(
         name="planner-repeats",
