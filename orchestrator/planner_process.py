@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import pickle
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -120,7 +121,7 @@ def _reply(pipe: Connection, work: Callable[[], Any]) -> None:
 def _passable(error: Exception) -> Exception:
     """Return an error as the other process can make it anew; one that it cannot, by its name and words."""
     try:
-        ForkingPickler.loads(ForkingPickler.dumps(error))
+        pickle.loads(ForkingPickler.dumps(error))  # noqa: S301 - what this line has just made
     except Exception:  # the supervisor of foreign errors, which may be made of anything
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error

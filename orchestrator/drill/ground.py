@@ -16,7 +16,7 @@ from typing import Any
 from drivers.command import Effect
 from orchestrator.check import Ready, check_campaign
 from orchestrator.drill.judging import intents_of, measured_rows, measurements_lost, read_all, violations
-from orchestrator.errors import LabpilotError
+from orchestrator.errors import LabpilotError, LabRefused
 from orchestrator.events import Event
 from orchestrator.execution import Settings, resume, start
 from orchestrator.people.interventions import Autonomy, autonomy
@@ -192,8 +192,13 @@ class Ground:
 
         Raises:
             InputError: Something is wrong with it.
+            LabRefused: Some of its devices are real.
         """
-        return check_campaign(self.campaign, self.lab, [*self.overrides, *more]).require()
+        task = check_campaign(self.campaign, self.lab, [*self.overrides, *more]).require()
+        real = [f"{name} ({device.url})" for name, device in task.lab.devices.items() if not _is_simulated(device.url)]
+        if real:
+            raise LabRefused(f"a drill is for simulated laboratories; real are {', '.join(real)}")
+        return task
 
     @property
     def worlds(self) -> list[str]:
@@ -226,6 +231,10 @@ class Ground:
             if self.undisturbed().exchanges[instrument]:
                 return instrument
         raise NotOffered("no simulated instrument acts on a wire of bytes")
+
+
+def _is_simulated(url: str) -> bool:
+    return url.startswith("sim:")
 
 
 class _Counting:

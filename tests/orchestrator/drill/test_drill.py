@@ -131,3 +131,11 @@ def test_files_without_a_row_and_rows_without_their_file_are_found(tmp_path):
     rows = [("measurements/000001/a.npz", digest), ("measurements/000001/c.npz", digest)]
     assert measurements_lost(tmp_path, rows) == ["measurements/000001/b.npz", "measurements/000001/c.npz"]
     assert re.fullmatch("[0-9a-f]{64}", digest)
+
+
+def test_real_devices_are_never_drilled(tmp_path):
+    lab = (POWDER_LAB.parent / "lab.yaml").read_text().replace("sim:powder-lab/mill", "tcp://192.0.2.1:4001")
+    (tmp_path / "lab.yaml").write_text(lab + "mixed: true\n")
+    ran = drill(POWDER_LAB, "--lab", str(tmp_path / "lab.yaml"), "--only", "stop")
+    assert ran.returncode in (2, 3) and "mill" in ran.stderr
+    assert ran.stdout == ""
