@@ -105,8 +105,8 @@ class Play:
 
     def start(self, *overrides: str, seams: Seams | None = None) -> None:
         """Begin the campaign, and note how that ended."""
-        settings = Settings(is_virtual=True, fsync=False, seams=seams or Seams())
-        self._noted(lambda: start(self.ground.ready(*overrides), self.path, settings))
+        task = self.ground.ready(*overrides)
+        self._noted(lambda: start(task, self.path, Settings(is_virtual=True, fsync=False, seams=seams or Seams())))
 
     def go_on(self, seams: Seams | None = None) -> None:
         """Resume once, and note how that ended."""
