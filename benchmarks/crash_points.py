@@ -1,4 +1,4 @@
-"""Crash points of one sample's life in `examples/powder_lab`, in virtual time: `python livesmarks/crash_points.py`.
+"""Crash points of one sample's life in `examples/powder_lab`, in virtual time: `python benchmarks/crash_points.py`.
 
 The world has no faults of its own; the sample is dosed, weighed, milled, fired, ground, measured and put away. A first
 life is not killed and numbers its moments (`crash_watch`): before and after each commit of the journal, each renaming

@@ -12,17 +12,12 @@ import sqlite3
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from scipy.stats import chi2
 
-from orchestrator.directory import CampaignDirectory
+from orchestrator.drill.judging import intents_of, measured_rows, measurements_lost, read_all
 from orchestrator.events import Event
-from orchestrator.journal import read_events
-from orchestrator.projections import rebuild
-from orchestrator.store import PROJECTIONS
 from simulators.powder_lab.checker import Violation, check
 
 FORCED = {
@@ -53,18 +48,11 @@ class Findings:
 
 def judge(path: Path) -> Findings:
     """Judge a campaign's directory."""
-    engine = CampaignDirectory.open(path).database(migrate=False)
-    with engine.connect() as connection:
-        events = list(read_events(connection))
-        live = _tables(connection)
-        rebuild(connection, events)
-        is_equal = _tables(connection) == live
-        connection.rollback()
-    engine.dispose()
+    events, is_equal = read_all(path)
     return Findings(
         events=events,
-        violations=check(path / "world" / "powder-lab.sqlite", _intents(events)),
-        measurements_lost=_measurements_lost(path),
+        violations=check(path / "world" / "powder-lab.sqlite", intents_of(events)),
+        measurements_lost=len(measurements_lost(path, measured_rows(events))),
         is_equal=is_equal,
         open_trials=_open_trials(path),
     )
@@ -96,51 +84,10 @@ def print_table(path: Path, found: Findings) -> None:
         print(f"violation: {one.rule} at {one.at_s:.0f} s: {one.detail}")
 
 
-def _tables(connection: Any) -> dict[str, Any]:
-    names = [str(model.__tablename__) for model in PROJECTIONS]
-    return {name: connection.exec_driver_sql(f'SELECT * FROM "{name}" ORDER BY 1').fetchall() for name in names}
-
-
-def _intents(events: list[Event]) -> list[dict[str, Any]]:
-    intents: dict[str | None, dict[str, Any]] = {}
-    for event, at_s in zip(events, _at_world_s(events), strict=True):
-        if event.kind == "step_intended" and event.command_id not in intents:
-            intents[event.command_id] = {"id": event.command_id, "device": event.body["device"], "at_s": at_s}
-        elif event.kind == "incident" and event.body["text"].startswith(
-            "stopped "
-        ):  # made safe: needs no intent before
-            names = event.body["text"].removeprefix("stopped ").partition(" after ")[0].split(", ")
-            intents |= {f"safe {event.seq} {name}": _made_safe(name, event.seq, at_s) for name in names}
-        elif event.kind in ("step_done", "step_failed", "step_rejected"):
-            intents[event.command_id]["ends_s"] = at_s
-    return list(intents.values())
-
-
-def _at_world_s(events: list[Event]) -> list[float]:
-    """Return when events happened on the world's clock: the campaign's, or in wall time seconds since 1970."""
-    if events[0].body["mode"] == "virtual":
-        return [event.at_s for event in events]
-    return [datetime.fromisoformat(event.utc).timestamp() for event in events]
-
-
-def _made_safe(device: str, seq: int, at_s: float) -> dict[str, Any]:
-    return {"id": f"safe-{seq}", "device": device, "at_s": at_s - 60.0, "ends_s": at_s}
-
-
 def _outcomes(path: Path) -> str:
     with closing(sqlite3.connect(path / "journal.sqlite")) as db:
         counts = dict(db.execute("SELECT outcome, count(*) FROM trial GROUP BY outcome"))
     return " / ".join(str(counts.get(name, 0)) for name in ("measured", "failed", "lost"))
-
-
-def _measurements_lost(path: Path) -> int:
-    with closing(sqlite3.connect(path / "journal.sqlite")) as db:
-        rows = db.execute("SELECT path, sha256 FROM measurement").fetchall()
-    files = {str(file.relative_to(path)) for file in (path / "measurements").rglob("*.npz")}
-    strangers = files - {name for name, _ in rows}
-    return len(strangers) + sum(
-        name not in files or hashlib.sha256((path / name).read_bytes()).hexdigest() != digest for name, digest in rows
-    )
 
 
 def _open_trials(path: Path) -> int:

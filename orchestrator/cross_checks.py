@@ -172,6 +172,22 @@ def _limit_problems(subject: Subject, source: Source, key: str, by_argument: Map
                 yield source.problem(("limits", key, argument), message)
 
 
+def _approvals(subject: Subject) -> Iterator[Problem]:
+    for key, approval in subject.lab.approvals.items():
+        try:
+            subject.casting.limits(key, {})
+        except CastingError as error:
+            yield subject.lab_source.problem(("approvals", key), str(error), of_key=True)
+            continue
+        for argument, limit in approval.unless.items():
+            try:
+                subject.casting.limits(key, {argument: limit})
+            except CastingError as error:
+                inner = error.inner if error.inner != (argument,) else ()
+                path = ("approvals", key, "unless", argument, *inner)
+                yield subject.lab_source.problem(path, str(error), of_key=not inner)
+
+
 def _sites(subject: Subject) -> Iterator[Problem]:
     samples, campaign = subject.lab.samples, subject.campaign
     placed = [(index, step) for index, step in enumerate(campaign.recipe) if "Movable" in step.capabilities]
@@ -318,6 +334,7 @@ CHECKS: tuple[Check, ...] = (
     _check(_ports, "lab.devices"),
     _check(_links, *_LAB),
     _check(_limits, "limits", "lab.limits", *_LAB),
+    _check(_approvals, "lab.approvals", *_LAB),
     _check(_sites, "recipe", "budget", "lab.samples"),
     _check(ranges.parameters_within_limits, "recipe", "parameters", "limits", "lab.limits", "lab.samples", *_LAB),
     _check(ranges.places_within_limits, "recipe", "limits", "lab.limits", "lab.samples", *_LAB),

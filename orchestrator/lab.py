@@ -19,12 +19,14 @@ from orchestrator import units
 from orchestrator.errors import NewerVersion
 from orchestrator.fields import (
     QUANTITY_SCHEMA,
+    PositiveSeconds,
     StrictModel,
     Switch,
     Whole,
     mistake,
 )
 from orchestrator.mistakes import validated
+from orchestrator.people.settings import People
 from orchestrator.samples import NoSamples, Samples
 from orchestrator.yaml_source import Source
 
@@ -112,6 +114,18 @@ class Device(StrictModel):
     serial: str | None = Field(default=None, min_length=1, description="Its serial number; another one is refused")
 
 
+class Approval(StrictModel):
+    """That a person must approve a command each time before it is given."""
+
+    why: str = Field(min_length=1, description="What is hazardous; it stands in the question")
+    unless: dict[str, Limit] = Field(
+        default_factory=dict, description="Limits by argument; within all of them, nobody is asked"
+    )
+    deadline_s: PositiveSeconds = Field(
+        default=8 * 3600.0, alias="deadline", description="After so long without an answer the command is refused"
+    )
+
+
 def _device_name(name: str) -> str:
     if not name or "." in name or name.startswith("$"):
         raise mistake("a device's name has no dot and does not begin with $")
@@ -129,6 +143,10 @@ class Lab(StrictModel):
     )
     samples: Samples = Field(default_factory=NoSamples, description="Where samples lie")
     limits: Limits = Field(default_factory=dict, description="What this site allows, by device.command and argument")
+    approvals: dict[Annotated[str, AfterValidator(_device_command)], Approval] = Field(
+        default_factory=dict, description="Which commands a person must approve each time, by device.command"
+    )
+    people: People = Field(default_factory=People, description="Who is told of what, and through which channels")
     simulation: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Options of simulated worlds, by the world's name"
     )

@@ -8,16 +8,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from orchestrator.report.words import duration, label, moment, number, plural, quantity
 from orchestrator.status import CampaignStatus, StepStatus
+from orchestrator.words import duration, label, moment, number, plural, quantity
 
-_STYLES = {"finished": "green", "running": "cyan", "stopped": "yellow", "interrupted": "red", "faulted": "red"}
+_STYLES = {"finished": "green", "running": "cyan", "interrupted": "red", "faulted": "red"}
 
 
 def tell_status(status: CampaignStatus) -> None:
     """Print the status."""
     console = Console(highlight=False)
-    style = _STYLES.get(status.state, "white")
+    style = _STYLES.get(status.state, "yellow")
     reason = f": {escape(status.reason)}" if status.reason else ""
     console.print(f"[bold]{escape(status.campaign)}[/bold]  [{style}]{status.state}[/{style}]{reason}")
     grid = Table.grid(padding=(0, 2))
@@ -26,6 +26,11 @@ def tell_status(status: CampaignStatus) -> None:
     for name, value in _lines(status):
         grid.add_row(name, escape(value))
     console.print(grid)
+    for asked in status.people.questions:
+        since = duration(max(0.0, status.elapsed_s - asked.asked_s))
+        console.print(f"  [magenta]question[/magenta] {escape(asked.key)}, for {since}: {escape(asked.text)}")
+        choices = " | ".join(asked.choices)
+        console.print(escape(f"    labpilot orders answer {status.directory} {asked.key} ({choices}) --reason WHY"))
     for incident in status.latest_incidents:
         where = f" trial {incident.trial}" if incident.trial is not None else ""
         when = f"at {duration(incident.at_s)}{where}"
@@ -50,6 +55,11 @@ def _lines(status: CampaignStatus) -> Iterator[tuple[str, str]]:
     yield "controller", "alive" if status.controller_alive else "none"
     yield "elapsed", f"{duration(status.elapsed_s)}; last event {moment(status.last_event_utc)}"
     yield "measurements", f"{number(status.measurements)}, {plural(status.observations, 'observation')}"
+    if status.people.by:
+        yield "ordered", f"{status.people.intent}, {status.people.by}"
+    if status.people.held:
+        yield "held", ", ".join(status.people.held)
+    yield from _interventions(status)
     if status.newest_step is not None and status.state in ("running", "interrupted"):
         yield "current step", _step(status.newest_step)
     for step in status.open_intents:
@@ -58,7 +68,17 @@ def _lines(status: CampaignStatus) -> Iterator[tuple[str, str]]:
         yield "incidents", ", ".join(f"{count} {kind}" for kind, count in status.incidents.items())
 
 
+def _interventions(status: CampaignStatus) -> Iterator[tuple[str, str]]:
+    people = status.people
+    if not people.interventions and not people.restocks:
+        return
+    rate = ""
+    if people.interventions_per_100 is not None:
+        bounds = f"{people.low_per_100:.2g} to {people.high_per_100:.2g}"
+        rate = f", {people.interventions_per_100:.2g} per 100 experiments (95 %: {bounds})"
+    yield "hands", f"{plural(people.interventions, 'intervention')}{rate}; {plural(people.restocks, 'restock')}"
+
+
 def _step(step: StepStatus) -> str:
-    return (
-        f"{step.device}.{step.command} ({step.label}) of trial {step.trial}, {step.state} at {duration(step.started_s)}"
-    )
+    of = f" of trial {step.trial}" if step.trial else ""  # what makes the laboratory ready belongs to none
+    return f"{step.device}.{step.command} ({step.label}){of}, {step.state} at {duration(step.started_s)}"

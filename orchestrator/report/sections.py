@@ -9,9 +9,9 @@ from typing import Any
 from orchestrator.reading import Snapshot
 from orchestrator.report.gather import objective_facts, parameter_facts
 from orchestrator.report.timeline import busy_share
-from orchestrator.report.words import duration, label, moment, number, plural, quantity, unit_sign
 from orchestrator.status import best_trial, count_trials, lab_kind
 from orchestrator.store import TrialRow
+from orchestrator.words import duration, label, moment, number, plural, quantity, unit_sign
 
 MOST_ROWS = 400
 """A table longer than this is cut, and says so."""
