@@ -36,7 +36,7 @@ COMMANDS: Mapping[str, str] = {
     "simulate": "Run a campaign in virtual time.",
     "run": "Run a campaign on the instruments of its lab.",
     "resume": "Go on with a campaign that was interrupted.",
-    "drill": "Have a campaign's laboratory suffer every fault, and judge it.",
+    "drill": "Have a laboratory suffer every fault, and judge it.",
     "status": "Say where a campaign stands.",
     "orders": "Tell a campaign what to do, and answer its questions.",
     "notify-test": "Send a test message through every channel of a lab.",
