@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from orchestrator import units
+from orchestrator.consumables import Stock
 from orchestrator.errors import NewerVersion
 from orchestrator.fields import (
     QUANTITY_SCHEMA,
@@ -23,11 +24,12 @@ from orchestrator.fields import (
     StrictModel,
     Switch,
     Whole,
+    did_you_mean,
     mistake,
 )
 from orchestrator.mistakes import validated
 from orchestrator.people.settings import People
-from orchestrator.samples import NoSamples, Samples
+from orchestrator.samples import NoSamples, Racks, Samples
 from orchestrator.yaml_source import Source
 
 FORMAT = 1
@@ -142,6 +144,7 @@ class Lab(StrictModel):
         min_length=1, description="Instruments by name"
     )
     samples: Samples = Field(default_factory=NoSamples, description="Where samples lie")
+    stock: Stock | None = Field(default=None, description="What is stocked, so that its end can be foreseen")
     limits: Limits = Field(default_factory=dict, description="What this site allows, by device.command and argument")
     approvals: dict[Annotated[str, AfterValidator(_device_command)], Approval] = Field(
         default_factory=dict, description="Which commands a person must approve each time, by device.command"
@@ -158,6 +161,17 @@ class Lab(StrictModel):
         if isinstance(value, dict):
             return {name: {} if options is None else options for name, options in value.items()}
         return value
+
+    @model_validator(mode="after")
+    def _stocks_what_it_holds(self) -> Lab:
+        if self.stock is None or not isinstance(self.samples, Racks):
+            return self
+        held = set(self.samples.materials.values())
+        for name in self.stock.materials:
+            if held and name not in held:
+                at = ("stock", "materials", name)
+                raise mistake(f"no dispenser holds {name!r}{did_you_mean(name, sorted(held))}", at=at, of_key=True)
+        return self
 
     @classmethod
     def from_source(cls, source: Source) -> Lab:

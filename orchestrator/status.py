@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator.controllers import controller_is_alive
+from orchestrator.health.examination import Observed, Standing, findings, observe, warnings
+from orchestrator.health.finding import Finding
+from orchestrator.health.horizon import Horizon, next_monday
 from orchestrator.people.intent import CampaignState, activity, campaign_state
 from orchestrator.people.interventions import KINDS, autonomy
 from orchestrator.people.reading import events_of, read_state
@@ -16,6 +22,7 @@ from orchestrator.reading import JournalFacts, Reading, open_reading
 from orchestrator.store import CampaignRow, IncidentRow, MeasurementRow, ObservationRow, StepRow, TrialRow
 
 LATEST_INCIDENTS = 5
+EXAMINED_EVERY_S = 60.0
 
 Lab = Literal["simulated", "replayed", "real", "partly simulated"]
 
@@ -133,6 +140,8 @@ class CampaignStatus:
     incidents: Mapping[str, int]
     """Number by kind."""
     latest_incidents: Sequence[IncidentStatus]
+    health: Sequence[Finding]
+    """What somebody must act upon; `labpilot health` shows everything that was looked at."""
     problems: Sequence[str]
     """What is wrong with the journal itself; empty is well."""
 
@@ -143,10 +152,15 @@ class CampaignStatus:
 
 @dataclass(slots=True)
 class Looks:
-    """Looks at one campaign again and again; each checks the journal only from where the one before it ended."""
+    """Looks at one campaign again and again.
+
+    Each checks the journal only from where the one before it ended, and its health once a minute.
+    """
 
     path: Path
     _known: JournalFacts | None = None
+    _health: Sequence[Finding] = ()
+    _examined_s: float = -math.inf
 
     def look(self) -> CampaignStatus:
         """Say where the campaign stands now.
@@ -158,7 +172,10 @@ class Looks:
         is_alive = controller_is_alive(self.path)
         with open_reading(self.path) as reading:
             self._known = reading.journal_facts(self._known)
-            return _status(reading, self._known, is_alive)
+            if time.monotonic() - self._examined_s >= EXAMINED_EVERY_S:
+                self._health = warnings(list(findings(examine(reading, self._known, is_alive=is_alive))))
+                self._examined_s = time.monotonic()
+            return _status(reading, self._known, is_alive, self._health)
 
 
 def read_status(path: Path) -> CampaignStatus:
@@ -172,7 +189,38 @@ def read_status(path: Path) -> CampaignStatus:
     return Looks(path).look()
 
 
-def _status(reading: Reading, journal: JournalFacts, is_alive: bool) -> CampaignStatus:
+def read_findings(
+    path: Path, *, until: Callable[[datetime, Mapping[str, Any]], Horizon] = next_monday
+) -> list[Finding]:
+    """Say of everything that is looked at how it is; `until` is as `observe` takes it.
+
+    Raises:
+        InputError, NewerVersion, StorageError: As `read_status`.
+    """
+    is_alive = controller_is_alive(path)
+    with open_reading(path) as reading:
+        return list(findings(examine(reading, reading.journal_facts(), is_alive=is_alive, until=until)))
+
+
+def examine(
+    reading: Reading,
+    journal: JournalFacts,
+    *,
+    is_alive: bool,
+    until: Callable[[datetime, Mapping[str, Any]], Horizon] = next_monday,
+) -> Observed:
+    """Gather what is known of a campaign's health."""
+    campaign, desk = reading.campaign(), read_state(reading.connection)
+    standing = Standing(
+        state=str(state_of(campaign, desk, is_alive=is_alive, steps_under_way=len(reading.open_steps()))),
+        is_alive=is_alive,
+        trials_budget=desk.budget.get("trials") or (campaign.config.get("budget") or {}).get("trials"),
+        questions=len(desk.open_questions()),
+    )
+    return observe(reading, journal, standing, until=until)
+
+
+def _status(reading: Reading, journal: JournalFacts, is_alive: bool, health: Sequence[Finding]) -> CampaignStatus:
     campaign, trials, incidents = reading.campaign(), reading.trials(), reading.incidents()
     newest, open_steps = reading.newest_step(), reading.open_steps()
     desk = read_state(reading.connection)
@@ -200,6 +248,7 @@ def _status(reading: Reading, journal: JournalFacts, is_alive: bool) -> Campaign
         people=_people(reading, desk),
         incidents=_by_kind(incidents),
         latest_incidents=[_incident_status(row) for row in incidents[-LATEST_INCIDENTS:]],
+        health=health,
         problems=journal.problems,
     )
 

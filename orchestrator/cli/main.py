@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, str] = {
     "resume": "Go on with a campaign that was interrupted.",
     "drill": "Have a laboratory suffer every fault, and judge it.",
     "status": "Say where a campaign stands.",
+    "health": "Say what about a campaign deserves a look.",
     "orders": "Tell a campaign what to do, and answer its questions.",
     "notify-test": "Send a test message through every channel of a lab.",
     "report": "Write a campaign's report as one HTML file.",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from orchestrator.health.finding import Finding, Level
 from orchestrator.status import CampaignStatus, StepStatus
 from orchestrator.words import duration, label, moment, number, plural, quantity
 
 _STYLES = {"finished": "green", "running": "cyan", "interrupted": "red", "faulted": "red"}
+_LEVELS: Mapping[Level, str] = {Level.WARNING: "red", Level.NOTE: "yellow", Level.OK: "green"}
 
 
 def tell_status(status: CampaignStatus) -> None:
@@ -22,6 +24,16 @@ def tell_status(status: CampaignStatus) -> None:
 def told(status: CampaignStatus) -> Group:
     """Return the status as something to print or to keep on a screen."""
     return Group(_title(status), _grid(status), *_news(status))
+
+
+def tell_findings(found: Sequence[Finding]) -> None:
+    """Print findings, the gravest first."""
+    console = Console(highlight=False)
+    for level, style in _LEVELS.items():
+        for finding in (one for one in found if one.level is level):
+            console.print(f"[{style}]{level:7}[/{style}] [bold]{escape(finding.name)}[/bold]: {escape(finding.text)}")
+            if finding.do:
+                console.print(f"        {escape(finding.do)}")
 
 
 def _title(status: CampaignStatus) -> RenderableType:
@@ -49,6 +61,9 @@ def _news(status: CampaignStatus) -> Iterator[RenderableType]:
         where = f" trial {incident.trial}" if incident.trial is not None else ""
         when = f"at {duration(incident.at_s)}{where}"
         yield f"  [yellow]{escape(incident.kind)}[/yellow] {when}: {escape(incident.text)}"
+    for finding in status.health:
+        yield f"  [red]warning[/red] {escape(finding.name)}: {escape(finding.text)}"
+        yield f"    {escape(finding.do)}"
     for problem in status.problems:
         yield f"[red]{escape(problem)}[/red]"
     if status.state == "interrupted":
