@@ -52,6 +52,7 @@ from orchestrator.scheduling.dispatcher import Dispatcher
 from orchestrator.seams import Seams
 from orchestrator.trials import TrialExecutor
 from orchestrator.versions import versions
+from orchestrator.watchdog import watched
 from orchestrator.worlds import ServedWorlds, VirtualWorlds, Worlds, described, hands_in, pool_of
 
 log = logging.getLogger(__name__)
@@ -247,7 +248,7 @@ class _Execution:
             await laboratory.connect()
             try:
                 office = self._office(journal, laboratory, worlds)
-                async with office.telling():
+                async with office.telling(), watched(self.clock):
                     with interrupts(self.stop):
                         return await self._supervised(journal, laboratory, office, created)
             finally:
