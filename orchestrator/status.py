@@ -158,8 +158,9 @@ class Looks:
     """
 
     path: Path
+    findings: Sequence[Finding] = ()
+    """Of the last examination, all of them."""
     _known: JournalFacts | None = None
-    _health: Sequence[Finding] = ()
     _examined_s: float = -math.inf
 
     def look(self) -> CampaignStatus:
@@ -173,9 +174,9 @@ class Looks:
         with open_reading(self.path) as reading:
             self._known = reading.journal_facts(self._known)
             if time.monotonic() - self._examined_s >= EXAMINED_EVERY_S:
-                self._health = warnings(list(findings(examine(reading, self._known, is_alive=is_alive))))
+                self.findings = list(findings(examine(reading, self._known, is_alive=is_alive)))
                 self._examined_s = time.monotonic()
-            return _status(reading, self._known, is_alive, self._health)
+            return _status(reading, self._known, is_alive, warnings(self.findings))
 
 
 def read_status(path: Path) -> CampaignStatus:

@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, str] = {
     "drill": "Have a laboratory suffer every fault, and judge it.",
     "status": "Say where a campaign stands.",
     "health": "Say what about a campaign deserves a look.",
+    "metrics": "Write a campaign's numbers for Prometheus.",
     "orders": "Tell a campaign what to do, and answer its questions.",
     "notify-test": "Send a test message through every channel of a lab.",
     "report": "Write a campaign's report as one HTML file.",
