@@ -201,9 +201,10 @@ def read_events(connection: Connection) -> Iterator[Event]:
         )
 
 
-def damaged_rows(connection: Connection) -> list[int]:
-    """List the journal rows whose body does not match its hash."""
-    rows = connection.execute(select(_JOURNAL.c.seq, _JOURNAL.c.body, _JOURNAL.c.body_hash).order_by(_JOURNAL.c.seq))
+def damaged_rows(connection: Connection, *, after_seq: int = 0) -> list[int]:
+    """List the journal rows, those after one, whose body does not match its hash."""
+    columns = select(_JOURNAL.c.seq, _JOURNAL.c.body, _JOURNAL.c.body_hash)
+    rows = connection.execute(columns.where(_JOURNAL.c.seq > after_seq).order_by(_JOURNAL.c.seq))
     return [row.seq for row in rows if _hash(row.body) != row.body_hash]
 
 

@@ -141,6 +141,26 @@ class CampaignStatus:
         return asdict(self)
 
 
+@dataclass(slots=True)
+class Looks:
+    """Looks at one campaign again and again; each checks the journal only from where the one before it ended."""
+
+    path: Path
+    _known: JournalFacts | None = None
+
+    def look(self) -> CampaignStatus:
+        """Say where the campaign stands now.
+
+        Raises:
+            InputError, NewerVersion, StorageError: As `read_status`.
+        """
+        # the lock is looked at first: a controller that ends in between has then journalled its ending already
+        is_alive = controller_is_alive(self.path)
+        with open_reading(self.path) as reading:
+            self._known = reading.journal_facts(self._known)
+            return _status(reading, self._known, is_alive)
+
+
 def read_status(path: Path) -> CampaignStatus:
     """Say where the campaign in a directory stands.
 
@@ -149,15 +169,11 @@ def read_status(path: Path) -> CampaignStatus:
         NewerVersion: It was written by a later labpilot.
         StorageError: It cannot be read, or the database file is damaged.
     """
-    # the lock is looked at first: a controller that ends in between has then journalled its ending already
-    is_alive = controller_is_alive(path)
-    with open_reading(path) as reading:
-        return _status(reading, is_alive)
+    return Looks(path).look()
 
 
-def _status(reading: Reading, is_alive: bool) -> CampaignStatus:
+def _status(reading: Reading, journal: JournalFacts, is_alive: bool) -> CampaignStatus:
     campaign, trials, incidents = reading.campaign(), reading.trials(), reading.incidents()
-    journal: JournalFacts = reading.journal_facts()
     newest, open_steps = reading.newest_step(), reading.open_steps()
     desk = read_state(reading.connection)
     return CampaignStatus(

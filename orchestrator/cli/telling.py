@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
@@ -16,29 +16,43 @@ _STYLES = {"finished": "green", "running": "cyan", "interrupted": "red", "faulte
 
 def tell_status(status: CampaignStatus) -> None:
     """Print the status."""
-    console = Console(highlight=False)
+    Console(highlight=False).print(told(status), highlight=False)
+
+
+def told(status: CampaignStatus) -> Group:
+    """Return the status as something to print or to keep on a screen."""
+    return Group(_title(status), _grid(status), *_news(status))
+
+
+def _title(status: CampaignStatus) -> RenderableType:
     style = _STYLES.get(status.state, "yellow")
     reason = f": {escape(status.reason)}" if status.reason else ""
-    console.print(f"[bold]{escape(status.campaign)}[/bold]  [{style}]{status.state}[/{style}]{reason}")
+    return f"[bold]{escape(status.campaign)}[/bold]  [{style}]{status.state}[/{style}]{reason}"
+
+
+def _grid(status: CampaignStatus) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
     grid.add_column(overflow="fold")
     for name, value in _lines(status):
         grid.add_row(name, escape(value))
-    console.print(grid)
+    return grid
+
+
+def _news(status: CampaignStatus) -> Iterator[RenderableType]:
     for asked in status.people.questions:
         since = duration(max(0.0, status.elapsed_s - asked.asked_s))
-        console.print(f"  [magenta]question[/magenta] {escape(asked.key)}, for {since}: {escape(asked.text)}")
+        yield f"  [magenta]question[/magenta] {escape(asked.key)}, for {since}: {escape(asked.text)}"
         choices = " | ".join(asked.choices)
-        console.print(escape(f"    labpilot orders answer {status.directory} {asked.key} ({choices}) --reason WHY"))
+        yield escape(f"    labpilot orders answer {status.directory} {asked.key} ({choices}) --reason WHY")
     for incident in status.latest_incidents:
         where = f" trial {incident.trial}" if incident.trial is not None else ""
         when = f"at {duration(incident.at_s)}{where}"
-        console.print(f"  [yellow]{escape(incident.kind)}[/yellow] {when}: {escape(incident.text)}")
+        yield f"  [yellow]{escape(incident.kind)}[/yellow] {when}: {escape(incident.text)}"
     for problem in status.problems:
-        console.print(f"[red]{escape(problem)}[/red]")
+        yield f"[red]{escape(problem)}[/red]"
     if status.state == "interrupted":
-        console.print(f"no controller is alive; `labpilot resume {escape(status.directory)}` goes on with it")
+        yield f"no controller is alive; `labpilot resume {escape(status.directory)}` goes on with it"
 
 
 def _lines(status: CampaignStatus) -> Iterator[tuple[str, str]]:
