@@ -142,7 +142,10 @@ class VirtualWorlds:
                     self.directory / f"{world}.sqlite", clock=self.clock, seed=self.seed, options=options
                 )
         peer = self.between(instrument, _instrument(world, instrument, self._open[world].instruments))
-        return memory_link(peer, self.clock, name=str(SimAddress(world=world, instrument=instrument)))
+        link = memory_link(peer, self.clock, name=str(SimAddress(world=world, instrument=instrument)))
+        if hasattr(peer, "linked"):  # what stands between may want to know which requests act
+            peer.linked(link)
+        return link
 
     async def caught_up(self) -> None:
         """Wait until it is as late as it was in every world.

@@ -16,6 +16,7 @@ from typing import Any
 from drivers.command import Effect
 from orchestrator.check import Ready, check_campaign
 from orchestrator.drill.judging import intents_of, measured_rows, measurements_lost, read_all, violations
+from orchestrator.drill.wires import Between
 from orchestrator.errors import LabpilotError, LabRefused
 from orchestrator.events import Event
 from orchestrator.execution import Settings, resume, start
@@ -84,8 +85,8 @@ class Undisturbed:
     """How the campaign goes when nothing is amiss."""
 
     outcome: Outcome
-    exchanges: Counter[str]
-    """By instrument."""
+    requests: Counter[str]
+    """Requests that changed something, by instrument."""
     acts: Sequence[Event]
     """Intents of acts that change something, in order."""
 
@@ -212,14 +213,14 @@ class Ground:
     def undisturbed(self) -> Undisturbed:
         """Run the campaign once with nothing amiss, and know from then on how that goes."""
         if self._undisturbed is None:
-            exchanges: Counter[str] = Counter()
+            requests: Counter[str] = Counter()
             play = self.play("undisturbed")
-            play.start(seams=Seams(peer=lambda name, peer: _Counting(name, peer, exchanges)))
+            play.start(seams=Seams(peer=lambda name, peer: _Counting(name, peer, requests)))
             outcome = play.outcome()
             if outcome.problems:
                 raise RuntimeError(f"with nothing amiss: {'; '.join(outcome.problems[:3])}")
             acts = [event for event in outcome.of("step_intended") if event.body["effect"] != READ]
-            self._undisturbed = Undisturbed(outcome=outcome, exchanges=exchanges, acts=acts)
+            self._undisturbed = Undisturbed(outcome=outcome, requests=requests, acts=acts)
         return self._undisturbed
 
     def busiest(self) -> str:
@@ -228,7 +229,7 @@ class Ground:
         found = Counter(event.body["device"] for event in self.undisturbed().acts)
         for device, _ in found.most_common():
             instrument = devices[device].url.rpartition("/")[2]
-            if self.undisturbed().exchanges[instrument]:
+            if self.undisturbed().requests[instrument]:
                 return instrument
         raise NotOffered("no simulated instrument acts on a wire of bytes")
 
@@ -237,29 +238,17 @@ def _is_simulated(url: str) -> bool:
     return url.startswith("sim:")
 
 
-class _Counting:
-    """Counts what is asked of an instrument."""
+class _Counting(Between):
+    """Counts the requests of an instrument that change something."""
 
-    def __init__(self, name: str, peer: Any, exchanges: Counter[str]) -> None:
-        self._name, self._peer, self._exchanges = name, peer, exchanges
-        self.send: Callable[[bytes], None] | None = None
-        self.hang_up: Callable[[], None] | None = None
-        peer.send, peer.hang_up = self._answered, self._dropped
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._peer, name)
+    def __init__(self, name: str, peer: Any, requests: Counter[str]) -> None:
+        super().__init__(peer)
+        self._name, self._requests = name, requests
 
     def receive(self, data: bytes) -> None:
-        self._exchanges[self._name] += 1
+        """Count a request, and pass it on."""
+        self._requests[self._name] += self.is_act()
         self._peer.receive(data)
-
-    def _answered(self, data: bytes) -> None:
-        if self.send is not None:
-            self.send(data)
-
-    def _dropped(self) -> None:
-        if self.hang_up is not None:
-            self.hang_up()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from orchestrator.seams import Seams
 def _with(fault: WireFault) -> Callable[[Play], None]:
     def act(play: Play) -> None:
         instrument = play.ground.busiest()
-        at = max(2, play.ground.undisturbed().exchanges[instrument] // 2)
+        at = max(2, play.ground.undisturbed().requests[instrument] // 2)
 
         def between(name: str, peer: Any) -> Any:
             if name != instrument or play.struck_s is not None:

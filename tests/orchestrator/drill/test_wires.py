@@ -1,6 +1,7 @@
 """Wires with one fault, between a pipe and an instrument that answers at once."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +19,8 @@ class Echo:
         self.heard, self.restarts = [], 0
 
     def receive(self, data):
+        if not data:
+            return
         self.heard.append(data)
         if self.send is not None:
             self.send(data.upper())
@@ -32,7 +35,11 @@ def talked(fault, *, at=2, words=(b"a\n", b"b\n", b"c\n"), pause_s=10.0):
     async def main():
         wire = BadWire(echo, fault, at=at, struck=lambda: struck.append(asyncio.get_running_loop().time()))
         wire.send, wire.hang_up = answers.append, lambda: hung_up.append(True)
+        link = SimpleNamespace(n_acts_sent=0)
+        wire.linked(link)
         for word in words:
+            wire.receive(b"")  # a look changes nothing, and is not counted
+            link.n_acts_sent += 1
             wire.receive(word)
             await asyncio.sleep(pause_s)
 
