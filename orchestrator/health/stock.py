@@ -76,13 +76,13 @@ def fillings(events: Iterable[Event], held: Mapping[str, str], magazine: str | N
         body = event.body
         if event.kind == "doubted":
             if (material := _run_out(body, held)) is not None:
-                doubts[str(body["name"])] = material
+                doubts[str(body.get("name"))] = material
                 yield Filling(at_s=event.at_s, material=material, is_empty=True)
         elif event.kind == "seen_to":
-            if (material := doubts.pop(str(body["name"]), None)) is not None:
+            if (material := doubts.pop(str(body.get("name")), None)) is not None:
                 yield Filling(at_s=event.at_s, material=material)
         elif _is_restock(body):
-            named = list(_named(str(body["reason"]), held, magazine))
+            named = list(_named(str(body.get("reason")), held, magazine))
             yield from (Filling(at_s=event.at_s, material=material) for material in named or [None])
 
 
@@ -94,7 +94,11 @@ def _run_out(doubt: Mapping[str, Any], held: Mapping[str, str]) -> str | None:
 
 
 def _is_restock(order: Mapping[str, Any]) -> bool:
-    return bool(order.get("is_done")) and order.get("kind") == "handled" and order["arguments"].get("what") == "restock"
+    return (
+        bool(order.get("is_done"))
+        and order.get("kind") == "handled"
+        and order.get("arguments", {}).get("what") == "restock"
+    )
 
 
 def _named(reason: str, held: Mapping[str, str], magazine: str | None) -> Iterator[str]:
