@@ -143,7 +143,8 @@ def stock(shelf: Shelf, filled: Sequence[Filling], outlook: Outlook) -> Finding:
     if shelf.stocked is None or (last is not None and last.material is None):
         return _unknown(name, shelf, last, used, outlook)
     left = max(0.0, shelf.stocked - used)
-    text = f"{_amount(left, shelf.unit)} of {_amount(shelf.stocked, shelf.unit)} are left by the doses given"
+    some = number(left, 3) if shelf.unit == "1" else _amount(left, shelf.unit)
+    text = f"{some} of {_amount(shelf.stocked, shelf.unit)} are left by what was taken"
     if outlook.is_over:
         return Finding(name=name, level=Level.OK, text=text)
     return _forecast(name, shelf, left, text, outlook)
