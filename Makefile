@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-long fuzz lint format schema clean
+.PHONY: demo test test-long crash-points fuzz lint format schema clean
 
 demo: $(READY)
 	$(BIN)/labpilot demo
@@ -21,6 +21,10 @@ test: $(READY)
 # the long forms of the kill, fuzz and soak tests
 test-long: $(READY)
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m "slow or not slow"
+
+# a kill at every journal write, file and exchange of one sample's life, resumed each time; an hour or so
+crash-points: $(READY)
+	$(BIN)/python benchmarks/crash_points.py
 
 # random commands under storms of faults, on every instrument in the box
 fuzz: $(READY)

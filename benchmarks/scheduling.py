@@ -20,9 +20,8 @@ from typing import Any
 import numpy as np
 
 from drivers.clock import VirtualClock, VirtualLoop, run_virtual
-from orchestrator.attention import Nobody
 from orchestrator.events import Event
-from orchestrator.journey import Whereabouts
+from orchestrator.journey import Doubt, Whereabouts
 from orchestrator.journeys import Journeys, board_names
 from orchestrator.outcomes import Done, StopSwitch
 from orchestrator.plan import Act, Firing, Furnace, Plan, Visit, Way
@@ -255,7 +254,7 @@ def _simulated(lab: Lab, choice: np.ndarray, *, longest_wait_s: float | None) ->
             clock=clock,
             where=where,
             furnaces=furnaces,
-            attendant=Nobody(),
+            attendant=_Nobody(),
             **kinds,
         )
         plans = [_plan(lab, furnaces, int(program), longest_wait_s) for program in choice]
@@ -269,6 +268,13 @@ def _simulated(lab: Lab, choice: np.ndarray, *, longest_wait_s: float | None) ->
 
     makespan_s = run_virtual(all_of_them(), loop=loop)
     return _Made(makespan_s=makespan_s, n_runs=journal.kinds["batch_formed"], served_ms=dispatcher.served_ms)
+
+
+class _Nobody:
+    """Is never asked: nothing goes wrong on paper."""
+
+    async def see_to(self, doubt: Doubt) -> str:
+        raise RuntimeError(f"{doubt.text}, though nothing can go wrong here")
 
 
 class _Timed(Dispatcher):

@@ -4,16 +4,12 @@
 clogged dosers, dropped crucibles, power losses), grippers that miss, and one exchange in a thousand that goes wrong on
 the wire. The process kills itself with SIGKILL at the k-th write of its journal or its world, k drawn from the seed,
 and is started again. A seeded tenth of the diffractograms is analysed; for the rest the verdict counts that the same
-recipe got in a campaign that was analysed in full beforehand.
-
-Then three judges: the world's own log (`simulators.powder_lab.checker`, which knows the intents only), the measurement
-files against their rows, and the tables against the journal that they are folded from.
+recipe got in a campaign that was analysed in full beforehand. Then the judges of `laws`.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import signal
@@ -21,24 +17,19 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections import Counter
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 import numpy as np
-from scipy.stats import chi2
+from laws import judge, print_table
 
 from orchestrator.check import Ready, check_campaign
-from orchestrator.directory import CampaignDirectory
 from orchestrator.errors import InputError
 from orchestrator.execution import Settings, resume, start
-from orchestrator.journal import Journal, read_events
-from orchestrator.projections import rebuild
-from orchestrator.store import PROJECTIONS
+from orchestrator.journal import Journal
 from simulators.powder_lab import world as powder_lab
-from simulators.powder_lab.checker import check
 from surrogate import ANALYSES, AnalysisResult, Finding
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "powder_lab"
@@ -55,13 +46,6 @@ ANALYSED = 10
 """One diffractogram of so many is analysed."""
 WRITES_PER_TRIAL = 900
 """About, of journal and world together; for drawing kills over the whole of a campaign."""
-FORCED = {
-    ("lost", "dropped"): "dropped crucible",
-    ("askew", ""): "crucible that cannot be gripped",
-    ("device", "clogged"): "clogged doser",
-    ("device", "empty"): "empty doser",
-}
-"""Doubts, by kind and by what the device called it, that a hand must settle whatever a controller does."""
 
 
 def main() -> None:
@@ -86,7 +70,8 @@ def main() -> None:
     n_kills = _soak(positions)
     took_s = time.monotonic() - began_s - recorded_s
     print(f"{n_kills} kills; {took_s / 60.0:.1f} min of wall time (and {recorded_s / 60.0:.1f} min for the verdicts)")
-    _judge(arguments.out / "campaign", arguments)
+    found = judge(arguments.out / "campaign")
+    print_table(arguments.out / "campaign", found)
 
 
 def _positions(arguments: argparse.Namespace) -> list[int]:
@@ -206,112 +191,6 @@ def _count_down(kill_at: int) -> None:
 
     Journal.flush = counted_flush
     powder_lab.PowderLab.turn = counted_turn
-
-
-# --- judges ------------------------------------------------------------------------------------------------------
-
-
-def _judge(path: Path, arguments: argparse.Namespace) -> None:
-    engine = CampaignDirectory.open(path).database(migrate=False)
-    with engine.connect() as connection:
-        events = list(read_events(connection))
-        live = _tables(connection)
-        rebuild(connection, events)
-        is_equal = _tables(connection) == live
-        connection.rollback()
-    engine.dispose()
-    kinds = Counter(event.kind for event in events)
-    samples = kinds["sample_admitted"]
-    found = check(path / "world" / "powder-lab.sqlite", _intents(events))
-    rows = [
-        ("virtual days", f"{events[-1].at_s / 86400.0:.1f}"),
-        ("samples", str(samples)),
-        ("trials measured / told nothing / lost", _outcomes(path)),
-        ("journal entries", str(len(events))),
-        ("controller starts", str(kinds["controller_started"])),
-        ("violations found by the checker", f"{len(found)} {dict(Counter(one.rule for one in found)) or ''}"),
-        ("measurements lost", str(_measurements_lost(path))),
-        ("tables equal to the journal folded again", "yes" if is_equal else "NO"),
-        ("open trials", str(_open_trials(path))),
-        *_interventions(events, samples),
-    ]
-    print("\n| figure | value |\n|---|---|")
-    for name, value in rows:
-        print(f"| {name} | {value} |")
-    print(f"\nend state {_state_hash(events)}")
-    for one in found[:20]:
-        print(f"violation: {one.rule} at {one.at_s:.0f} s: {one.detail}")
-
-
-def _tables(connection: Any) -> dict[str, Any]:
-    names = [model.__tablename__ for model in PROJECTIONS]
-    return {name: connection.exec_driver_sql(f'SELECT * FROM "{name}" ORDER BY 1').fetchall() for name in names}
-
-
-def _intents(events: list[Any]) -> list[dict[str, Any]]:
-    intents: dict[str, dict[str, Any]] = {}
-    for event in events:
-        if event.kind == "step_intended" and event.command_id not in intents:
-            intents[event.command_id] = {"id": event.command_id, "device": event.body["device"], "at_s": event.at_s}
-        elif event.kind == "incident" and event.body["text"].startswith(
-            "stopped "
-        ):  # made safe: needs no intent before
-            names = event.body["text"].removeprefix("stopped ").partition(" after ")[0].split(", ")
-            intents |= {f"safe {event.seq} {name}": _made_safe(name, event) for name in names}
-        elif event.kind in ("step_done", "step_failed", "step_rejected"):
-            intents[event.command_id]["ends_s"] = event.at_s
-    return list(intents.values())
-
-
-def _made_safe(device: str, event: Any) -> dict[str, Any]:
-    return {"id": f"safe-{event.seq}", "device": device, "at_s": event.at_s - 60.0, "ends_s": event.at_s}
-
-
-def _outcomes(path: Path) -> str:
-    with closing(sqlite3.connect(path / "journal.sqlite")) as db:
-        counts = dict(db.execute("SELECT outcome, count(*) FROM trial GROUP BY outcome"))
-    return " / ".join(str(counts.get(name, 0)) for name in ("measured", "failed", "lost"))
-
-
-def _measurements_lost(path: Path) -> int:
-    with closing(sqlite3.connect(path / "journal.sqlite")) as db:
-        rows = db.execute("SELECT path, sha256 FROM measurement").fetchall()
-    files = {str(file.relative_to(path)) for file in (path / "measurements").rglob("*.npz")}
-    strangers = files - {name for name, _ in rows}
-    return len(strangers) + sum(
-        name not in files or hashlib.sha256((path / name).read_bytes()).hexdigest() != digest for name, digest in rows
-    )
-
-
-def _open_trials(path: Path) -> int:
-    with closing(sqlite3.connect(path / "journal.sqlite")) as db:
-        return db.execute("SELECT count(*) FROM trial WHERE state NOT IN ('told', 'failed', 'lost')").fetchone()[0]
-
-
-def _interventions(events: list[Any], samples: int) -> list[tuple[str, str]]:
-    doubts = [event.body for event in events if event.kind == "doubted"]
-    restocks = sum(doubt["kind"] == "restock" for doubt in doubts)
-    named = [(doubt["kind"], doubt["facts"].get("code", "")) for doubt in doubts if doubt["kind"] != "restock"]
-    forced = dict(Counter(FORCED[one] for one in named if one in FORCED))
-    others = dict(Counter(" ".join(one).strip() for one in named if one not in FORCED))
-    return [
-        ("planned restocks", str(restocks)),
-        ("interventions that physics forces, per 100 samples", f"{_rate(sum(forced.values()), samples)} {forced}"),
-        ("other interventions, per 100 samples", f"{_rate(sum(others.values()), samples)} {others or ''}"),
-    ]
-
-
-def _rate(count: int, samples: int) -> str:
-    """Return a rate per 100 samples with its exact 95 % Poisson interval (Garwood, Biometrika 28, 437, 1936)."""
-    low = chi2.ppf(0.025, 2 * count) / 2.0 if count else 0.0
-    high = chi2.ppf(0.975, 2 * count + 2) / 2.0
-    each = 100.0 / max(samples, 1)
-    return f"{count * each:.2f} ({low * each:.2f} to {high * each:.2f}; {count} in all)"
-
-
-def _state_hash(events: list[Any]) -> str:
-    rows = [[event.kind, event.trial, event.command_id, round(event.at_s, 6)] for event in events]
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
 
 if __name__ == "__main__":

@@ -11,11 +11,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
-from zlib import crc32
 
-import numpy as np
-
-from drivers.clock import Clock
 from orchestrator.errors import StorageError
 from orchestrator.journal import Journal
 from orchestrator.journey import Doubt, Whereabouts
@@ -35,41 +31,6 @@ class Attendant(Protocol):
     async def see_to(self, doubt: Doubt) -> str:
         """Return what was done, once it is."""
         ...
-
-
-class Hands(Protocol):
-    """A simulated person's hands in a simulated laboratory: an entry of the group ``labpilot.attendants``."""
-
-    async def see_to(self, kind: str, facts: Mapping[str, Any]) -> str:
-        """Do in the world what something that a controller cannot do by itself needs, and say what was done."""
-        ...
-
-
-@dataclass(slots=True, kw_only=True)
-class StandIn:
-    """A simulated person, who comes after a while: for simulated laboratories, where nobody else would."""
-
-    clock: Clock
-    seed: int
-    hands: Sequence[Hands] = ()
-    soonest_s: float = 600.0
-    latest_s: float = 3600.0
-
-    async def see_to(self, doubt: Doubt) -> str:
-        """Return what was done, once it is."""
-        rng = np.random.default_rng([self.seed, crc32(doubt.name.encode())])  # the same after a restart
-        await self.clock.sleep(float(rng.uniform(self.soonest_s, self.latest_s)))
-        done = [await hands.see_to(doubt.kind, doubt.facts) for hands in self.hands]
-        return "; ".join(done) or "seen to"
-
-
-class Nobody:
-    """Sees to nothing: what is closed stays closed until the campaign is resumed by somebody who has looked."""
-
-    async def see_to(self, doubt: Doubt) -> str:
-        """Wait for ever."""
-        await asyncio.get_running_loop().create_future()
-        return ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,15 +92,36 @@ class Attention:
         self._tasks[doubt.name] = task
         task.add_done_callback(lambda _: self._tasks.pop(doubt.name, None))
 
+    def override(self, resource: str, text: str, *, given_s: float) -> list[str]:
+        """Open what was closed before an instant though nobody has seen to it: a person takes it upon themselves.
+
+        Returns:
+            The names of what was in doubt.
+
+        Raises:
+            StorageError: The journal could not be written.
+        """
+        found = [
+            doubt
+            for doubt in self.where.doubted.values()
+            if resource in doubt.closed and self.where.doubted_s[doubt.name] <= given_s
+        ]
+        for doubt in found:
+            self._conclude(doubt, text)
+            if (task := self._tasks.get(doubt.name)) is not None:
+                task.cancel()
+        return [doubt.name for doubt in found]
+
     async def _seen_to(self, doubt: Doubt) -> None:
         try:
-            answer = await self.stop.unless_set(self.attendant.see_to(doubt))
-            self.where.apply(self.journal.append("seen_to", {"name": doubt.name, "answer": answer}, durable=True))
+            self._conclude(doubt, await self.stop.unless_set(self.attendant.see_to(doubt)))
         except StopRequested:
             return
         except StorageError as error:  # whoever acts next meets it, and ends the campaign
             log.error("not_journalled doubt=%s error=%s", doubt.name, error)
-            return
+
+    def _conclude(self, doubt: Doubt, answer: str) -> None:
+        self.where.apply(self.journal.append("seen_to", {"name": doubt.name, "answer": answer}, durable=True))
         for resource in doubt.closed:
             if not any(resource in other.closed for other in self.where.doubted.values()):
                 self.dispatcher.board.reopen(resource)

@@ -66,6 +66,11 @@ class PlannerChoice(StrictModel):
         alias="charge",
         description="Virtual time that one ask costs, '2 s'; measured: as long as it took, which no rerun repeats",
     )
+    deadline_s: PositiveSeconds | None = Field(
+        default=None,
+        alias="deadline",
+        description="What one ask may take before random points go on without it; 10 min on real ports where left out",
+    )
 
 
 def _control_values(value: object, info: ValidationInfo) -> dict[str, Value]:
@@ -141,6 +146,9 @@ class Campaign(StrictModel):
     batch: Annotated[Whole, Field(ge=1, le=10_000)] = Field(default=1, description="Trials per ask, controls included")
     in_flight: Annotated[Whole, Field(ge=1, le=10_000)] | None = Field(
         default=None, description="Trials under way at once; the batch where left out: then each ask waits for the last"
+    )
+    remakes: Annotated[Whole, Field(ge=0, le=100)] = Field(
+        default=0, description="How often what a lost trial was to find out is tried again, with a new sample"
     )
     controls: tuple[Control, ...] = Field(default=(), description="Fixed points measured in every batch")
     budget: Budget = Field(description="What the campaign may cost")

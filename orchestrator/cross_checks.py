@@ -21,6 +21,7 @@ from orchestrator.recipe import Command, Reference, Wait
 from orchestrator.recipe_racks import Dose, StationStep
 from orchestrator.samples import Racks, Wafer
 from orchestrator.space import objectives, read_constraint, search_space
+from orchestrator.stop_rules import Cost
 from orchestrator.subject import Subject
 from orchestrator.yaml_source import Problem, Source
 from planner.errors import BadOption
@@ -172,6 +173,22 @@ def _limit_problems(subject: Subject, source: Source, key: str, by_argument: Map
                 yield source.problem(("limits", key, argument), message)
 
 
+def _approvals(subject: Subject) -> Iterator[Problem]:
+    for key, approval in subject.lab.approvals.items():
+        try:
+            subject.casting.limits(key, {})
+        except CastingError as error:
+            yield subject.lab_source.problem(("approvals", key), str(error), of_key=True)
+            continue
+        for argument, limit in approval.unless.items():
+            try:
+                subject.casting.limits(key, {argument: limit})
+            except CastingError as error:
+                inner = error.inner if error.inner != (argument,) else ()
+                path = ("approvals", key, "unless", argument, *inner)
+                yield subject.lab_source.problem(path, str(error), of_key=not inner)
+
+
 def _sites(subject: Subject) -> Iterator[Problem]:
     samples, campaign = subject.lab.samples, subject.campaign
     placed = [(index, step) for index, step in enumerate(campaign.recipe) if "Movable" in step.capabilities]
@@ -208,6 +225,15 @@ def _constraints(subject: Subject) -> Iterator[Problem]:
         empty = str(error)
     if empty:
         yield source.problem(("constraints",) if campaign.constraints else ("parameters",), empty)
+
+
+def _costs(subject: Subject) -> Iterator[Problem]:
+    if subject.lab.costs is not None:
+        return
+    for index, rule in enumerate(subject.campaign.stopping):
+        if isinstance(rule, Cost):
+            message = f"the lab {subject.lab.name!r} names no prices (costs), so this rule would never stop anything"
+            yield subject.campaign_source.problem(("stopping", index, rule.kind), message, of_key=True)
 
 
 def _controls(subject: Subject) -> Iterator[Problem]:
@@ -318,6 +344,7 @@ CHECKS: tuple[Check, ...] = (
     _check(_ports, "lab.devices"),
     _check(_links, *_LAB),
     _check(_limits, "limits", "lab.limits", *_LAB),
+    _check(_approvals, "lab.approvals", *_LAB),
     _check(_sites, "recipe", "budget", "lab.samples"),
     _check(ranges.parameters_within_limits, "recipe", "parameters", "limits", "lab.limits", "lab.samples", *_LAB),
     _check(ranges.places_within_limits, "recipe", "limits", "lab.limits", "lab.samples", *_LAB),
@@ -328,5 +355,6 @@ CHECKS: tuple[Check, ...] = (
     _check(_policy, "planner"),
     _check(_policy_suits, "planner", "parameters", "constraints", "objectives"),
     _check(_stopping, "objectives", "stopping"),
+    _check(_costs, "stopping", "lab.costs"),
 )
 """Every check between sections and files."""

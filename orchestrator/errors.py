@@ -54,6 +54,10 @@ class StorageError(LabpilotError):
     exit_code = 6
 
 
+class Fenced(StorageError):
+    """Another controller has taken over the campaign: this one must not act any more, not even to make things safe."""
+
+
 class CampaignFaulted(LabpilotError):
     """The campaign ended before its budget because of faults."""
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -23,12 +23,13 @@ from drivers.links.opening import open_link
 from drivers.links.tap import Tap
 from drivers.manifest import warn_unverified
 from orchestrator.analysis import Analysis
-from orchestrator.attention import Attendant, Nobody, StandIn
+from orchestrator.billing import running_bill
 from orchestrator.check import Ready
 from orchestrator.compile import Compiler
 from orchestrator.compile_racks import furnaces_of
 from orchestrator.directory import CampaignDirectory, damage_told
-from orchestrator.errors import InputError, LabRefused, StorageError
+from orchestrator.disk_watch import DiskWatch
+from orchestrator.errors import Fenced, InputError, LabRefused, StorageError
 from orchestrator.evidence import Evidence
 from orchestrator.history import Standing, read_standing
 from orchestrator.interrupts import interrupts
@@ -38,6 +39,7 @@ from orchestrator.knowledge import Knowledge, knowledge_of
 from orchestrator.lab import Lab
 from orchestrator.laboratory import Laboratory, station
 from orchestrator.loop import CampaignLoop, Ending, Progress
+from orchestrator.office import Office
 from orchestrator.outcomes import StopSwitch
 from orchestrator.record.lease import acquire
 from orchestrator.record.ports import ports_held, runtime_folder
@@ -48,11 +50,16 @@ from orchestrator.runner import Runner
 from orchestrator.samples import Racks
 from orchestrator.scheduling.board import Board
 from orchestrator.scheduling.dispatcher import Dispatcher
+from orchestrator.seams import Seams
 from orchestrator.trials import TrialExecutor
 from orchestrator.versions import versions
+from orchestrator.watchdog import watched
 from orchestrator.worlds import ServedWorlds, VirtualWorlds, Worlds, described, hands_in, pool_of
 
 log = logging.getLogger(__name__)
+
+PLANNER_S = 600.0
+"""What one ask may take on real ports, where a campaign does not say."""
 
 P = ParamSpec("P")
 OnProgress = Callable[[Progress], None]
@@ -70,6 +77,9 @@ class Settings:
     """Where the journal of a new campaign lives; by default in its directory."""
     on_progress: OnProgress | None = None
     on_step: Callable[[int, Any], None] | None = None
+    seams: Seams = field(default_factory=Seams)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """What else the journal of a new campaign says of where its answers come from."""
 
 
 def start(task: Ready, out: Path, settings: Settings) -> Ending:
@@ -110,10 +120,13 @@ def refuse_unarmed(lab: Lab, *, is_armed: bool) -> None:
         )
 
 
-def resume(path: Path, *, is_armed: bool = False, on_progress: OnProgress | None = None) -> Ending:
+def resume(
+    path: Path, *, is_armed: bool = False, on_progress: OnProgress | None = None, seams: Seams | None = None
+) -> Ending:
     """Go on with a campaign that was stopped or killed.
 
     is_armed: whether real hardware may be touched.
+    seams: what gets in between its parts; in a drill only.
 
     Raises:
         InputError: There is no campaign, it has finished, or its `campaign.json` was changed since it began.
@@ -125,7 +138,9 @@ def resume(path: Path, *, is_armed: bool = False, on_progress: OnProgress | None
         task = Ready.from_data(request["campaign"], request["lab"])
         refuse_unarmed(task.lab, is_armed=is_armed)
         is_virtual = request["mode"] == "virtual"
-        settings = Settings(is_virtual=is_virtual, fsync=not is_virtual, on_progress=on_progress)
+        settings = Settings(
+            is_virtual=is_virtual, fsync=not is_virtual, on_progress=on_progress, seams=seams or Seams()
+        )
         with _ports(task, directory):
             return _execute(task, directory, settings)
 
@@ -151,13 +166,14 @@ def _run(task: Ready, directory: CampaignDirectory, settings: Settings, standing
         loop = VirtualLoop(standing.last_s)
         clock = VirtualClock(loop)
         work = _Execution(task, directory, settings, standing, clock, charge=_charge_virtual(task, clock))
-        return run_virtual(work.run(Journal(engine, clock, epoch=standing.epoch)), loop=loop)
+        journal = settings.seams.journal(engine, clock, epoch=standing.epoch)
+        return run_virtual(work.run(journal), loop=loop)
     clock = RealClock(_created(standing), at_least_s=standing.last_s)
     reserve = Reserve(directory.path)
     reserve.hold()
-    work = _Execution(task, directory, settings, standing, clock, charge=lambda wall_s: wall_s)
+    work = _Execution(task, directory, settings, standing, clock, charge=lambda wall_s: wall_s, reserve=reserve)
     try:
-        return asyncio.run(work.run(Journal(engine, clock, epoch=standing.epoch, reserve=reserve)))
+        return asyncio.run(work.run(settings.seams.journal(engine, clock, epoch=standing.epoch, reserve=reserve)))
     finally:
         reserve.release()
 
@@ -216,21 +232,26 @@ class _Execution:
     standing: Standing
     clock: Clock
     charge: Callable[[float], float]
+    reserve: Reserve | None = None
+    """Space for the last words of a campaign whose disk is full; in wall time only."""
     stop: StopSwitch = field(default_factory=StopSwitch)
     _taps: list[Tap] = field(default_factory=list)
-    _open_worlds: Worlds | None = None
+    _aborted_for: str = ""
 
     async def run(self, journal: Journal) -> Ending:
         """Connect, recover, loop, and close, whatever happens."""
         asyncio.get_running_loop().set_exception_handler(_report_but_interrupts)
         created = self.clock.utc()
-        worlds = self._open_worlds = self._worlds()
+        worlds = self._worlds()
         try:
             laboratory = self._laboratory(worlds)
+            await worlds.caught_up()
             await laboratory.connect()
             try:
-                with interrupts(self.stop):
-                    return await self._supervised(journal, laboratory, created)
+                office = self._office(journal, laboratory, worlds)
+                async with office.telling(), watched(self.clock):
+                    with interrupts(self.stop):
+                        return await self._supervised(journal, laboratory, office, created)
             finally:
                 await laboratory.close()
         finally:
@@ -239,15 +260,19 @@ class _Execution:
             worlds.close()
             journal.close()
 
-    async def _supervised(self, journal: Journal, laboratory: Laboratory, created: datetime) -> Ending:
+    async def _supervised(self, journal: Journal, laboratory: Laboratory, office: Office, created: datetime) -> Ending:
         """Run the loop; where that ends otherwise than it should, make the instruments safe."""
         try:
             self._begin(journal, laboratory, created)
-            loop = self._loop(journal, laboratory)
-            if loop.executor.journeys is not None:
-                await loop.executor.journeys.begin(self.standing.epoch + 1, loop.history.trials)
-            ending = await loop.run()
-        except (Exception, asyncio.CancelledError) as error:
+            ending = await self._looped(journal, laboratory, office)
+        except asyncio.CancelledError as error:
+            if not self._aborted_for:
+                await _make_safe(journal, laboratory, f"{type(error).__name__}: {error}")
+                raise
+            return await self._aborted(journal, laboratory, self._aborted_for)
+        except Fenced:
+            raise  # the instruments are another controller's by now, and so are its furnace programs
+        except Exception as error:
             await _make_safe(journal, laboratory, f"{type(error).__name__}: {error}")
             raise
         if ending.status != "faulted":
@@ -255,14 +280,73 @@ class _Execution:
         left = await _make_safe(journal, laboratory, ending.reason)
         return replace(ending, reason="; ".join([ending.reason, *left]))
 
-    def _worlds(self) -> Worlds:
-        kind = VirtualWorlds if self.settings.is_virtual else ServedWorlds
-        return kind(
-            directory=self.directory.worlds,
-            clock=self.clock,
-            seed=self.task.campaign.seed,
-            options=self.task.worlds,
+    async def _looped(self, journal: Journal, laboratory: Laboratory, office: Office) -> Ending:
+        loop = self._loop(journal, laboratory, office)
+        journeys = loop.executor.journeys
+        attention = None if journeys is None else journeys.attention
+        try:
+            async with office.open_for(attention, loop.reconsider), self._disk_watched(journal, office):
+                if journeys is not None:
+                    await journeys.begin(self.standing.epoch + 1, loop.history.trials)
+                return await loop.run()
+        finally:
+            loop.knowledge.close()
+
+    @asynccontextmanager
+    async def _disk_watched(self, journal: Journal, office: Office) -> AsyncIterator[None]:
+        if self.reserve is None:
+            yield
+            return
+        watch = DiskWatch(
+            reserve=self.reserve, clock=self.clock, journal=journal, stop=self.stop.set, abort=office.abort
         )
+        task = asyncio.get_running_loop().create_task(watch.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _aborted(self, journal: Journal, laboratory: Laboratory, why: str) -> Ending:
+        """Make the instruments safe because a person ordered it, and journal that this is how it ended."""
+        if (task := asyncio.current_task()) is not None:
+            task.uncancel()
+        left = await _make_safe(journal, laboratory, why)
+        ending = Ending(status="stopped", reason="; ".join([why, *left]))
+        journal.append("campaign_ended", asdict(ending), durable=True)
+        return ending
+
+    def _office(self, journal: Journal, laboratory: Laboratory, worlds: Worlds) -> Office:
+        task = asyncio.current_task()
+
+        def abort(why: str) -> None:
+            if task is not None and not self._aborted_for:
+                self._aborted_for = why
+                task.cancel()
+
+        return Office(
+            task=self.task,
+            journal=journal,
+            clock=self.clock,
+            directory=self.directory.path,
+            laboratory=laboratory,
+            stop=self.stop,
+            history=self.standing.history,
+            hands=hands_in(worlds, self.task.worlds, self.clock) if self.settings.is_virtual else (),
+            abort=abort,
+            orders=self.settings.seams.orders,
+        )
+
+    def _worlds(self) -> Worlds:
+        told: Any = {
+            "directory": self.directory.worlds,
+            "clock": self.clock,
+            "seed": self.task.campaign.seed,
+            "options": self.task.worlds,
+        }
+        if self.settings.is_virtual:
+            return VirtualWorlds(**told, between=self.settings.seams.peer)
+        return ServedWorlds(**told)
 
     def _laboratory(self, worlds: Worlds) -> Laboratory:
         stations = {}
@@ -302,7 +386,7 @@ class _Execution:
                 "config": campaign.data(),
                 "lab": self.task.lab.data(),
                 "versions": versions(),
-                "provenance": described(self.task.worlds),
+                "provenance": {**described(self.task.worlds), **self.settings.provenance},
             }
             journal.append("campaign_created", body)
         devices = {
@@ -314,7 +398,7 @@ class _Execution:
         }
         journal.append("controller_started", {"epoch": self.standing.epoch, "devices": devices}, durable=True)
 
-    def _loop(self, journal: Journal, laboratory: Laboratory) -> CampaignLoop:
+    def _loop(self, journal: Journal, laboratory: Laboratory, office: Office) -> CampaignLoop:
         campaign = self.task.campaign
         knowledge = self._knowledge()
         evidence = Evidence(self.directory.path, self.clock, fsync=self.settings.fsync)
@@ -323,12 +407,13 @@ class _Execution:
             laboratory=laboratory,
             evidence=evidence,
             stop=self.stop,
+            permission=office.direction.permission,
             past=dict(self.standing.past),
             waits=dict(self.standing.waits),
             on_step=_harmless(self.settings.on_step),
         )
         references = self._references(evidence, journal)
-        dispatcher, journeys = self._scheduling(journal, laboratory, runner)
+        dispatcher, journeys = self._scheduling(journal, laboratory, runner, office)
         executor = TrialExecutor(
             compiler=Compiler.of(campaign, self.task.casting),
             dispatcher=dispatcher,
@@ -337,7 +422,7 @@ class _Execution:
             references=references,
             journal=journal,
             clock=self.clock,
-            analysis=Analysis.of(campaign),
+            analysis=self.settings.seams.analysis(Analysis.of(campaign)),
             seed=campaign.seed,
         )
         return CampaignLoop(
@@ -347,13 +432,15 @@ class _Execution:
             knowledge=knowledge,
             executor=executor,
             stop=self.stop,
+            desk=office.desk,
             charge=self.charge,
             history=self.standing.history,
             on_progress=_harmless(self.settings.on_progress),
+            bill=running_bill(journal, self.clock, self.task.lab.costs),
         )
 
     def _scheduling(
-        self, journal: Journal, laboratory: Laboratory, runner: Runner
+        self, journal: Journal, laboratory: Laboratory, runner: Runner, office: Office
     ) -> tuple[Dispatcher, Journeys | None]:
         devices = {name: item.capacity for name, item in laboratory.stations.items()}
         samples = self.task.lab.samples
@@ -368,16 +455,9 @@ class _Execution:
             clock=self.clock,
             where=self.standing.whereabouts,
             furnaces=furnaces_of(self.task.casting),
-            attendant=self._attendant(),
+            attendant=office.attendant,
         )
         return dispatcher, journeys
-
-    def _attendant(self) -> Attendant:
-        """Return whoever sees to things: in a simulated laboratory in virtual time, a simulated person."""
-        if not self.settings.is_virtual or self._open_worlds is None:
-            return Nobody()
-        hands = hands_in(self._open_worlds, self.task.worlds, self.clock)
-        return StandIn(clock=self.clock, seed=self.task.campaign.seed, hands=hands)
 
     def _references(self, evidence: Evidence, journal: Journal) -> References:
         references = References(self.clock)
@@ -396,10 +476,13 @@ class _Execution:
 
     def _knowledge(self) -> Knowledge:
         campaign = self.task.campaign
-        knowledge = knowledge_of(campaign, pool=pool_of(self.task.worlds))
+        deadline_s = campaign.planner.deadline_s
+        if deadline_s is None and not self.settings.is_virtual:
+            deadline_s = PLANNER_S
+        knowledge = knowledge_of(campaign, pool=pool_of(self.task.worlds), deadline_s=deadline_s)
         history = self.standing.history
         knowledge.restore(history.trials, history.findings, told=history.told)
-        return knowledge
+        return self.settings.seams.knowledge(knowledge)
 
 
 async def _make_safe(journal: Journal, laboratory: Laboratory, why: str) -> list[str]:
@@ -409,12 +492,14 @@ async def _make_safe(journal: Journal, laboratory: Laboratory, why: str) -> list
     left = [f"{name} could not be stopped: {reason}" for name, reason in failed.items()]
     said = [("recovery", f"stopped {', '.join(stopped)} after {why}")] if stopped else []
     said += [("intervention", f"{text}; see to it") for text in left]
-    for kind, text in said:
+    for _, text in said:
         log.warning("made_safe %s", text)
-        try:
-            journal.append("incident", {"kind": kind, "text": text}, durable=True)
-        except StorageError as error:
-            log.warning("not_journalled error=%s", error)
+    try:
+        for kind, text in said:
+            journal.append("incident", {"kind": kind, "text": text})
+        journal.append("made_safe", {"devices": stopped, "failed": failed, "why": why}, durable=True)
+    except StorageError as error:
+        log.warning("not_journalled error=%s", error)
     return left
 
 

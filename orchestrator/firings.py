@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from drivers.errors import DriverError
 from orchestrator.attention import Attention
 from orchestrator.errors import StorageError
 from orchestrator.journey import BatchRun, Doubt, Journey, Whereabouts
-from orchestrator.outcomes import StopRequested, TrialLost
+from orchestrator.outcomes import NOT_APPROVED, StopRequested, TrialLost
 from orchestrator.plan import Act, Firing, Furnace
 from orchestrator.runner import Runner, owner_of
 from orchestrator.scheduling.batching import LONGEST_WAIT, Batch, Former, Member
@@ -36,7 +37,7 @@ OVERDUE = 1.5
 OVER = ("complete", "reset")
 DOOR_TRIES = 3
 REFUSALS = 24
-"""Times, one after another, that a door may refuse to open because the furnace is still too hot."""
+"""Times, one after another, that a door may refuse to open though the furnace has not cooled any further."""
 
 
 class Carrier(Protocol):
@@ -158,7 +159,7 @@ class Firings:
         former.join(member)
         try:
             self.form()
-            await self.runner.stop.unless_set(_done(future))
+            await self.runner.stop.unless_set(_done(future), trial=journey.trial)
         finally:
             former.leave(member.owner)
             self._assigned.pop(journey.trial, None)
@@ -314,10 +315,16 @@ class Firings:
         try:
             await self._program(run, node)
         except TrialLost as error:
-            self._doubt(run, error)
+            if error.code != NOT_APPROVED and not self._was_made_safe(run):
+                self._doubt(run, error)
             self.carrier.note("batch_failed", None, {"batch": run.batch.name, "text": str(error)})
         else:
             self.carrier.note("batch_fired", None, {"batch": run.batch.name})
+
+    def _was_made_safe(self, run: _Run) -> bool:
+        """Say whether we stopped a furnace ourselves since it was loaded: then nothing is wrong with it."""
+        stopped_s = self.carrier.where.made_safe_s.get(run.furnace.heater)
+        return stopped_s is not None and run.batch.loaded_s is not None and stopped_s >= run.batch.loaded_s
 
     def _doubt(self, run: _Run, error: TrialLost) -> Doubt:
         return self.attention.raise_(
@@ -330,13 +337,15 @@ class Firings:
 
     async def _turned(self, run: _Run, number: int, command: str, wanted: str) -> None:
         """Open or close the door, however long it takes: too hot still, it waits; jammed, it waits for a person."""
-        refusals = 0
+        refusals, before_c = 0, math.inf
         while True:
             try:
                 return await self._door(run, number, command, wanted)
             except TrialLost as error:
-                refusals += 1
+                at_c = await self._temperature(run)
+                refusals = 0 if at_c < before_c else refusals + 1  # for as long as it cools it is waited for
                 if error.code == "rejected" and refusals <= REFUSALS:
+                    before_c = min(at_c, before_c)
                     await self.runner.stop.unless_set(self.clock.sleep(COOL_LOOK_S))
                     continue
                 refusals = 0
@@ -394,6 +403,13 @@ class Firings:
             return await self.runner.read(device, name)
         except DriverError as error:
             raise TrialLost(f"{run.furnace.station} does not answer: {error}", device=device) from error
+
+    async def _temperature(self, run: _Run) -> float:
+        """Return a furnace's temperature (degC); infinite where it does not say."""
+        try:
+            return float(await self.runner.read(run.furnace.heater, "read_temperature"))
+        except DriverError:
+            return math.inf
 
     async def _program(self, run: _Run, node: Firing) -> None:
         """Run the program and wait until it is over and the furnace is cold.

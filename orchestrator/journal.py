@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, Table, func, select
 from sqlalchemy.exc import DBAPIError
 
 from drivers.clock import Clock
-from orchestrator.errors import StorageError
+from orchestrator.errors import Fenced, StorageError
 from orchestrator.events import Event
 from orchestrator.projections import Projector
 from orchestrator.record.faults import Patience
@@ -59,6 +59,7 @@ class Journal:
         self._seq = self._writer.reading(self._last_seq)
         self._projector = Projector(self._writer.connection)
         self._closed = False
+        self._is_fenced = False
         self.commits = 0
 
     def _last_seq(self) -> int:
@@ -100,6 +101,8 @@ class Journal:
         return event
 
     def _refuse_closed(self) -> None:
+        if self._is_fenced:
+            raise Fenced("another controller has gone on with this campaign; this one acts no more")
         if self._closed:
             raise StorageError("the journal is closed; nothing may be acted upon any more")
 
@@ -160,8 +163,11 @@ class Journal:
         """Do something; whatever keeps it from its end closes the journal."""
         try:
             work()
-        except BaseException:  # Ctrl-C in the middle of a commit as well: whether it was committed is not known here
+        except (
+            BaseException
+        ) as error:  # Ctrl-C in the middle of a commit as well: whether it was committed is not known here
             self._closed = True
+            self._is_fenced = isinstance(error, Fenced)
             self._writer.recover()
             raise
 
@@ -195,9 +201,10 @@ def read_events(connection: Connection) -> Iterator[Event]:
         )
 
 
-def damaged_rows(connection: Connection) -> list[int]:
-    """List the journal rows whose body does not match its hash."""
-    rows = connection.execute(select(_JOURNAL.c.seq, _JOURNAL.c.body, _JOURNAL.c.body_hash).order_by(_JOURNAL.c.seq))
+def damaged_rows(connection: Connection, *, after_seq: int = 0) -> list[int]:
+    """List the journal rows, those after one, whose body does not match its hash."""
+    columns = select(_JOURNAL.c.seq, _JOURNAL.c.body, _JOURNAL.c.body_hash)
+    rows = connection.execute(columns.where(_JOURNAL.c.seq > after_seq).order_by(_JOURNAL.c.seq))
     return [row.seq for row in rows if _hash(row.body) != row.body_hash]
 
 

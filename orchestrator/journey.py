@@ -49,6 +49,8 @@ class BatchRun:
     """``loading``, ``loaded`` (the door is closed), ``fired``, ``failed`` or ``ended``."""
     failure: str = ""
     """Why the program was not carried out."""
+    loaded_s: float | None = None
+    """When the door was closed behind the samples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,10 @@ class Whereabouts:
     batches: dict[str, BatchRun] = field(default_factory=dict)
     doubted: dict[str, Doubt] = field(default_factory=dict)
     """What somebody must see to before it is used again, by name."""
+    doubted_s: dict[str, float] = field(default_factory=dict)
+    """Since when, by name."""
+    made_safe_s: dict[str, float] = field(default_factory=dict)
+    """When each device was last stopped to make the laboratory safe."""
     n_doubts: int = 0
     """How many there ever were."""
 
@@ -140,8 +146,9 @@ def _batch_formed(where: Whereabouts, _trial: int | None, body: Mapping[str, Any
         journey.batch, journey.visit, journey.place = batch.name, batch.path, place
 
 
-def _batch_loaded(where: Whereabouts, _trial: int | None, body: Mapping[str, Any], _at_s: float) -> None:
+def _batch_loaded(where: Whereabouts, _trial: int | None, body: Mapping[str, Any], at_s: float) -> None:
     where.batches[body["batch"]].stage = "loaded"
+    where.batches[body["batch"]].loaded_s = at_s
 
 
 def _batch_fired(where: Whereabouts, _trial: int | None, body: Mapping[str, Any], _at_s: float) -> None:
@@ -161,13 +168,19 @@ def _batch_ended(where: Whereabouts, _trial: int | None, body: Mapping[str, Any]
             where.journeys[trial].batch = where.journeys[trial].visit = where.journeys[trial].place = None
 
 
-def _doubted(where: Whereabouts, _trial: int | None, body: Mapping[str, Any], _at_s: float) -> None:
+def _doubted(where: Whereabouts, _trial: int | None, body: Mapping[str, Any], at_s: float) -> None:
     where.n_doubts += 1
+    where.doubted_s[body["name"]] = at_s
     where.doubted[body["name"]] = Doubt(**{**body, "closed": tuple(body["closed"])})
 
 
 def _seen_to(where: Whereabouts, _trial: int | None, body: Mapping[str, Any], _at_s: float) -> None:
     where.doubted.pop(body["name"], None)
+    where.doubted_s.pop(body["name"], None)
+
+
+def _made_safe(where: Whereabouts, _trial: int | None, body: Mapping[str, Any], at_s: float) -> None:
+    where.made_safe_s.update(dict.fromkeys(body["devices"], at_s))
 
 
 _HANDLERS: Mapping[str, Callable[[Whereabouts, int | None, Mapping[str, Any], float], None]] = {
@@ -185,6 +198,7 @@ _HANDLERS: Mapping[str, Callable[[Whereabouts, int | None, Mapping[str, Any], fl
     "batch_ended": _batch_ended,
     "doubted": _doubted,
     "seen_to": _seen_to,
+    "made_safe": _made_safe,
 }
 
 KINDS = tuple(_HANDLERS)

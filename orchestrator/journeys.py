@@ -153,6 +153,8 @@ class Journeys:
         try:
             await self._settled(journey)
             for index, node in enumerate(plan.nodes):
+                if journey.batch is None:  # a furnace gives its samples back once it is open again
+                    self.runner.stop.refuse_skipped(trial)
                 left_s = sum(one.work_s for one in plan.nodes[index:] if isinstance(one, Visit | Firing))
                 self.firings.expect(trial, next((one for one in plan.nodes[index:] if isinstance(one, Firing)), None))
                 taken.extend(await self._node(journey, node, left_s))
@@ -168,7 +170,7 @@ class Journeys:
         if known is not None:
             return known
         option = Option(name="admission", resources=frozenset({A_HOME}))
-        await self.runner.stop.unless_set(self.dispatcher.claim(owner_of(trial), [option]))
+        await self.runner.stop.unless_set(self.dispatcher.claim(owner_of(trial), [option]), trial=trial)
         board = self.dispatcher.board
         home = next(home for home in self.layout.homes if board.is_free([at(home)]))
         board.hold(owner_of(trial), [at(home)])
@@ -198,7 +200,11 @@ class Journeys:
         way = _way(node, journey.place or "")
         await self._claim_rest(journey, way)
         await self.go(journey, way.place, keep=way.devices)
-        taken = await self._acts(journey, way)
+        try:
+            taken = await self._acts(journey, way)
+        except TrialLost:
+            await self._brought_to_rest(journey, way)
+            raise
         self.note("visit_ended", journey.trial, {"path": node.path, "place": way.place})
         self.runner.forget(owner)  # the devices are others' from now on: nothing of this visit is to be set again
         self.dispatcher.release(owner, self.dispatcher.board.held(owner) & way.devices)
@@ -249,10 +255,12 @@ class Journeys:
 
         Raises:
             StopRequested: The operator asked to stop.
+            Skipped: The trial was given up.
         """
         owner = owner_of(journey.trial)
         frees = self.dispatcher.board.held(owner) - {A_HOME, at(journey.home)}
-        return await self.runner.stop.unless_set(self.dispatcher.claim(owner, options, frees=frees, **more))
+        waiting = self.dispatcher.claim(owner, options, frees=frees, **more)
+        return await self.runner.stop.unless_set(waiting, trial=journey.trial)
 
     async def _claim_rest(self, journey: Journey, way: Way) -> None:
         """Claim what a visit that a restart interrupted needs to go on."""
@@ -270,6 +278,32 @@ class Journeys:
                 taken.append(done.measurement)
         return taken
 
+    async def _brought_to_rest(self, journey: Journey, way: Way) -> None:
+        """Stop the devices of a visit that broke off, before an arm reaches into what may move still.
+
+        What cannot be stopped is closed with the sample in it, until a person has taken it out.
+        """
+        for device in sorted(way.devices):
+            if "stop" not in self.runner.laboratory.stations[device].specs:
+                continue
+            path = f"stop{journey.moves:03d}.{device}"
+            try:
+                await self.runner.act(
+                    journey.trial, Act(path=path, label=f"stop {device}", device=device, command="stop")
+                )
+            except TrialLost as error:
+                self._left_inside(journey, way.place, device, error)
+
+    def _left_inside(self, journey: Journey, place: str, device: str, error: TrialLost) -> None:
+        if journey.at is None:  # said already, of another device
+            return
+        robot = next(name for name, places in self.layout.reach.items() if place in places)
+        text = f"{device} cannot be stopped, so no robot reaches for {journey.sample} at {place}; take it out ({error})"
+        self.note("sample_lost", journey.trial, {"places": [place], "text": text})
+        closed = sorted({device, *self._limited([place])})
+        facts = {"sample": journey.sample, "places": [place], "robot": robot, "code": "running"}
+        self.attention.raise_("lost", text, closed=closed, trial=journey.trial, device=device, facts=facts)
+
     async def _done(self, journey: Journey, act: Act) -> Done:
         """Carry out an act, and again where it broke off and more of it does no harm."""
         for repeat in range(act.repeats + 1):
@@ -283,6 +317,11 @@ class Journeys:
                 text = f"{act.label} broke off, and is done again: {error}"
                 body = {"kind": "fault", "device": act.device, "text": text}
                 self.journal.append("incident", body, trial=journey.trial)
+                if "stop" in self.runner.laboratory.stations[act.device].specs:
+                    stop = Act(
+                        path=f"{attempt.path}.stop", label=f"stop {act.device}", device=act.device, command="stop"
+                    )
+                    await self.runner.act(journey.trial, stop)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _count_fault(self, device: str, error: TrialLost) -> None:
@@ -375,11 +414,27 @@ class Journeys:
                     if attempt == GRIPS:
                         return self._askew(journey, leg)
                     continue
-                self._not_arrived(journey, leg, error)
+                if error.code == "rejected" and attempt < GRIPS and await self._is_ready_again(journey, leg, error):
+                    continue
+                self._not_arrived(journey, leg, error, is_blocked=attempt > 1)
                 raise
             self.note("sample_moved", journey.trial, {"at": leg.destination})
             return None
         return None
+
+    async def _is_ready_again(self, journey: Journey, leg: Leg, error: TrialLost) -> bool:
+        """Switch on a robot that refuses to move, as one that has restarted does; False where that cannot be done."""
+        if "power_on" not in self.runner.laboratory.stations[leg.robot].specs:
+            return False
+        self.note("sample_not_moved", journey.trial, {"text": str(error)})
+        text = f"{leg.robot} refused to move, and is made ready again: {error}"
+        body = {"kind": "recovery", "device": leg.robot, "text": text}
+        self.journal.append("incident", body, trial=journey.trial)
+        act = Act(
+            path=f"{_move_path(journey)}.ready", label=f"make {leg.robot} ready", device=leg.robot, command="power_on"
+        )
+        await self.runner.act(journey.trial, act)
+        return True
 
     async def _behind_a_door(self, journey: Journey, leg: Leg) -> Doubt | None:
         """Let no arm reach into a furnace before its door was seen open; return what a person must see to first."""
@@ -411,9 +466,12 @@ class Journeys:
         text = f"{leg.source} holds no container any more; fill it"
         return known[0] if known else self.attention.raise_(RESTOCK, text, device=leg.robot, facts=facts)
 
-    def _not_arrived(self, journey: Journey, leg: Leg, error: TrialLost) -> None:
-        """Close the places where a sample may be, until somebody has looked."""
-        if error.code == "rejected":  # nothing was moved
+    def _not_arrived(self, journey: Journey, leg: Leg, error: TrialLost, *, is_blocked: bool = False) -> None:
+        """Close the places where a sample may be, until somebody has looked.
+
+        is_blocked: the robot refuses though it was made ready, so something else is amiss: it may hold the sample.
+        """
+        if error.code == "rejected" and not is_blocked:  # nothing was moved
             self.note("sample_not_moved", journey.trial, {"text": str(error)})
             return
         candidates = [leg.source, leg.destination, f"the floor below {leg.robot}"]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from orchestrator.campaign import Campaign
+from orchestrator.planner_process import PlannerLost, PlannerProcess
 from orchestrator.records import Telling, TrialRecord, observations_of
 from orchestrator.space import objectives, search_space
 from planner import Planner, SearchSpace
@@ -55,9 +56,13 @@ class Knowledge:
     seed: int
     policy: str
     options: Mapping[str, Any]
+    deadline_s: float | None = None
+    """What an answer of the policy may take, which then works in a process of its own; None: it works in this one."""
     watches_map: bool = False
     """Whether a stopping rule looks at the map's uncertainty, whatever the policy."""
-    planner: Planner = field(init=False)
+    planner: Any = field(init=False)
+    """A `planner.Planner`, or what stands for one in another process."""
+    _is_closed: bool = False
     _story: list[_Happened] = field(default_factory=list)
     """All that was done to the planner, in order: what another one must be told to stand where it does."""
     _taken: dict[str, bytes] = field(default_factory=dict)
@@ -66,8 +71,21 @@ class Knowledge:
     def __post_init__(self) -> None:
         self.planner = self._planner(self.policy, self.options)
 
-    def _planner(self, policy: str, options: Mapping[str, Any]) -> Planner:
-        planner = Planner(self.space, self.objectives, seed=self.seed, policy=policy, options=options)
+    def close(self) -> None:
+        """End what works in a process of its own; safe to call twice."""
+        self._is_closed = True
+        self._end()
+
+    def _end(self) -> None:
+        if isinstance(self.planner, PlannerProcess):
+            self.planner.close()
+
+    def _planner(self, policy: str, options: Mapping[str, Any]) -> Any:
+        told: Any = {"seed": self.seed, "policy": policy, "options": options}
+        if self.deadline_s is None or policy in WITHOUT_MODEL:
+            planner: Any = Planner(self.space, self.objectives, **told)
+        else:
+            planner = PlannerProcess(self.space, self.objectives, **told, deadline_s=self.deadline_s)
         for happened in self._story:
             happened(planner)
         return planner
@@ -125,6 +143,9 @@ class Knowledge:
         self._note(proposals)
 
     def _fall_back(self, n: int) -> list[Proposal]:
+        self._end()
+        if self._is_closed:
+            raise PlannerLost("the campaign has ended meanwhile")
         self.planner = self._planner(self.policy, self.options)  # what it has just proposed must not stay pending
         proposals = self._planner(FALLBACK, {}).ask(n)
         self._adopt(proposals)
@@ -220,10 +241,13 @@ def _is_finite(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def knowledge_of(campaign: Campaign, *, pool: Sequence[Mapping[str, Any]] | None) -> Knowledge:
+def knowledge_of(
+    campaign: Campaign, *, pool: Sequence[Mapping[str, Any]] | None, deadline_s: float | None = None
+) -> Knowledge:
     """Return the planner of a campaign before its first ask.
 
     pool: the only points that may be proposed, where the lab can answer for no others.
+    deadline_s: what one answer may take, in a process of its own; None: as long as it takes, in this one.
     """
     return Knowledge(
         space=search_space(campaign, pool),
@@ -231,5 +255,6 @@ def knowledge_of(campaign: Campaign, *, pool: Sequence[Mapping[str, Any]] | None
         seed=campaign.seed,
         policy=campaign.planner.policy,
         options=campaign.planner.options,
+        deadline_s=deadline_s,
         watches_map=any(rule.kind == "map_uncertainty" for rule in campaign.stopping),
     )

@@ -16,16 +16,21 @@ from pydantic import (
 )
 
 from orchestrator import units
+from orchestrator.consumables import Stock
 from orchestrator.errors import NewerVersion
 from orchestrator.fields import (
     QUANTITY_SCHEMA,
+    PositiveSeconds,
     StrictModel,
     Switch,
     Whole,
+    did_you_mean,
     mistake,
 )
 from orchestrator.mistakes import validated
-from orchestrator.samples import NoSamples, Samples
+from orchestrator.people.settings import People
+from orchestrator.prices import Prices
+from orchestrator.samples import NoSamples, Racks, Samples
 from orchestrator.yaml_source import Source
 
 FORMAT = 1
@@ -112,6 +117,18 @@ class Device(StrictModel):
     serial: str | None = Field(default=None, min_length=1, description="Its serial number; another one is refused")
 
 
+class Approval(StrictModel):
+    """That a person must approve a command each time before it is given."""
+
+    why: str = Field(min_length=1, description="What is hazardous; it stands in the question")
+    unless: dict[str, Limit] = Field(
+        default_factory=dict, description="Limits by argument; within all of them, nobody is asked"
+    )
+    deadline_s: PositiveSeconds = Field(
+        default=8 * 3600.0, alias="deadline", description="After so long without an answer the command is refused"
+    )
+
+
 def _device_name(name: str) -> str:
     if not name or "." in name or name.startswith("$"):
         raise mistake("a device's name has no dot and does not begin with $")
@@ -128,7 +145,13 @@ class Lab(StrictModel):
         min_length=1, description="Instruments by name"
     )
     samples: Samples = Field(default_factory=NoSamples, description="Where samples lie")
+    stock: Stock | None = Field(default=None, description="What is stocked, so that its end can be foreseen")
+    costs: Prices | None = Field(default=None, description="What instruments, energy and materials cost")
     limits: Limits = Field(default_factory=dict, description="What this site allows, by device.command and argument")
+    approvals: dict[Annotated[str, AfterValidator(_device_command)], Approval] = Field(
+        default_factory=dict, description="Which commands a person must approve each time, by device.command"
+    )
+    people: People = Field(default_factory=People, description="Who is told of what, and through which channels")
     simulation: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Options of simulated worlds, by the world's name"
     )
@@ -140,6 +163,20 @@ class Lab(StrictModel):
         if isinstance(value, dict):
             return {name: {} if options is None else options for name, options in value.items()}
         return value
+
+    @model_validator(mode="after")
+    def _names_what_it_has(self) -> Lab:
+        held = sorted(set(self.samples.materials.values())) if isinstance(self.samples, Racks) else []
+        stocked = {("stock", "materials", name) for name in self.stock.materials} if self.stock else set()
+        priced = {("costs", "per_g", name) for name in self.costs.per_g} if self.costs else set()
+        for path in sorted(stocked | priced):
+            if held and path[-1] not in held:
+                raise mistake(f"no dispenser holds {path[-1]!r}{did_you_mean(path[-1], held)}", at=path, of_key=True)
+        for name in self.costs.devices if self.costs else ():
+            if name not in self.devices:
+                at = ("costs", "devices", name)
+                raise mistake(f"no device {name!r}{did_you_mean(name, self.devices)}", at=at, of_key=True)
+        return self
 
     @classmethod
     def from_source(cls, source: Source) -> Lab:

@@ -9,21 +9,27 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from drivers.clock import Clock
+from orchestrator.bill import Bill
 from orchestrator.campaign import Campaign
 from orchestrator.history import History
 from orchestrator.journal import Journal
 from orchestrator.knowledge import Answer, Knowledge
 from orchestrator.outcomes import StopRequested, StopSwitch
+from orchestrator.people.desk import Desk
+from orchestrator.people.intent import Intent
 from orchestrator.records import Telling, TrialRecord
-from orchestrator.report.words import duration
 from orchestrator.stopping import reason_to_stop
 from orchestrator.trials import TrialExecutor, Verdict
+from orchestrator.words import duration
 from planner.errors import SearchSpaceExhausted
 
 log = logging.getLogger(__name__)
 
 FAULTS_IN_A_ROW = 3
 """Trials lost to faults, one after another, before the campaign gives up on the lab."""
+
+_NOTHING = Answer(proposals=(), wall_s=0.0, policy="")
+"""What the planner is not asked for."""
 
 _STATE_AFTER = {"measured": "analysed", "failed": "failed", "lost": "lost"}
 
@@ -56,12 +62,18 @@ class CampaignLoop:
     knowledge: Knowledge
     executor: TrialExecutor
     stop: StopSwitch
+    desk: Desk
     charge: Callable[[float], float]
     """Takes the wall time of an ask, lets the clock know, and returns what was charged."""
     history: History = field(default_factory=History)
     on_progress: Callable[[Progress], None] | None = None
+    bill: Callable[[], Bill] | None = None
+    """Says what the campaign has cost so far; None where nobody keeps account."""
     _broken: list[Exception] = field(default_factory=list)
     """What ended the campaign while trials were under way."""
+    _ending: Ending | None = None
+    """Why nothing more is asked for, while the last trials are under way."""
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> Ending:
         """Go on until something ends the campaign, and journal what it was.
@@ -78,6 +90,11 @@ class CampaignLoop:
                 await self.executor.journeys.close()
         self.journal.append("campaign_ended", asdict(ending), durable=True)
         return ending
+
+    def reconsider(self) -> None:
+        """Look again at what may be asked for: people have ordered something."""
+        self._ending = None
+        self._woken.set()
 
     async def _until_ended(self) -> Ending:
         running: dict[int, asyncio.Task[None]] = {}
@@ -97,19 +114,18 @@ class CampaignLoop:
         Raises:
             StorageError: Something could not be written, by the first trial that it happened to.
         """
-        ending: Ending | None = None
         while True:
             self._begin_open(running)
             if not running and (self._broken or self.stop.is_set):
                 if self._broken:
                     raise self._broken[0]
-                return Ending(status="stopped", reason="the operator asked to stop; the current step was finished")
-            if not self.stop.is_set and len(running) <= self.campaign.at_once - self.campaign.batch:
+                return Ending(status="stopped", reason=f"{self.stop.reason}; the current step was finished")
+            if self._may_ask() and len(running) <= self.campaign.at_once - self.campaign.batch:
                 self._tell()
-                ending = ending or self._ended() or self._ask()
-                if ending is not None and not running:
-                    return ending
-                if ending is None:
+                self._ending = self._ending or self._ended() or await self._ask()
+                if self._ending is not None and not running:
+                    return self._ending
+                if self._ending is None:
                     continue
             await self._next_end(running)
 
@@ -121,9 +137,17 @@ class CampaignLoop:
             if trial.is_open and trial.number not in running:
                 running[trial.number] = asyncio.get_running_loop().create_task(self._one(trial))
 
+    def _may_ask(self) -> bool:
+        return not self.stop.is_set and self.desk.intent is not Intent.PAUSE
+
     async def _next_end(self, running: dict[int, asyncio.Task[None]]) -> None:
         """Wait until there is something to ask or to end for."""
-        done, _ = await asyncio.wait(running.values(), return_when=asyncio.FIRST_COMPLETED)
+        woken = asyncio.get_running_loop().create_task(self._woken.wait())
+        try:
+            done, _ = await asyncio.wait([*running.values(), woken], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
+        self._woken.clear()
         for number in [number for number, task in running.items() if task in done]:
             running.pop(number).result()
 
@@ -167,40 +191,80 @@ class CampaignLoop:
             self.journal.append("told", {"trials": numbers, "asks": self.history.asks})
 
     def _ended(self) -> Ending | None:
-        trials, budget = self.history.trials, self.campaign.budget
-        if len(trials) >= budget.trials:
-            return Ending(status="finished", reason=f"the budget of {budget.trials} trials is spent")
-        if budget.duration_s is not None and self.clock.now_s() >= budget.duration_s:
-            return Ending(status="finished", reason=f"the budget of {duration(budget.duration_s)} is spent")
+        trials, duration_s = self.history.trials, self.desk.duration_budget_s(self.campaign.budget.duration_s)
+        if len(trials) >= self._most_trials:
+            return Ending(status="finished", reason=f"the budget of {self._most_trials} trials is spent")
+        if duration_s is not None and self.clock.now_s() >= duration_s:
+            return Ending(status="finished", reason=f"the budget of {duration(duration_s)} is spent")
         # where devices are taken out of service one by one, many samples may be lost to the same cause at once
         most = FAULTS_IN_A_ROW if self.executor.journeys is None else max(FAULTS_IN_A_ROW, self.campaign.at_once)
         if len(self.history.faults) >= most:
             reasons = "; ".join(self.history.faults[-FAULTS_IN_A_ROW:])
             return Ending(status="faulted", reason=f"{most} trials in a row were lost: {reasons}")
-        reason = reason_to_stop(self.campaign.stopping, trials, self.campaign.objectives, self.history.diagnostics)
+        campaign, diagnostics = self.campaign, self.history.diagnostics
+        reason = reason_to_stop(campaign.stopping, trials, campaign.objectives, diagnostics, self.bill)
         return Ending(status="finished", reason=reason) if reason else None
 
-    def _ask(self) -> Ending | None:
+    def _again(self) -> list[int]:
+        """Return the trials that are to be made again: those that people have ordered, then those that were lost."""
+        lost = [trial.number for trial in self.history.trials if self._is_worth_a_remake(trial)]
+        return list(dict.fromkeys([*self.desk.requeues, *lost]))
+
+    def _is_worth_a_remake(self, trial: TrialRecord) -> bool:
+        said = self.desk.state
+        if trial.outcome != "lost" or trial.number in said.remade or trial.number in said.skipped:
+            return False
+        before = {again: number for number, again in said.remade.items()}
+        number, tries = trial.number, 0
+        while (number := before.get(number, 0)) and tries < self.campaign.remakes:
+            tries += 1
+        return tries < self.campaign.remakes
+
+    @property
+    def _most_trials(self) -> int:
+        return self.desk.trials_budget(self.campaign.budget.trials)
+
+    async def _ask(self) -> Ending | None:
         controls = self._controls()
-        room = self.campaign.budget.trials - len(self.history.trials)
-        wanted = min(self.campaign.batch - len(controls), room)
+        room = self._most_trials - len(self.history.trials)
+        again = self._again()[: min(self.campaign.batch - len(controls), room)]
+        wanted = min(self.campaign.batch - len(controls), room) - len(again)
         asked_s = self.clock.now_s()
         try:
-            answer = self.knowledge.ask(wanted)
+            answer, diagnostics = await self._asked(wanted)
+        except StopRequested:
+            return None
         except SearchSpaceExhausted as error:
-            return Ending(status="finished", reason=str(error))
+            if not again:
+                return Ending(status="finished", reason=str(error))
+            answer, diagnostics = _NOTHING, self.history.diagnostics
         charged_s = self.charge(answer.wall_s)
-        self.history.diagnostics = self.knowledge.diagnostics()
-        accepted = self._accept(answer, controls[: room - len(answer.proposals)])
+        self.history.diagnostics = diagnostics
+        accepted = self._accept(answer, again, controls[: room - len(answer.proposals) - len(again)])
+        for number, trial in zip(again, accepted[len(answer.proposals) :], strict=False):
+            self.desk.requeued(number, as_trial=trial.number)
         self._journal_ask(answer, accepted, asked_s=asked_s, charged_s=charged_s)
         self.history.trials.extend(accepted)
         self._show()
         return None
 
+    async def _asked(self, n: int) -> tuple[Answer, dict[str, Any]]:
+        """Ask the planner, and what it says of itself; on real ports everything else goes on meanwhile.
+
+        Raises:
+            StopRequested: The operator asked to stop; the answer is not waited for.
+        """
+
+        def work() -> tuple[Answer, dict[str, Any]]:
+            answer = self.knowledge.ask(n) if n else _NOTHING
+            return answer, self.knowledge.diagnostics()
+
+        return work() if self.clock.is_virtual else await self.stop.unless_set(asyncio.to_thread(work))
+
     def _controls(self) -> list[Mapping[str, Any]]:
         return [control.parameters for control in self.campaign.controls for _ in range(control.per_batch)]
 
-    def _accept(self, answer: Answer, controls: Sequence[Mapping[str, Any]]) -> list[TrialRecord]:
+    def _accept(self, answer: Answer, again: Sequence[int], controls: Sequence[Mapping[str, Any]]) -> list[TrialRecord]:
         first, ask = len(self.history.trials) + 1, self.history.asks
         proposed = [
             TrialRecord(
@@ -214,6 +278,21 @@ class CampaignLoop:
             )
             for index, proposal in enumerate(answer.proposals)
         ]
+        for number in again:
+            before = self.history.trials[number - 1]
+            given = self.desk.state.requeues.get(number)
+            why = "as it was lost" if given is None else f"as ordered {given}"
+            reason = f"trial {number} again, {why}"
+            proposed.append(
+                TrialRecord(
+                    number=first + len(proposed),
+                    parameters=dict(before.parameters),
+                    ask=ask,
+                    is_control=before.is_control,
+                    proposal_id=None,
+                    proposal_reason=reason,
+                )
+            )
         first += len(proposed)
         return proposed + [
             TrialRecord(number=first + index, parameters=dict(point), ask=ask, is_control=True, proposal_id=None)

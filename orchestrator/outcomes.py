@@ -32,43 +32,87 @@ class TrialLost(Exception):
         """Whether it counts towards giving up on the lab."""
 
 
+NOT_APPROVED = "not_approved"
+"""The code of a step that was not done because nobody approved it."""
+
+
+class Skipped(TrialLost):
+    """A person gave the trial up."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, is_fault=False, code="skipped")
+
+
 class StopRequested(Exception):
     """The operator asked to stop; the trial stays open and is resumed later."""
 
 
 @dataclass(slots=True)
 class StopSwitch:
-    """The operator's word, looked at before every act."""
+    """The operator's word, looked at before every act: to stop altogether, or to give single trials up."""
 
     is_set: bool = False
-    _leavable: set[asyncio.Task[Any]] = field(default_factory=set)
+    reason: str = "the operator asked to stop"
+    _leavable: dict[asyncio.Task[Any], int | None] = field(default_factory=dict)
+    """Tasks that may be left, by the trial that they can be given up with."""
+    _skips: dict[int, str] = field(default_factory=dict)
 
-    def set(self) -> None:
+    def set(self, reason: str = "") -> None:
         """Let no further act begin, and leave at once what may be left; call it on the loop."""
+        if reason and not self.is_set:
+            self.reason = reason
         self.is_set = True
         for task in self._leavable:
             task.cancel()
 
-    async def unless_set(self, work: Coroutine[Any, Any, T]) -> T:
+    def skip(self, trial: int, reason: str) -> None:
+        """Have a trial given up before its next step, or at once where it waits; call it on the loop."""
+        self._skips[trial] = reason
+        for task, skippable in self._leavable.items():
+            if skippable == trial:
+                task.cancel()
+
+    def refuse_skipped(self, trial: int) -> None:
+        """Leave a trial that was given up; once, so that its sample can be put away.
+
+        Raises:
+            Skipped: It was.
+        """
+        reason = self._skips.pop(trial, None)
+        if reason is not None:
+            raise Skipped(reason)
+
+    async def unless_set(self, work: Coroutine[Any, Any, T], *, trial: int | None = None) -> T:
         """Do work that changes nothing and can be begun anew: a stop does not wait for its end.
+
+        trial: what is not worth waiting for once this trial was given up.
 
         Raises:
             StopRequested: The operator asked to stop.
+            Skipped: The trial was given up.
         """
-        if self.is_set:
+        try:
+            self._refuse(trial)
+        except BaseException:
             work.close()
-            raise StopRequested
+            raise
         task = asyncio.ensure_future(work)
-        self._leavable.add(task)
+        self._leavable[task] = trial
         try:
             return await task
         except asyncio.CancelledError:
             me = asyncio.current_task()
-            if self.is_set and (me is None or not me.cancelling()):
-                raise StopRequested from None
+            if me is None or not me.cancelling():
+                self._refuse(trial)
             raise
         finally:
-            self._leavable.discard(task)
+            del self._leavable[task]
+
+    def _refuse(self, trial: int | None) -> None:
+        if self.is_set:
+            raise StopRequested
+        if trial is not None:
+            self.refuse_skipped(trial)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from sqlalchemy import JSON, Connection, Table, delete, select
 
 from orchestrator import states
 from orchestrator.events import Event
+from orchestrator.people.tables import HANDLERS as PEOPLE
 from orchestrator.store import (
     PROJECTIONS,
     AskRow,
@@ -66,7 +67,7 @@ class Rows:
 
     def written(self, *, keep: Collection[str], forget: Collection[tuple[str, Any]]) -> None:
         """Keep what was written in memory only for rows still being worked on."""
-        for place in forget:
+        for place in (*forget, *self.dirty):  # what was read before it was changed would be stale
             self._cache.pop(place, None)
         self._cache |= {place: row for place, row in self.dirty.items() if place[0] in keep and place not in forget}
         self.dirty.clear()
@@ -303,4 +304,5 @@ HANDLERS: Mapping[str, Callable[[Rows, Event], None]] = {
     "step_in_doubt": _step_ended("doubt"),
     "measured": _measured,
     "incident": _incident,
+    **PEOPLE,
 }

@@ -19,6 +19,8 @@ from sqlalchemy import JSON, Connection, Engine, Table, create_engine, event, fu
 from sqlalchemy.pool import NullPool
 from sqlmodel import Session, SQLModel, col, select
 
+from orchestrator.bill import Bill
+from orchestrator.billing import prices_of, read_bill
 from orchestrator.directory import CampaignDirectory, damage_told, refuse_newer
 from orchestrator.errors import InputError
 from orchestrator.journal import damaged_rows
@@ -64,6 +66,9 @@ class JournalFacts:
         return [f"{text}; what is shown may be wrong there" for text in found]
 
 
+_NOTHING_KNOWN = JournalFacts(n_events=0, last_seq=0, last_utc="", last_s=0.0, damaged=(), missing=())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """All tables of one campaign at one moment. Times ending in ``_s`` are seconds since the campaign was created."""
@@ -78,6 +83,7 @@ class Snapshot:
     observations: tuple[ObservationRow, ...]
     incidents: tuple[IncidentRow, ...]
     journal: JournalFacts
+    bill: Bill
 
 
 class Reading:
@@ -145,21 +151,33 @@ class Reading:
         """Return the hash of every journal row, oldest first."""
         return list(self._session.exec(select(JournalRow.body_hash).order_by(col(JournalRow.seq))).all())
 
-    def journal_facts(self) -> JournalFacts:
-        """Say how far the journal goes, and check every row against its hash."""
-        seqs = list(self._session.exec(select(JournalRow.seq).order_by(col(JournalRow.seq))).all())
-        last = self._session.get(JournalRow, seqs[-1]) if seqs else None
+    def journal_facts(self, known: JournalFacts | None = None) -> JournalFacts:
+        """Say how far the journal goes, and check every row against its hash.
+
+        known: what was found a moment ago; only the rows after it are checked.
+        """
+        before = known or _NOTHING_KNOWN
+        newer = select(JournalRow.seq).where(JournalRow.seq > before.last_seq).order_by(col(JournalRow.seq))
+        seqs = list(self._session.exec(newer).all())
+        if not seqs:
+            return before
+        last = self._session.get_one(JournalRow, seqs[-1])
         return JournalFacts(
-            n_events=len(seqs),
-            last_seq=seqs[-1] if seqs else 0,
-            last_utc=last.utc if last else "",
-            last_s=last.mono_s if last else 0.0,
-            damaged=tuple(damaged_rows(self.connection)),
-            missing=_gaps(seqs),
+            n_events=before.n_events + len(seqs),
+            last_seq=last.seq,
+            last_utc=last.utc,
+            last_s=last.mono_s,
+            damaged=(*before.damaged, *damaged_rows(self.connection, after_seq=before.last_seq)),
+            missing=(*before.missing, *_gaps(seqs, first=before.last_seq + 1)),
         )
+
+    def bill(self, journal: JournalFacts) -> Bill:
+        """Return what the campaign took until its last event."""
+        return read_bill(self.connection, prices_of(self.campaign().lab), now_s=journal.last_s)
 
     def snapshot(self) -> Snapshot:
         """Read every table."""
+        journal = self.journal_facts()
         return Snapshot(
             path=self.path,
             campaign=self.campaign(),
@@ -170,7 +188,8 @@ class Reading:
             measurements=self.rows(MeasurementRow, col(MeasurementRow.taken_s), col(MeasurementRow.id)),
             observations=tuple(sorted(self.rows(ObservationRow), key=_place_in_trial)),
             incidents=self.incidents(),
-            journal=self.journal_facts(),
+            journal=journal,
+            bill=self.bill(journal),
         )
 
 
@@ -245,8 +264,8 @@ def _table(model: Any) -> Table:
     return model.__table__
 
 
-def _gaps(seqs: Sequence[int]) -> tuple[int, ...]:
-    return tuple(sorted(set(range(1, seqs[-1] + 1)) - set(seqs))) if seqs else ()
+def _gaps(seqs: Sequence[int], *, first: int) -> tuple[int, ...]:
+    return tuple(sorted(set(range(first, seqs[-1] + 1)) - set(seqs)))
 
 
 def _listed(numbers: Sequence[int], most: int = 12) -> str:

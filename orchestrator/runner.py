@@ -21,6 +21,7 @@ from orchestrator.journal import Journal
 from orchestrator.laboratory import Laboratory
 from orchestrator.measurements import MeasurementFile
 from orchestrator.outcomes import Done, PastStep, StopRequested, StopSwitch, TrialFailed, TrialLost
+from orchestrator.permission import Permission
 from orchestrator.plan import Act, Wait
 from orchestrator.set_points import SetPoints
 
@@ -33,6 +34,11 @@ RETRY_AFTER_S = (1.0, 5.0, 30.0)
 
 LONG_S = 60.0
 """A READ that may last longer than this is not waited for when the operator asks to stop: it is made again later."""
+
+
+def path_of(batch: str, act: Act) -> str:
+    """Return where in the recipe an act belongs: a batch's acts have paths of their own."""
+    return f"{batch}.{act.path}" if batch else act.path
 
 
 def owner_of(trial: int) -> str:
@@ -48,6 +54,7 @@ class Runner:
     laboratory: Laboratory
     evidence: Evidence
     stop: StopSwitch
+    permission: Permission = field(default_factory=Permission)
     past: dict[str, PastStep] = field(default_factory=dict)
     """Acts of trials that a restart found open, by command id."""
     waits: dict[str, float] = field(default_factory=dict)
@@ -75,8 +82,8 @@ class Runner:
             return self._expected(context, self._recalled(past))
         if past is not None and past.state in ("rejected", "failed"):
             raise TrialLost(past.error, device=act.device)
-        if self.stop.is_set and past is None:
-            raise StopRequested(command_id)
+        if past is None:
+            await self._permitted(trial, act, command_id, path=path_of(batch, act))
         if self.on_step is not None:
             self.on_step(trial, act)
         if past is not None:
@@ -88,6 +95,19 @@ class Runner:
         done = await self._carry_out(context)
         self._set_points.note(owner, act, context.spec, is_doubted=False)
         return self._expected(context, done)
+
+    async def _permitted(self, trial: int, act: Act, command_id: str, *, path: str) -> None:
+        """Wait until people let an act begin that nothing was done of.
+
+        Raises:
+            StopRequested: The operator asked to stop.
+            TrialLost: It needs an approval that was not given.
+        """
+        if self.stop.is_set:
+            raise StopRequested(command_id)
+        await self.permission.approved(trial, act, command_id)
+        if not self.permission.is_granted(act.device, path):
+            await self.stop.unless_set(self.permission.granted(act.device, path))
 
     def forget(self, owner: str) -> None:
         """Forget what devices were set to for a trial or a batch that has ended."""
@@ -106,12 +126,14 @@ class Runner:
             return
         if self.stop.is_set:
             raise StopRequested(command_id)
+        if not self.permission.is_granted("", node.path):
+            await self.stop.unless_set(self.permission.granted("", node.path), trial=trial)
         await self._hold_again(trial, owner_of(trial))
         if until_s is None:
             until_s = self.waits[command_id] = clock.now_s() + node.duration_s
             body = {"command_id": command_id, "until_s": until_s, "label": node.label}
             self.journal.append("wait", body, trial=trial, step=node.path, command_id=command_id, durable=True)
-        await self.stop.unless_set(clock.sleep_until(until_s))
+        await self.stop.unless_set(clock.sleep_until(until_s), trial=trial)
 
     def has_begun(self, trial: int, acts: Sequence[Act]) -> bool:
         """Say whether a restart interrupted one of these acts, so that they must be gone through again."""

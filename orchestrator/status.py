@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from orchestrator.bill import Summary
 from orchestrator.controllers import controller_is_alive
+from orchestrator.health.examination import Observed, Standing, findings, observe, warnings
+from orchestrator.health.finding import Finding
+from orchestrator.health.horizon import Horizon, next_monday
+from orchestrator.people.intent import CampaignState, activity, campaign_state
+from orchestrator.people.interventions import KINDS, autonomy
+from orchestrator.people.reading import events_of, read_state
+from orchestrator.people.state import Asked, DeskState
 from orchestrator.reading import JournalFacts, Reading, open_reading
 from orchestrator.store import CampaignRow, IncidentRow, MeasurementRow, ObservationRow, StepRow, TrialRow
 
 LATEST_INCIDENTS = 5
+EXAMINED_EVERY_S = 60.0
 
 Lab = Literal["simulated", "replayed", "real", "partly simulated"]
 
@@ -66,6 +78,37 @@ class IncidentStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionStatus:
+    """One question that waits for an answer."""
+
+    key: str
+    text: str
+    choices: Sequence[str]
+    asked_s: float
+    deadline_at_s: float
+    default: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeopleStatus:
+    """What people want of the campaign, and what it wants of them."""
+
+    intent: str
+    """``run``, ``pause``, ``stop`` or ``abort``."""
+    by: str
+    """Who wants that, when and why; empty for ``run``."""
+    held: Sequence[str]
+    """Devices and kinds of steps that nothing is begun with."""
+    questions: Sequence[QuestionStatus]
+    interventions: int
+    restocks: int
+    interventions_per_100: float | None
+    """Per 100 measured and analysed experiments, with its exact 95 % interval; None before the first."""
+    low_per_100: float | None
+    high_per_100: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignStatus:
     """Where a campaign stands. Times ending in ``_s`` are seconds since it was created."""
 
@@ -79,7 +122,8 @@ class CampaignStatus:
     status: str
     """What the journal says: created, running, finished, stopped or faulted."""
     state: str
-    """The same, but ``interrupted`` where the journal says running and no controller is alive."""
+    """Where it stands for people: the same words, or running, recovering, pausing, paused, stopping, aborting; and
+    ``interrupted`` where the journal says running and no controller is alive."""
     reason: str
     controller_alive: bool
     starts: int
@@ -93,15 +137,51 @@ class CampaignStatus:
     best: Best | None
     newest_step: StepStatus | None
     open_intents: Sequence[StepStatus]
+    people: PeopleStatus
     incidents: Mapping[str, int]
     """Number by kind."""
     latest_incidents: Sequence[IncidentStatus]
+    costs: Summary
+    """What it took so far, added up once a minute."""
+    health: Sequence[Finding]
+    """What somebody must act upon; `labpilot health` shows everything that was looked at."""
     problems: Sequence[str]
     """What is wrong with the journal itself; empty is well."""
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for `json.dumps`."""
         return asdict(self)
+
+
+@dataclass(slots=True)
+class Looks:
+    """Looks at one campaign again and again.
+
+    Each checks the journal only from where the one before it ended, and its health once a minute.
+    """
+
+    path: Path
+    findings: Sequence[Finding] = ()
+    """Of the last examination, all of them."""
+    _costs: Summary | None = None
+    _known: JournalFacts | None = None
+    _examined_s: float = -math.inf
+
+    def look(self) -> CampaignStatus:
+        """Say where the campaign stands now.
+
+        Raises:
+            InputError, NewerVersion, StorageError: As `read_status`.
+        """
+        # the lock is looked at first: a controller that ends in between has then journalled its ending already
+        is_alive = controller_is_alive(self.path)
+        with open_reading(self.path) as reading:
+            self._known = reading.journal_facts(self._known)
+            if self._costs is None or time.monotonic() - self._examined_s >= EXAMINED_EVERY_S:
+                self._costs = reading.bill(self._known).summary()
+                self.findings = list(findings(examine(reading, self._known, is_alive=is_alive)))
+                self._examined_s = time.monotonic()
+            return _status(reading, self._known, is_alive, self._costs, warnings(self.findings))
 
 
 def read_status(path: Path) -> CampaignStatus:
@@ -112,16 +192,46 @@ def read_status(path: Path) -> CampaignStatus:
         NewerVersion: It was written by a later labpilot.
         StorageError: It cannot be read, or the database file is damaged.
     """
-    # the lock is looked at first: a controller that ends in between has then journalled its ending already
+    return Looks(path).look()
+
+
+def read_findings(
+    path: Path, *, until: Callable[[datetime, Mapping[str, Any]], Horizon] = next_monday
+) -> list[Finding]:
+    """Say of everything that is looked at how it is; `until` is as `observe` takes it.
+
+    Raises:
+        InputError, NewerVersion, StorageError: As `read_status`.
+    """
     is_alive = controller_is_alive(path)
     with open_reading(path) as reading:
-        return _status(reading, is_alive)
+        return list(findings(examine(reading, reading.journal_facts(), is_alive=is_alive, until=until)))
 
 
-def _status(reading: Reading, is_alive: bool) -> CampaignStatus:
+def examine(
+    reading: Reading,
+    journal: JournalFacts,
+    *,
+    is_alive: bool,
+    until: Callable[[datetime, Mapping[str, Any]], Horizon] = next_monday,
+) -> Observed:
+    """Gather what is known of a campaign's health."""
+    campaign, desk = reading.campaign(), read_state(reading.connection)
+    standing = Standing(
+        state=str(state_of(campaign, desk, is_alive=is_alive, steps_under_way=len(reading.open_steps()))),
+        is_alive=is_alive,
+        trials_budget=desk.budget.get("trials") or (campaign.config.get("budget") or {}).get("trials"),
+        questions=len(desk.open_questions()),
+    )
+    return observe(reading, journal, standing, until=until)
+
+
+def _status(
+    reading: Reading, journal: JournalFacts, is_alive: bool, costs: Summary, health: Sequence[Finding]
+) -> CampaignStatus:
     campaign, trials, incidents = reading.campaign(), reading.trials(), reading.incidents()
-    journal: JournalFacts = reading.journal_facts()
-    newest = reading.newest_step()
+    newest, open_steps = reading.newest_step(), reading.open_steps()
+    desk = read_state(reading.connection)
     return CampaignStatus(
         campaign=campaign.name,
         directory=str(reading.path),
@@ -130,28 +240,61 @@ def _status(reading: Reading, is_alive: bool) -> CampaignStatus:
         planner=campaign.planner,
         seed=campaign.seed,
         status=campaign.status,
-        state=state_of(campaign, is_alive),
+        state=str(state_of(campaign, desk, is_alive=is_alive, steps_under_way=len(open_steps))),
         reason=campaign.reason,
         controller_alive=is_alive,
         starts=campaign.starts,
         created_utc=campaign.created_utc,
         last_event_utc=journal.last_utc,
         elapsed_s=journal.last_s,
-        trials=count_trials(trials, campaign.config),
+        trials=count_trials(trials, campaign.config, budget=desk.budget.get("trials")),
         measurements=reading.count(MeasurementRow),
         observations=reading.count(ObservationRow),
         best=best_trial(trials, campaign.config),
         newest_step=None if newest is None else _step_status(newest),
-        open_intents=[_step_status(step) for step in reading.open_steps()],
+        open_intents=[_step_status(step) for step in open_steps],
+        people=_people(reading, desk),
         incidents=_by_kind(incidents),
         latest_incidents=[_incident_status(row) for row in incidents[-LATEST_INCIDENTS:]],
+        costs=costs,
+        health=health,
         problems=journal.problems,
     )
 
 
-def state_of(campaign: CampaignRow, is_alive: bool) -> str:
-    """Return the campaign's status, told apart from that of a controller that died."""
-    return "interrupted" if campaign.status in ("created", "running") and not is_alive else campaign.status
+def state_of(campaign: CampaignRow, desk: DeskState, *, is_alive: bool, steps_under_way: int = 0) -> CampaignState:
+    """Say where a campaign stands, from what people want of it and what its tables say."""
+    if campaign.status == "created" and not is_alive:
+        return CampaignState.INTERRUPTED  # a controller made the directory, and is no more
+    goes_on = activity(steps_under_way=steps_under_way, open_trials=0, trials_waiting_for_people=0)
+    return campaign_state(desk.intent, status=campaign.status, is_alive=is_alive, activity=goes_on)
+
+
+def _people(reading: Reading, desk: DeskState) -> PeopleStatus:
+    counted = autonomy(events_of(reading.connection, KINDS))
+    return PeopleStatus(
+        intent=str(desk.intent),
+        by=str(desk.intent_by or ""),
+        held=[name for _, name in sorted(desk.held)],
+        questions=[_question_status(asked) for asked in desk.open_questions()],
+        interventions=len(counted.interventions),
+        restocks=len(counted.restocks),
+        interventions_per_100=counted.per_100,
+        low_per_100=counted.low_per_100,
+        high_per_100=counted.high_per_100,
+    )
+
+
+def _question_status(asked: Asked) -> QuestionStatus:
+    question = asked.question
+    return QuestionStatus(
+        key=question.key,
+        text=question.text,
+        choices=[choice.name for choice in question.choices],
+        asked_s=asked.at_s,
+        deadline_at_s=asked.deadline_at_s,
+        default=question.default,
+    )
 
 
 def lab_kind(lab: Mapping[str, Any]) -> Lab:
@@ -163,8 +306,8 @@ def lab_kind(lab: Mapping[str, Any]) -> Lab:
     return "replayed" if urls and all(url.startswith("sim:replay/") for url in urls) else "simulated"
 
 
-def count_trials(trials: Sequence[TrialRow], config: Mapping[str, Any]) -> TrialCounts:
-    """Count trials by outcome."""
+def count_trials(trials: Sequence[TrialRow], config: Mapping[str, Any], *, budget: int | None = None) -> TrialCounts:
+    """Count trials by outcome; budget: what people have set since."""
     outcomes = [trial.outcome for trial in trials]
     return TrialCounts(
         accepted=len(trials),
@@ -173,7 +316,7 @@ def count_trials(trials: Sequence[TrialRow], config: Mapping[str, Any]) -> Trial
         lost=outcomes.count("lost"),
         open=outcomes.count(None),
         controls=sum(trial.is_control for trial in trials),
-        budget=(config.get("budget") or {}).get("trials"),
+        budget=budget or (config.get("budget") or {}).get("trials"),
     )
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import JSON, Column, Table, Text
 from sqlmodel import Field, SQLModel
 
+from orchestrator.people.tables import OrderRow, QuestionRow
+
 
 class JournalRow(SQLModel, table=True):
     """One event. Rows are only ever added."""
@@ -205,6 +207,8 @@ PROJECTIONS: tuple[type[SQLModel], ...] = (
     MeasurementRow,
     ObservationRow,
     IncidentRow,
+    OrderRow,
+    QuestionRow,
 )
 
 

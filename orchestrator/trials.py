@@ -99,6 +99,7 @@ class TrialExecutor:
     async def _carry_out(self, trial: TrialRecord, plan: Plan) -> list[MeasurementFile]:
         taken: list[MeasurementFile] = []
         for node in plan.nodes:
+            self.runner.stop.refuse_skipped(trial.number)
             taken.extend(await self._node(trial, node, taken))
         return taken
 

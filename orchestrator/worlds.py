@@ -14,7 +14,7 @@ import selectors
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -40,6 +40,10 @@ class Worlds(Protocol):
 
     def resolve(self, world: str, instrument: str) -> AnyLink:
         """Return a closed link to an instrument."""
+        ...
+
+    async def caught_up(self) -> None:
+        """Wait until it is as late as it was in every world when it was last acted upon."""
         ...
 
     def close(self) -> None:
@@ -105,6 +109,10 @@ def _refusals() -> Iterator[None]:
         raise InUse(str(error)) from error
 
 
+def _as_it_is(_instrument: str, peer: Any) -> Any:
+    return peer
+
+
 @dataclass(slots=True)
 class VirtualWorlds:
     """Worlds on the campaign's own loop."""
@@ -113,6 +121,8 @@ class VirtualWorlds:
     clock: Clock
     seed: int
     options: Mapping[str, Mapping[str, Any]]
+    between: Callable[[str, Any], Any] = _as_it_is
+    """Given an instrument's name and the instrument; returns what answers in its place."""
     _open: dict[str, Any] = field(default_factory=dict)
 
     def resolve(self, world: str, instrument: str) -> AnyLink:
@@ -131,8 +141,19 @@ class VirtualWorlds:
                 self._open[world] = factory.open(
                     self.directory / f"{world}.sqlite", clock=self.clock, seed=self.seed, options=options
                 )
-        peer = _instrument(world, instrument, self._open[world].instruments)
-        return memory_link(peer, self.clock, name=str(SimAddress(world=world, instrument=instrument)))
+        peer = self.between(instrument, _instrument(world, instrument, self._open[world].instruments))
+        link = memory_link(peer, self.clock, name=str(SimAddress(world=world, instrument=instrument)))
+        if hasattr(peer, "linked"):  # what stands between may want to know which requests act
+            peer.linked(link)
+        return link
+
+    async def caught_up(self) -> None:
+        """Wait until it is as late as it was in every world.
+
+        What a killed controller did not write down any more lies behind its journal's last instant, and must not happen
+        at the same time as what the next one does.
+        """
+        await self.clock.sleep_until(max((world.latest_s for world in self._open.values()), default=0.0))
 
     def close(self) -> None:
         """Close the worlds' files."""
@@ -179,6 +200,9 @@ class ServedWorlds:
         if not line:
             raise LabRefused(f"the simulated world {world!r} did not start; its message stands above")
         return json.loads(line)
+
+    async def caught_up(self) -> None:
+        """Return at once: in wall time it is never earlier than it was."""
 
     def close(self) -> None:
         """End the worlds' processes."""

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from functools import partial
+from typing import Any
 
 
 class PlannerError(Exception):
@@ -48,6 +50,11 @@ class SearchSpaceExhausted(PlannerError):
         self.tried = tried
         self.pending = pending
         self.size = size
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it pass from a planner's process to another, which calls with positions only."""
+        told = {"tried": self.tried, "pending": self.pending, "size": self.size}
+        return partial(SearchSpaceExhausted, **told), (str(self),)
 
 
 class BadObservation(PlannerError, ValueError):

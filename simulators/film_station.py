@@ -86,6 +86,11 @@ class FilmStation:
         """Return None: any recipe within the limits can be made."""
         return None
 
+    @property
+    def latest_s(self) -> float:
+        """When an instrument last did something."""
+        return self._state.latest_s
+
     def close(self) -> None:
         """Release the world's file."""
         self._state.close()

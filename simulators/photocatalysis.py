@@ -87,6 +87,11 @@ class PhotocatalysisLab:
         robot = BenchInstrument(bench, name="robot", state=state, clock=clock)
         self.instruments: Mapping[str, Instrument] = {"robot": robot}
 
+    @property
+    def latest_s(self) -> float:
+        """When an instrument last did something."""
+        return self._state.latest_s
+
     def close(self) -> None:
         """Release the world's file."""
         self._state.close()

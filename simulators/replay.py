@@ -42,6 +42,11 @@ class ReplayLab:
             "robot": BenchInstrument(bench, name="robot", state=state, clock=clock)
         }
 
+    @property
+    def latest_s(self) -> float:
+        """When an instrument last did something."""
+        return self._state.latest_s
+
     def close(self) -> None:
         """Release the world's file."""
         self._state.close()

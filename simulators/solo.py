@@ -63,6 +63,11 @@ class Solo(ABC):
         """Return None: nothing limits what may be asked of it."""
         return None
 
+    @property
+    def latest_s(self) -> float:
+        """When an instrument last did something."""
+        return self._state.latest_s
+
     def close(self) -> None:
         """Release the world's file."""
         self._state.close()

@@ -76,6 +76,11 @@ class WorldFile:
         self.update({f"act/{self._n_acts:06d}": row})
         self._n_acts += 1
 
+    @property
+    def latest_s(self) -> float:
+        """When an instrument last did something, by the world's clock; 0 where none ever did."""
+        return max((float(self.get(key)["at_s"]) for key in self.keys("act/")), default=0.0)
+
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Iterate over the keys with a prefix, in the order in which they were first written."""
         return iter([key for key in self._cache if key.startswith(prefix)])
@@ -137,6 +142,11 @@ class World(Protocol):
     """A simulated laboratory: instruments that share one physical truth."""
 
     instruments: Mapping[str, Instrument]
+
+    @property
+    def latest_s(self) -> float:
+        """When something was last done in it, by its clock; nothing may happen before that any more."""
+        ...
 
     def close(self) -> None:
         """Release files."""

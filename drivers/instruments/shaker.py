@@ -1,15 +1,16 @@
 r"""An orbital shaker that speaks NAMUR commands over a serial line, as IKA's KS 4000 i control does.
 
     START_4 \r\nSTATUS \r\n         ->  S1\r\n         the motor runs
-    OUT_WD1@30 \r\n                 ->  30\r\n         stops it if this is not sent again within 30 s
+    OUT_WD1@90 \r\n                 ->  90\r\n         stops it if this is not sent again within 90 s
 
 The shaker knows no tags and no durations. The driver writes a mark of the run where the shaker keeps its name (ten
 characters that anybody may set), so that a run is not made twice: not after a lost reply, and not by the controller's
-successor after a crash. The watchdog stops the motor if there is no successor.
+successor after a crash. The watchdog is set to what is left of the run, and ends it in time if there is no successor.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated
 
@@ -24,7 +25,10 @@ from drivers.instruments.wire import agreed, checked_tag
 from drivers.links.base import Link, untrusted
 from drivers.manifest import Manifest
 
-WATCHDOG_S = 30
+SHORTEST_S, LONGEST_WATCHDOG_S = 20, 1500
+"""What the watchdog can be set to."""
+SPARE_S = 2
+"""The watchdog is set to so much more than what is left, so that it does not end a run before its controller does."""
 FEED_S = 5.0
 """How often the watchdog is fed."""
 HOLD_S = 600
@@ -59,7 +63,7 @@ class ShakerDriver:
         model="KS 4000 i control",
         wires=("serial", "rfc2217", "tcp"),
         manual="IKA, Operating instructions KS 4000 i control, KS 4000 ic control (KS 4000 i 1011), pages 26 and 27",
-        if_host_dies="Shakes on for 30 s at most (600 s after switch_on), then its watchdog stops it.",
+        if_host_dies="Shakes to the end of the run, 1500 s at most (600 s from switch_on); its watchdog stops it.",
         unverified="STATUS and its letters are IKA's for the LR 1000; that a value is answered with its channel, "
         "that OUT_WD2@0 ends WD1 too, and that the name outlives a power cut, no manual says",
         simulator="shaker",
@@ -110,11 +114,12 @@ class ShakerDriver:
         mark, is_shaking = await self._where()
         rpm = _rpm(frequency_hz)
         if mark is None or mark.digest != wanted.digest or self._never_started(mark, is_shaking):
-            mark = await self._begin(wanted, rpm, is_shaking)
+            mark = await self._begin(wanted, rpm, duration_s, is_shaking)
         elif not is_shaking:
             if mark.stage == OVER:
                 return
-            raise self._ended_early(tag)
+            if not await self._was_ended_in_time(mark, duration_s):
+                raise self._ended_early(tag)
         if mark.stage == PLANNED:
             mark = await self._write_mark(mark.at(RUNNING))
         if mark.stage == RUNNING:
@@ -183,17 +188,28 @@ class ShakerDriver:
 
     def _never_started(self, mark: RunMark, is_shaking: bool) -> bool:
         # so soon after it was planned, no watchdog can have ended what does not shake
-        return mark.stage == PLANNED and not is_shaking and mark.age_s(self._utc_s()) < WATCHDOG_S
+        return mark.stage == PLANNED and not is_shaking and mark.age_s(self._utc_s()) < SHORTEST_S
 
-    async def _begin(self, mark: RunMark, rpm: int, is_shaking: bool) -> RunMark:
+    async def _was_ended_in_time(self, mark: RunMark, duration_s: float) -> bool:
+        """Say whether the watchdog, and nobody else, ended a run whose time had passed.
+
+        It was set to what was left; only of a longer run can less have been left to it than to the run.
+        """
+        if mark.stage != RUNNING or duration_s + SPARE_S > LONGEST_WATCHDOG_S:
+            return False
+        is_over = mark.age_s(self._utc_s()) >= duration_s
+        return is_over and await self._port.status(effect=Effect.READ) == COMMUNICATION
+
+    async def _begin(self, mark: RunMark, rpm: int, duration_s: float, is_shaking: bool) -> RunMark:
         if is_shaking:
             raise Rejected("it shakes for somebody else; wait for it, or stop it")
         await self._clear(Effect.VERIFIABLE)
         await self._write_mark(mark)
         await self._set_speed(rpm, Effect.VERIFIABLE)
-        await self._feed(WATCHDOG_S, Effect.VERIFIABLE)
+        await self._feed(_watchdog_s(duration_s), Effect.VERIFIABLE)
         self._began_s[mark.digest] = self._clock.now_s()
-        await self._start(Effect.VERIFIABLE)
+        # with the start, since a controller that dies between them would leave a run of which nobody knows
+        await self._start(Effect.VERIFIABLE, f"OUT_NAME {mark.at(RUNNING)}", otherwise=f"OUT_NAME {mark}")
         return mark
 
     async def _clear(self, effect: Effect) -> None:
@@ -203,10 +219,12 @@ class ShakerDriver:
             status = await self._port.status("RESET", effect=effect)
         _refuse_fault(status)
 
-    async def _start(self, effect: Effect) -> None:
-        status = await self._port.status("START_4", effect=effect)
+    async def _start(self, effect: Effect, *more: str, otherwise: str = "") -> None:
+        status = await self._port.status("START_4", *more, effect=effect)
         if status != SHAKING and not await self._is_shaking(effect):
             await self._disarm(effect)
+            if otherwise:
+                await self._port.status(otherwise, effect=effect)
             _refuse_fault(status)
             raise Rejected("it does not start; is the hood open?")
 
@@ -216,9 +234,11 @@ class ShakerDriver:
 
         async def poll() -> float:
             if not await self._is_shaking(Effect.VERIFIABLE):
+                if await self._was_ended_in_time(mark, duration_s):
+                    return 0.0
                 await self._disarm(Effect.VERIFIABLE)
                 raise self._ended_early(tag)
-            await self._feed(WATCHDOG_S, Effect.VERIFIABLE)
+            await self._feed(_watchdog_s(began_s + duration_s - self._clock.now_s()), Effect.VERIFIABLE)
             if self._clock.now_s() - began_s > RAMP_S:
                 await self._keep_up(rpm)
             return min(FEED_S, began_s + duration_s - self._clock.now_s())
@@ -285,6 +305,10 @@ class ShakerDriver:
     def _ended_early(self, tag: str) -> DriverError:
         problem = f"run {tag!r} ended early, by stop(), at the shaker, or by its watchdog; how far it came is not known"
         return DeviceFault(problem, code="ended early", needs_operator=True)
+
+
+def _watchdog_s(left_s: float) -> int:
+    return min(max(math.ceil(left_s) + SPARE_S, SHORTEST_S), LONGEST_WATCHDOG_S)
 
 
 def _rpm(frequency_hz: float) -> int:

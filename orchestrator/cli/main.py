@@ -3,9 +3,10 @@
 Each command is a module of its own, imported when it is invoked and not before, so that `labpilot --help` is quick. To
 add one:
 
-1. write `orchestrator/cli/NAME.py` with a function `command`, annotated as typer wants it, whose docstring is the help;
-   it returns None or the exit code, prints with `print`, and raises `orchestrator.errors` for whatever goes wrong (or a
-   `typer.Typer` called `command`, for a command with commands of its own);
+1. write `orchestrator/cli/NAME.py` (underscores for dashes) with a function `command`, annotated as typer wants it,
+   whose docstring is the help; it returns None or the exit code, prints with `print`, and raises
+   `orchestrator.errors` for whatever goes wrong (or a `typer.Typer` called `command`, for a command with commands of
+   its own);
 2. add its name and one line of help to `COMMANDS`.
 
 `main` turns every error into one message on stderr and a documented exit code (docs/exit_codes.md). With
@@ -35,12 +36,17 @@ COMMANDS: Mapping[str, str] = {
     "simulate": "Run a campaign in virtual time.",
     "run": "Run a campaign on the instruments of its lab.",
     "resume": "Go on with a campaign that was interrupted.",
+    "drill": "Have a laboratory suffer every fault, and judge it.",
     "status": "Say where a campaign stands.",
+    "health": "Say what about a campaign deserves a look.",
+    "metrics": "Write a campaign's numbers for Prometheus.",
+    "orders": "Tell a campaign what to do, and answer its questions.",
+    "notify-test": "Send a test message through every channel of a lab.",
     "report": "Write a campaign's report as one HTML file.",
     "export": "Write a campaign's tables as CSV or Parquet.",
     "read": "Say what measurement files hold, and draw them.",
     "convert": "Write a measurement as NeXus, CSV or Parquet.",
-    "identify": "Say which phases diffraction patterns hold, how much, how sure.",
+    "identify": "Say which phases patterns hold, how much, how sure.",
     "devices": "List or describe the installed drivers.",
     "driver": "Write a new driver, or check one under faults.",
     "simulator": "Serve a simulated instrument on real ports.",
@@ -86,7 +92,7 @@ class LazyGroup(TyperGroup):
 
 
 def _load(name: str) -> Any:
-    declared = import_module(f"orchestrator.cli.{name}").command
+    declared = import_module(f"orchestrator.cli.{name.replace('-', '_')}").command
     if isinstance(declared, typer.Typer):
         command = typer.main.get_command(declared)
     else:

@@ -14,8 +14,8 @@ from rich.table import Table
 from orchestrator.campaign import Campaign
 from orchestrator.loop import Progress
 from orchestrator.plan import Act
-from orchestrator.report.words import duration
 from orchestrator.stopping import best_trial
+from orchestrator.words import duration
 
 REFRESH_S = 0.1
 

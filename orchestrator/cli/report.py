@@ -15,7 +15,7 @@ def command(
 ) -> None:
     """Write one self-contained HTML file: progress, map, spectra, instruments, failures, versions."""
     from orchestrator.report import write_report
-    from orchestrator.report.words import size
+    from orchestrator.words import size
 
     report = write_report(directory, out)
     for notice in report.notices:

@@ -17,6 +17,7 @@ def command(
     repeat: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 1,
     planner: Annotated[str | None, typer.Option(help=POLICY_HELP)] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="key=value; may be repeated.")] = None,
+    faults: Annotated[Path | None, typer.Option(help="A file with rates of what goes wrong.")] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Another budget of trials.")] = None,
     out: Annotated[Path | None, typer.Option(help="Keep the campaign directory (one for each seed) here.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write results here; '-' for stdout.")] = None,
@@ -28,12 +29,16 @@ def command(
     """
     from orchestrator.cli.results_file import STDOUT, refuse_unwritable, write_json
     from orchestrator.cli.simulating import simulate_all, told
+    from orchestrator.fault_profile import read_profile
 
     refuse_unwritable(json_file)
+    profile = None if faults is None else read_profile(faults)
+    rates = () if profile is None else profile.overrides
     series = simulate_all(
         campaign,
         lab=lab,
-        overrides=[*(overrides or []), *told(seed=seed, planner=planner, trials=trials)],
+        overrides=[*rates, *(overrides or []), *told(seed=seed, planner=planner, trials=trials)],
+        provenance={} if profile is None else profile.provenance,
         repeat=repeat,
         out=out,
         fsync=fsync,

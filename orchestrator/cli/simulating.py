@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from orchestrator.cli.main import EXIT_INTERRUPTED
 from orchestrator.cli.progress import LiveProgress
 from orchestrator.cli.running import EXIT_FAULTED
 from orchestrator.execution import Settings
-from orchestrator.report.words import duration, quantity
 from orchestrator.simulate import directories, simulate
+from orchestrator.words import duration, quantity
 
 
 def told(*, seed: int | None = None, planner: str | None = None, trials: int | None = None) -> list[str]:
@@ -54,6 +54,7 @@ def simulate_all(
     out: Path | None,
     fsync: bool,
     is_quiet: bool,
+    provenance: Mapping[str, Any] | None = None,
 ) -> Series:
     """Simulate a campaign with one seed or several; a stop of one of them ends the series.
 
@@ -68,7 +69,7 @@ def simulate_all(
         for index, place in enumerate(places):
             try:
                 ready = first if index == 0 else _with_seed(campaign, lab, overrides, first.campaign.seed + index)
-                result = _simulate_one(console, ready, place, fsync=fsync)
+                result = _simulate_one(console, ready, place, fsync=fsync, provenance=provenance or {})
             except KeyboardInterrupt:
                 if not series.results:
                     raise
@@ -83,9 +84,17 @@ def simulate_all(
     return series
 
 
-def _simulate_one(console: Console, ready: Ready, place: Path, *, fsync: bool) -> dict[str, Any]:
+def _simulate_one(
+    console: Console, ready: Ready, place: Path, *, fsync: bool, provenance: Mapping[str, Any]
+) -> dict[str, Any]:
     with LiveProgress(console, ready.campaign) as progress:
-        settings = Settings(is_virtual=True, fsync=fsync, on_progress=progress.update, on_step=progress.step)
+        settings = Settings(
+            is_virtual=True,
+            fsync=fsync,
+            on_progress=progress.update,
+            on_step=progress.step,
+            provenance=provenance,
+        )
         return simulate(ready, place, settings)
 
 

@@ -2,38 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from orchestrator.report.words import duration, label, moment, number, plural, quantity
+from orchestrator.health.finding import Finding, Level
 from orchestrator.status import CampaignStatus, StepStatus
+from orchestrator.words import duration, label, moment, number, plural, quantity
 
-_STYLES = {"finished": "green", "running": "cyan", "stopped": "yellow", "interrupted": "red", "faulted": "red"}
+_STYLES = {"finished": "green", "running": "cyan", "interrupted": "red", "faulted": "red"}
+_LEVELS: Mapping[Level, str] = {Level.WARNING: "red", Level.NOTE: "yellow", Level.OK: "green"}
 
 
 def tell_status(status: CampaignStatus) -> None:
     """Print the status."""
+    Console(highlight=False).print(told(status), highlight=False)
+
+
+def told(status: CampaignStatus) -> Group:
+    """Return the status as something to print or to keep on a screen."""
+    return Group(_title(status), _grid(status), *_news(status))
+
+
+def tell_findings(found: Sequence[Finding]) -> None:
+    """Print findings, the gravest first."""
     console = Console(highlight=False)
-    style = _STYLES.get(status.state, "white")
+    for level, style in _LEVELS.items():
+        for finding in (one for one in found if one.level is level):
+            console.print(f"[{style}]{level:7}[/{style}] [bold]{escape(finding.name)}[/bold]: {escape(finding.text)}")
+            if finding.do:
+                console.print(f"        {escape(finding.do)}")
+
+
+def _title(status: CampaignStatus) -> RenderableType:
+    style = _STYLES.get(status.state, "yellow")
     reason = f": {escape(status.reason)}" if status.reason else ""
-    console.print(f"[bold]{escape(status.campaign)}[/bold]  [{style}]{status.state}[/{style}]{reason}")
+    return f"[bold]{escape(status.campaign)}[/bold]  [{style}]{status.state}[/{style}]{reason}"
+
+
+def _grid(status: CampaignStatus) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
     grid.add_column(overflow="fold")
     for name, value in _lines(status):
         grid.add_row(name, escape(value))
-    console.print(grid)
+    return grid
+
+
+def _news(status: CampaignStatus) -> Iterator[RenderableType]:
+    for asked in status.people.questions:
+        since = duration(max(0.0, status.elapsed_s - asked.asked_s))
+        yield f"  [magenta]question[/magenta] {escape(asked.key)}, for {since}: {escape(asked.text)}"
+        choices = " | ".join(asked.choices)
+        yield escape(f"    labpilot orders answer {status.directory} {asked.key} ({choices}) --reason WHY")
     for incident in status.latest_incidents:
         where = f" trial {incident.trial}" if incident.trial is not None else ""
         when = f"at {duration(incident.at_s)}{where}"
-        console.print(f"  [yellow]{escape(incident.kind)}[/yellow] {when}: {escape(incident.text)}")
+        yield f"  [yellow]{escape(incident.kind)}[/yellow] {when}: {escape(incident.text)}"
+    for finding in status.health:
+        yield f"  [red]warning[/red] {escape(finding.name)}: {escape(finding.text)}"
+        yield f"    {escape(finding.do)}"
     for problem in status.problems:
-        console.print(f"[red]{escape(problem)}[/red]")
+        yield f"[red]{escape(problem)}[/red]"
     if status.state == "interrupted":
-        console.print(f"no controller is alive; `labpilot resume {escape(status.directory)}` goes on with it")
+        yield f"no controller is alive; `labpilot resume {escape(status.directory)}` goes on with it"
 
 
 def _lines(status: CampaignStatus) -> Iterator[tuple[str, str]]:
@@ -50,6 +84,13 @@ def _lines(status: CampaignStatus) -> Iterator[tuple[str, str]]:
     yield "controller", "alive" if status.controller_alive else "none"
     yield "elapsed", f"{duration(status.elapsed_s)}; last event {moment(status.last_event_utc)}"
     yield "measurements", f"{number(status.measurements)}, {plural(status.observations, 'observation')}"
+    if status.costs.total is not None:
+        yield "cost", f"{_money(status.costs.total)} {status.costs.currency}, {_money(status.costs.energy_kwh)} kWh"
+    if status.people.by:
+        yield "ordered", f"{status.people.intent}, {status.people.by}"
+    if status.people.held:
+        yield "held", ", ".join(status.people.held)
+    yield from _interventions(status)
     if status.newest_step is not None and status.state in ("running", "interrupted"):
         yield "current step", _step(status.newest_step)
     for step in status.open_intents:
@@ -58,7 +99,21 @@ def _lines(status: CampaignStatus) -> Iterator[tuple[str, str]]:
         yield "incidents", ", ".join(f"{count} {kind}" for kind, count in status.incidents.items())
 
 
+def _money(value: float) -> str:
+    return number(round(value)) if abs(value) >= 1000 else f"{value:.2f}"
+
+
+def _interventions(status: CampaignStatus) -> Iterator[tuple[str, str]]:
+    people = status.people
+    if not people.interventions and not people.restocks:
+        return
+    rate = ""
+    if people.interventions_per_100 is not None:
+        bounds = f"{people.low_per_100:.2g} to {people.high_per_100:.2g}"
+        rate = f", {people.interventions_per_100:.2g} per 100 experiments (95 %: {bounds})"
+    yield "hands", f"{plural(people.interventions, 'intervention')}{rate}; {plural(people.restocks, 'restock')}"
+
+
 def _step(step: StepStatus) -> str:
-    return (
-        f"{step.device}.{step.command} ({step.label}) of trial {step.trial}, {step.state} at {duration(step.started_s)}"
-    )
+    of = f" of trial {step.trial}" if step.trial else ""  # what makes the laboratory ready belongs to none
+    return f"{step.device}.{step.command} ({step.label}){of}, {step.state} at {duration(step.started_s)}"

@@ -56,7 +56,7 @@ class DeskAttendant:
         return Question(
             key=f"{doubt.name}.{n}",
             kind=doubt.kind,
-            text=f"{doubt.text} (closed until then: {', '.join(doubt.closed)})",
+            text=_text(doubt),
             choices=(
                 # the incident that goes with a doubt counts as the intervention, so the answer does not
                 Choice(name=SEEN_TO, text="somebody has looked and put it right; it is opened again"),
@@ -68,3 +68,10 @@ class DeskAttendant:
             about=About(places=doubt.closed),
             facts=doubt.facts,
         )
+
+
+def _text(doubt: InDoubt) -> str:
+    if not doubt.closed:
+        return doubt.text
+    names = ", ".join(name.removeprefix("@") for name in doubt.closed)
+    return f"{doubt.text} (closed until then: {names})"

@@ -64,6 +64,15 @@ class Desk:
         self.state = read_state(journal.connection)
 
     @property
+    def clock(self) -> Clock:
+        """What deadlines are counted by."""
+        return self._clock
+
+    def facts(self) -> Facts:
+        """Return what orders can refer to at this moment."""
+        return self._facts()
+
+    @property
     def intent(self) -> Intent:
         """What people want of the campaign as a whole."""
         return self.state.intent
@@ -112,6 +121,7 @@ class Desk:
             await self._clock.sleep(POLL_S)
             self.read_orders()
             self.close_overdue()
+            self._journal.flush()  # what waits for a commit that may be hours away
 
     def read_orders(self) -> None:
         """Take in every order that waits in the spool.
@@ -244,6 +254,8 @@ class Desk:
             self._note("question_escalated", asked.question.data(), trial=asked.question.about.trial, durable=True)
 
     def _default(self, asked: Asked) -> None:
+        if asked.answer is None and not self._clock.is_virtual:
+            self.read_orders()  # an answer that lies in the spool by now comes before the default
         if asked.answer is None:
             reason = f"nobody answered within {asked.question.deadline_s:g} s"
             self._close(asked.question.key, asked.question.default, "default", "labpilot", reason)

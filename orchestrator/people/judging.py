@@ -89,6 +89,9 @@ def _failed_trial(order: Order, state: DeskState, facts: Facts) -> str:
     came_to = facts.outcomes.get(number, facts.trials[number])
     if came_to not in FAILED_STATES:
         raise _Refused(f"only a failed or lost trial can be made again; trial {number} is {_came_to(number, facts)}")
+    budget = state.budget.get("trials", facts.trials_budget)
+    if budget is not None and len(facts.trials) + len(state.requeues) >= budget:
+        raise _Refused(f"the budget of {budget} trials has no room for another one; `set-budget` first")
     if number in state.requeues:
         raise _Refused(f"trial {number} waits to be made again already, {state.requeues[number]}")
     return f"trial {number} is made again with a new sample"

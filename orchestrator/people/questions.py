@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from orchestrator.words import moment
+
 
 class Hand(StrEnum):
     """What kind of human act goes with an answer, for the count of interventions."""
@@ -114,10 +116,10 @@ class Answer:
 
     def __str__(self) -> str:
         if self.by == "person":
-            return f"answered {self.choice!r} by {self.who} at {self.utc} ({self.reason})"
+            return f"answered {self.choice!r} by {self.who} at {moment(self.utc)} ({self.reason})"
         if self.by == "default":
-            return f"closed at its deadline, {self.utc}, with the default {self.choice!r}: nobody had answered"
-        return f"withdrawn at {self.utc} ({self.reason})"
+            return f"closed at its deadline, {moment(self.utc)}, with the default {self.choice!r}: nobody had answered"
+        return f"withdrawn at {moment(self.utc)} ({self.reason})"
 
 
 APPROVE, REFUSE = "approve", "refuse"

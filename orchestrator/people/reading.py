@@ -1,4 +1,4 @@
-"""What the journal says about people, read by kind; nothing of it has a table of its own."""
+"""What the journal says about people, read by kind."""
 
 from __future__ import annotations
 
@@ -42,9 +42,12 @@ def read_state(connection: Connection) -> DeskState:
 class _Trial(Protocol):
     """A trial's row, or its record in a running controller."""
 
-    number: int
-    state: str
-    outcome: str | None
+    @property
+    def number(self) -> int: ...  # noqa: D102
+    @property
+    def state(self) -> str: ...  # noqa: D102
+    @property
+    def outcome(self) -> str | None: ...  # noqa: D102
 
 
 def read_facts(reading: Reading) -> Facts:
@@ -66,14 +69,14 @@ def facts_of(config: Mapping[str, Any], lab: Mapping[str, Any], trials: Iterable
         outcomes={trial.number: trial.outcome for trial in found if trial.outcome},
         devices=frozenset(lab["devices"]),
         step_kinds=step_kinds(config["recipe"]),
-        limits=_limits(lab.get("limits", {}), config.get("limits", {})),
+        limits=limits_of(lab.get("limits", {}), config.get("limits", {})),
         trials_budget=budget.trials,
         duration_budget_s=budget.duration_s,
         elapsed_s=elapsed_s,
     )
 
 
-def _limits(lab: Mapping[str, Any], campaign: Mapping[str, Any]) -> dict[str, Limit]:
+def limits_of(lab: Mapping[str, Any], campaign: Mapping[str, Any]) -> dict[str, Limit]:
     """Return the limits by device.command.argument; the campaign's are narrower (`check` sees to it)."""
     bounds: dict[str, dict[str, Any]] = {}
     for limits in (lab, campaign):

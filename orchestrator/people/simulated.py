@@ -19,9 +19,9 @@ from orchestrator.people.state import Asked
 
 log = logging.getLogger(__name__)
 
-ActOnWorld = Callable[[str, Mapping[str, Any]], Awaitable[None]]
-"""Called with the question's kind and its facts; changes the simulated world as the person's hands would. It may be
-called again for one question after a kill, so it must not mind what it finds done."""
+ActOnWorld = Callable[[str, Mapping[str, Any]], Awaitable[str]]
+"""Called with the question's kind and its facts; changes the simulated world as the person's hands would, and says what
+was done. It may be called again for one question after a kill, so it must not mind what it finds done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,15 +84,15 @@ class SimulatedPerson:
         await self.clock.sleep_until(self.answers_at_s(asked))
         if self.desk is None or asked.answer is not None:
             return
-        await self.act_on_world(asked.question.kind, {**asked.question.facts, "choice": choice})
-        self.desk.submit(self._order(asked, choice), user="simulated")
+        done = await self.act_on_world(asked.question.kind, {**asked.question.facts, "choice": choice})
+        self.desk.submit(self._order(asked, choice, done), user="simulated")
 
-    def _order(self, asked: Asked, choice: str) -> Order:
+    def _order(self, asked: Asked, choice: str, done: str) -> Order:
         digest = hashlib.sha256(f"{self.seed}/{asked.question.key}".encode()).hexdigest()
         return Order(
             id=f"simulated-{digest[:32]}",
             kind=Kind.ANSWER,
-            reason=f"after {timedelta(seconds=round(self.clock.now_s() - asked.at_s))}",
+            reason=f"{done or 'decided'}, after {timedelta(seconds=round(self.clock.now_s() - asked.at_s))}",
             arguments={"question": asked.question.key, "choice": choice},
             name="simulated person",
             written_utc=self.clock.utc().isoformat(),

@@ -10,6 +10,7 @@ from orchestrator.events import Event
 from orchestrator.people.intent import Intent, after
 from orchestrator.people.orders import Kind
 from orchestrator.people.questions import Answer, Question
+from orchestrator.words import moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class Given:
         return f"{self.name} (as {self.user})" if self.name else self.user
 
     def __str__(self) -> str:
-        return f"by {self.who} at {self.utc} ({self.reason})"
+        return f"by {self.who} at {moment(self.utc)} ({self.reason})"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,6 +73,8 @@ class DeskState:
     skipped: dict[int, Given] = field(default_factory=dict)
     requeues: dict[int, Given] = field(default_factory=dict)
     """Trials that shall be made again and were not yet."""
+    remade: dict[int, int] = field(default_factory=dict)
+    """Trials that were made again, ordered or not, and as which."""
     held: dict[tuple[str, str], Given] = field(default_factory=dict)
     """By (``device`` or ``step_kind``, name)."""
     overrides: dict[tuple[str, str], Given] = field(default_factory=dict)
@@ -186,6 +189,7 @@ def _question_closed(state: DeskState, event: Event) -> None:
 
 def _requeued(state: DeskState, event: Event) -> None:
     state.requeues.pop(event.body["trial"], None)
+    state.remade[event.body["trial"]] = event.body["as_trial"]
 
 
 _ORDERS: Mapping[str, Callable[[DeskState, Given], None]] = {

@@ -46,7 +46,7 @@ QUESTION: Mapping[tuple[str, str], str] = {
 class OrderRow(SQLModel, table=True):
     """An order that a person gave, and what came of it."""
 
-    __tablename__ = "order"  # pyright: ignore[reportAssignmentType]
+    __tablename__ = "person_order"  # pyright: ignore[reportAssignmentType]
 
     id: str = Field(primary_key=True)
     seq: int

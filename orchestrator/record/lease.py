@@ -39,6 +39,10 @@ class Superseded(RuntimeError):
     """A later controller exists, or the journal is not the one that was written to."""
 
 
+class Overtaken(Superseded):
+    """A later controller exists."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """How often a lease is renewed, and when it counts as left behind."""
@@ -83,7 +87,7 @@ def hold_epoch(connection: Connection, epoch: int) -> None:
     if found is None:
         raise Superseded("the lease is missing from the database, which is damaged; restore it from a copy")
     if found > epoch:
-        raise Superseded(
+        raise Overtaken(
             f"another controller has gone on with this campaign (its epoch is {found}, this one's is {epoch}); "
             "this one acts no more"
         )
@@ -142,7 +146,7 @@ class Lease:
             values = {"renewals": _LEASE.c.renewals + 1, "renewed_utc": _utc(connection)}
             if connection.execute(mine.values(**values)).rowcount == 0:
                 self.is_lost = True
-                raise Superseded(f"another controller has taken the lease of epoch {self.epoch}")
+                raise Overtaken(f"another controller has taken the lease of epoch {self.epoch}")
 
     def release(self) -> None:
         """Give the lease back, so that the next controller need not wait; harmless where it was lost."""

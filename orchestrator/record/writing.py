@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from orchestrator.errors import StorageError
+from orchestrator.errors import Fenced, StorageError
 from orchestrator.projections import Run
 from orchestrator.record.faults import Patience, explain, is_full, may_pass
-from orchestrator.record.lease import Superseded, held_epoch_sql, hold_epoch
+from orchestrator.record.lease import Overtaken, Superseded, held_epoch_sql, hold_epoch
 from orchestrator.record.space import Reserve
 from orchestrator.store import JournalRow, insert_sql
 
@@ -75,6 +75,8 @@ class Writer:
         while True:
             try:
                 return attempt()
+            except Overtaken as error:
+                raise Fenced(str(error)) from error
             except Superseded as error:
                 raise StorageError(str(error)) from error
             except DBAPIError as error:
@@ -83,7 +85,7 @@ class Writer:
                     log.warning("reserve_released path=%s error=%s", self._reserve.path, error.orig)
                     continue
                 if isinstance(error, IntegrityError):
-                    raise StorageError(_overtaken(error)) from error
+                    raise Fenced(_overtaken(error)) from error
                 if not may_pass(error) or patience.monotonic_s() >= until_s:
                     raise StorageError(explain(error, self._where)) from error
             patience.sleep(pause_s)

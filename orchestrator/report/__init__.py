@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import StorageError
+from orchestrator.people.reading import read_state
 from orchestrator.reading import open_reading
-from orchestrator.report.words import moment
 from orchestrator.status import controller_is_alive, state_of
+from orchestrator.words import moment
 
 FILE_NAME = "report.html"
 
@@ -47,7 +48,7 @@ def write_report(directory: Path, out: Path | None = None) -> Report:
         snapshot = reading.snapshot()
         posterior = predict_posterior(reading)
         gathered = gather(snapshot, posterior)
-        state = state_of(snapshot.campaign, is_alive)
+        state = str(state_of(snapshot.campaign, read_state(reading.connection), is_alive=is_alive))
         notices = [*_state_notices(state, snapshot.journal.last_utc), *snapshot.journal.problems, *gathered.notices]
         text = render(snapshot, reading, gathered.payload, state=state, notices=notices)
     target = directory / FILE_NAME if out is None else out

@@ -11,7 +11,7 @@ from orchestrator.reading import Snapshot
 from orchestrator.report.posterior import Posterior
 from orchestrator.report.spectra import pack_spectra
 from orchestrator.report.timeline import pack_timeline
-from orchestrator.report.words import label, unit_sign
+from orchestrator.words import label, unit_sign
 
 NINETY_PERCENT = 1.645
 """Standard deviations on either side of the mean that hold 90% of a normal distribution."""

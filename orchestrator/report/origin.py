@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.reading import Reading, Snapshot
 from orchestrator.report.sections import table
-from orchestrator.report.words import number
+from orchestrator.words import number
 
 
 def origin(snapshot: Snapshot, reading: Reading) -> str:

@@ -12,7 +12,9 @@ from string import Template
 from typing import Any
 
 from orchestrator.reading import Reading, Snapshot
+from orchestrator.report.costs import costs
 from orchestrator.report.gather import objective_facts
+from orchestrator.report.hands import people
 from orchestrator.report.origin import answers, origin
 from orchestrator.report.pack import script_json
 from orchestrator.report.sections import all_trials, head, key_figures, trouble
@@ -77,6 +79,8 @@ def _body(
         ("trials", "Trial by trial", _trials(snapshot)),
         ("instruments", "Instruments", _instruments(payload)),
         ("trouble", "What failed, and why", trouble(snapshot)),
+        ("people", "People", people(reading)),
+        ("costs", "Costs", costs(snapshot)),
         ("origin", "Versions, seeds and origin", origin(snapshot, reading)),
     ]
     contents = "".join(f'<li><a href="#{key}">{escape(title)}</a></li>' for key, title, _ in sections)

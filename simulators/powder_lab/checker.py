@@ -34,6 +34,8 @@ COUNTLESS = ("chute", "floor", "away")
 MAGAZINE = "magazine"
 NEED_NO_INTENT = frozenset({"stop", "reset"})
 """Whoever makes a device safe need not have written it down first."""
+SAFE_C = 30.0
+"""A furnace that is told to be no hotter than this is made safe."""
 ARM = "arm-"
 ARM_ACTS = frozenset({"transfer", "placed", "dropped", "move"})
 
@@ -56,7 +58,14 @@ class Act:
     @property
     def is_ordered(self) -> bool:
         """Whether it needs an intent."""
-        return "by" not in self.facts and self.what not in NEED_NO_INTENT
+        return "by" not in self.facts and self.what not in NEED_NO_INTENT and not self._cools
+
+    @property
+    def _cools(self) -> bool:
+        """Whether it takes a furnace's target away: the driver's stop sets no ramp, then a target that is cold."""
+        facts = self.facts
+        is_cold = self.what == "setpoint" and float(facts.get("target_c", SAFE_C + 1.0)) <= SAFE_C
+        return is_cold or (self.what == "rate" and facts.get("rate_k_per_min") == 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from simulators.materials.solid_state.facts import table
 from simulators.materials.solid_state.faults import FaultRates
+from simulators.powder_lab.wire_rates import Rates, nearest, read_rates
 
 PHASE_OF = {
     "BaCO3": "witherite",
@@ -77,7 +78,7 @@ class LabFaults:
         known = [field.name for field in fields(cls)]
         unknown = [name for name in own if name not in known]
         if unknown:
-            raise ValueError(f"no fault is called {unknown[0]!r}; there are {', '.join(known)}")
+            raise ValueError(f"no fault is called {unknown[0]!r}{nearest(unknown[0], known)}")
         return cls(**{**PROFILES[profile], **own})
 
 
@@ -119,11 +120,14 @@ DEFAULTS: Mapping[str, Any] = {
     "hidden_error": 1.0,
     "profile": "none",
     "faults": {},
+    "wires": {},
 }
 """Options and their defaults. `stock_mg` is of each precursor; `crucibles` is what the magazine holds at most and at
 first; `hard_limit_c` is what no furnace here may exceed; `enclosure_opens` lists when people open the enclosure and for
 how long, ``[[at_s, for_s], ...]``; `safeguard_is_bypassed` lets arms move behind an open enclosure; `hidden_error`
-scales how far energies are from the handbook's; `faults` replaces rates of the profile, by name."""
+scales how far energies are from the handbook's; `faults` replaces rates of the profile, by name; `wires` says
+how often an exchange of single devices goes wrong, a rate or rates by fault, instead of `wire_per_exchange` of all:
+``{arm-1: 0.01, balance: {garble: 0.02}}``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +145,7 @@ class LabOptions:
     safeguard_is_bypassed: bool
     hidden_error: float
     faults: LabFaults
+    wires: Mapping[str, Rates]
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Self:
@@ -153,7 +158,7 @@ class LabOptions:
         if unknown:
             raise ValueError(f"powder-lab has no option {unknown[0]!r}; it has {', '.join(DEFAULTS)}")
         values = {**DEFAULTS, **told}
-        profile, own = values.pop("profile"), values.pop("faults")
+        profile, own, wires = values.pop("profile"), values.pop("faults"), values.pop("wires")
         if not isinstance(own, Mapping):
             raise ValueError(f"faults are rates by name, not {own!r}")
         values["precursors"] = _precursors(values["precursors"])
@@ -163,7 +168,8 @@ class LabOptions:
         for name in ("arms_are_on", "safeguard_is_bypassed"):
             if not isinstance(values[name], bool):
                 raise ValueError(f"{name} is true or false, not {values[name]!r}")
-        return cls(**values, faults=LabFaults.of(profile, own))
+        rates = read_rates(wires, n_dosers=len(values["precursors"]))
+        return cls(**values, faults=LabFaults.of(profile, own), wires=rates)
 
 
 _RANGES = {

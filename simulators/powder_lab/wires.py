@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from zlib import crc32
+
+import numpy as np
 
 from simulators.chance import generator
 from simulators.faults import Fault, FaultyWire, Strike
@@ -31,14 +34,27 @@ class FlakyWire(FaultyWire):
     Args:
         instrument: What answers.
         name: Its name in the world.
-        rate: Chance of each exchange.
+        rate: Chance of each exchange, whatever goes wrong.
+        rates: Chances by fault instead; together at most 1.
         seed: Of what chance decides.
         clock: The time; chance follows from it, so that it is the same whenever a controller was killed.
     """
 
-    def __init__(self, instrument: Any, *, name: str, rate: float, seed: int, clock: Now) -> None:
+    def __init__(
+        self,
+        instrument: Any,
+        *,
+        name: str,
+        rate: float,
+        seed: int,
+        clock: Now,
+        rates: Mapping[Fault, float] | None = None,
+    ) -> None:
         super().__init__(instrument, seed=seed)
-        self._name, self._rate, self._chance_seed, self._clock = name, rate, seed, clock
+        self._menu = menu_of(self.wire) if rates is None else tuple(rates)
+        self._weights = None if rates is None else list(rates.values())
+        self._name, self._chance_seed, self._clock = name, seed, clock
+        self._rate = rate if self._weights is None else sum(self._weights)
         self._at_us, self._of_this_us = -1, 0
 
     def receive(self, data: bytes) -> None:
@@ -51,7 +67,16 @@ class FlakyWire(FaultyWire):
             crc32(event.encode()) < self._rate * 2**32
         ):  # a generator for each exchange would cost more than the exchange
             rng = generator(self._chance_seed, "wire", self._name, at_us, self._of_this_us)
-            menu = ON_SERIAL_WIRES if self.wire in ("serial", "modbus+rtu") else ON_ANY_WIRE
-            fault = menu[int(rng.integers(len(menu)))]
+            fault = self._menu[self._drawn(rng)]
             self.arm([Strike(fault=fault, late_s=LATE_S.get(fault, 0.1))])
         super().receive(data)
+
+    def _drawn(self, rng: np.random.Generator) -> int:
+        if self._weights is None:
+            return int(rng.integers(len(self._menu)))
+        return int(rng.choice(len(self._menu), p=np.array(self._weights) / self._rate))
+
+
+def menu_of(wire: str) -> tuple[Fault, ...]:
+    """Return what can go wrong by chance on a wire of a kind."""
+    return ON_SERIAL_WIRES if wire in ("serial", "modbus+rtu") else ON_ANY_WIRE

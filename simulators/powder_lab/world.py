@@ -111,6 +111,11 @@ class PowderLab:
         """Return None: any recipe of these precursors can be made."""
         return None
 
+    @property
+    def latest_s(self) -> float:
+        """When an instrument last did something."""
+        return self._state.latest_s
+
     def close(self) -> None:
         """Release the world's file."""
         self._state.close()
@@ -283,13 +288,14 @@ class PowderLab:
             "people": people,
         }
         ports: dict[str, Instrument] = {name: Port(instrument, self) for name, instrument in found.items()}
-        rate = self._told.faults.wire_per_exchange
-        if not rate:
-            return ports
-        return {
-            name: port if name == "people" else FlakyWire(port, name=name, rate=rate, seed=self._seed, clock=self.clock)
-            for name, port in ports.items()
-        }
+        return {name: port if name == "people" else self._wired(name, port) for name, port in ports.items()}
+
+    def _wired(self, name: str, port: Instrument) -> Instrument:
+        """Return a port behind its wire, which is left out where nothing ever goes wrong on it."""
+        rate, rates = self._told.faults.wire_per_exchange, self._told.wires.get(name)
+        if not (rate if rates is None else sum(rates.values())):
+            return port
+        return FlakyWire(port, name=name, rate=rate, rates=rates, seed=self._seed, clock=self.clock)
 
 
 def _door(box: str) -> str:

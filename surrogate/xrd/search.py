@@ -164,12 +164,13 @@ class _Search:
         return torch.argsort(alone.objective - odds).tolist()
 
     def _promising(self, parent: Hypothesis, rough: Fitted, ranked: list[int]) -> list[int]:
-        """Return the rows of the candidates that are worth refining well."""
+        """Return the rows of candidates that are worth refining well: the best is, even where it gains nothing yet."""
         kept = ranked[: self.settings.n_narrowed]
         if parent.fitted is None:
             return kept
         gain = float(parent.fitted.objective[0]) - rough.objective
-        least = self.settings.rough_margin * float(gain[kept[0]]) - 2.0 * self.settings.margin
+        best = float(gain[kept[0]])
+        least = min(best, self.settings.rough_margin * best - 2.0 * self.settings.margin)
         return [number for number in kept if float(gain[number]) >= least]
 
     def _joint(self, parent: Hypothesis, alone: Fitted, also: Sequence[int]) -> list[Hypothesis]:

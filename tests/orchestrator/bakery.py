@@ -286,6 +286,10 @@ class Bakery:
     def pool(cls, options):
         return None
 
+    @property
+    def latest_s(self):
+        return self.state.file.latest_s
+
     def close(self):
         self.state.close()
 

@@ -129,5 +129,9 @@ class Kitchen:
     def pool(cls, options):
         return None
 
+    @property
+    def latest_s(self):
+        return self._state.latest_s
+
     def close(self):
         self._state.close()

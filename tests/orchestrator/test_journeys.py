@@ -106,6 +106,20 @@ def test_a_sample_that_was_dropped_costs_its_trial_and_closes_its_places(bakery,
     assert unsafe(tmp_path / "out") == []
 
 
+def test_a_lost_trial_is_made_again_as_often_as_the_campaign_says(bakery, tmp_path):
+    task = bakery("budget.trials=16", "remakes=2", lab="simulation: {bakery: {drop: 0.05}}\n")
+    assert start(task, tmp_path / "out", VIRTUAL).status == "finished"
+    events = events_of(tmp_path / "out")
+    lost = {event.trial for event in events if event.kind == "trial_lost"}
+    remade = {event.body["trial"]: event.body["as_trial"] for event in events if event.kind == "requeued"}
+    asked = {trial["number"]: trial for event in events if event.kind == "asked" for trial in event.body["trials"]}
+    assert remade and set(remade) <= lost
+    assert all(asked[after]["parameters"] == asked[before]["parameters"] for before, after in remade.items())
+    assert all(asked[after]["proposal_reason"].endswith("as it was lost") for after in remade.values())
+    assert not any(remade.get(remade.get(after, 0), 0) in remade for after in remade.values()), "tried a third time"
+    assert len(asked) == 16
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -45,7 +45,13 @@ def work_off(error):
         for n in (1, 2, 3)
     ]
     asks: Any = SimpleNamespace(at_once=1, batch=1)
-    made: Any = {"campaign": asks, "journal": None, "knowledge": None, "charge": None}
+    made: Any = {
+        "campaign": asks,
+        "journal": None,
+        "knowledge": None,
+        "charge": None,
+        "desk": SimpleNamespace(intent="run"),
+    }
     campaign = CampaignLoop(clock=clock, executor=executor, stop=stop, history=History(trials=trials), **made)
     try:
         run_virtual(campaign._until_ended(), loop=loop)

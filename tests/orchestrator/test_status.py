@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from filelock import FileLock, Timeout
@@ -6,7 +7,7 @@ from filelock import FileLock, Timeout
 from orchestrator import controllers
 from orchestrator.cli.main import supervise
 from orchestrator.errors import InputError
-from orchestrator.status import best_trial, controller_is_alive, lab_kind, read_status
+from orchestrator.status import Looks, best_trial, controller_is_alive, lab_kind, read_status
 
 
 def test_trials_are_counted_by_outcome(fabricate):
@@ -134,3 +135,18 @@ def test_the_command_tells_a_person(fabricate, capsys):
 def test_the_command_refuses_a_directory_without_campaign(tmp_path, capsys):
     assert supervise(["status", str(tmp_path)]) == InputError.exit_code
     assert "no campaign directory" in capsys.readouterr().err
+
+
+def test_looks_go_on_from_where_the_last_one_ended_and_forget_no_damage(fabricate):
+    maker = fabricate()
+    path = maker.sara(1, end=False)
+    with maker.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE journal SET body = '{}' WHERE seq = 3")
+    looks = Looks(path)
+    assert "rows 3 were changed" in looks.look().problems[0]
+    maker.stripe(2, points=2, pixels=8)
+    maker.journal.flush()
+    second = looks.look()
+    assert second.trials.accepted == 2
+    anew = read_status(path)
+    assert replace(second, costs=anew.costs) == anew  # which are added up once a minute

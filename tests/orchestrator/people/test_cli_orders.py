@@ -46,11 +46,6 @@ QUESTION = Question(
 )
 
 
-@pytest.fixture(autouse=True)
-def registered(monkeypatch):
-    monkeypatch.setattr(cli, "COMMANDS", {**cli.COMMANDS, "orders": "Orders.", "notify_test": "Test."})
-
-
 @pytest.fixture
 def campaign(office):
     async def begin(desk):
@@ -204,7 +199,7 @@ def lab_file(tmp_path, url):
 
 def test_a_test_message_is_sent(tmp_path, capsys):
     with web_server() as (port, received):
-        code, out, _ = say(capsys, "notify_test", lab_file(tmp_path, f"json://127.0.0.1:{port}/"))
+        code, out, _ = say(capsys, "notify-test", lab_file(tmp_path, f"json://127.0.0.1:{port}/"))
     assert (code, out) == (0, "ada: sent\n")
     assert len(received) == 1
 
@@ -212,17 +207,17 @@ def test_a_test_message_is_sent(tmp_path, capsys):
 def test_a_channel_that_cannot_be_reached_ends_with_3(tmp_path, capsys):
     with web_server() as (port, _):
         pass
-    code, out, _ = say(capsys, "notify_test", lab_file(tmp_path, f"json://127.0.0.1:{port}/"))
+    code, out, _ = say(capsys, "notify-test", lab_file(tmp_path, f"json://127.0.0.1:{port}/"))
     assert code == 3
     assert out.startswith("ada: not sent: ")
 
 
 def test_a_missing_secret_or_no_channel_at_all_is_told(tmp_path, capsys):
-    code, _, err = say(capsys, "notify_test", lab_file(tmp_path, "json://u:$NOT_SET_ANYWHERE@localhost"))
+    code, _, err = say(capsys, "notify-test", lab_file(tmp_path, "json://u:$NOT_SET_ANYWHERE@localhost"))
     assert code == 2
     assert "channel 'ada': the environment variable NOT_SET_ANYWHERE is not set" in err
     empty = tmp_path / "empty.yaml"
     empty.write_text("labpilot: 1\n")
-    code, _, err = say(capsys, "notify_test", empty)
+    code, _, err = say(capsys, "notify-test", empty)
     assert code == 2
     assert "names no channels" in err

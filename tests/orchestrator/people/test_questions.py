@@ -139,6 +139,18 @@ def test_a_deadline_that_passed_while_no_controller_ran_holds_at_once(office):
     assert office.run(sweep, start_s=9999.0).by == "default"
 
 
+def test_an_answer_that_lies_in_the_spool_at_the_deadline_comes_before_the_default(office):
+    async def ask(desk):
+        desk._clock.is_virtual = False  # the loop stays virtual
+        asking = asyncio.ensure_future(desk.ask(question()))
+        await asyncio.sleep(599.5)
+        Spool(office.path).put(answer())
+        return await asking, desk._clock.now_s()
+
+    found, now_s = office.run(ask)
+    assert (found.choice, found.by, now_s) == ("found", "person", 600.0)
+
+
 def test_more_people_are_told_after_a_while_and_only_once(office):
     async def ask(desk):
         return await desk.ask(question(escalate_s=100.0))

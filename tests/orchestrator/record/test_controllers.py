@@ -99,8 +99,8 @@ def test_a_paused_controller_that_wakes_up_sends_nothing(controllers, engine, di
     assert second.says() == "epoch 2"
     assert second.tell("two") == "sent"
     first.signal(signal.SIGCONT)
-    assert "refused StorageError: another controller has gone on with this campaign" in first.tell("three")
-    assert "refused StorageError: the journal is closed" in first.tell("four")
+    assert "refused Fenced: another controller has gone on with this campaign" in first.tell("three")
+    assert "refused Fenced: another controller has gone on with this campaign" in first.tell("four")
     assert first.tell("end") == "released"  # which takes nothing from the second
     assert second.tell("five") == "sent"
     assert (directory.path / "sent").read_text().split() == ["one", "two", "five"]
@@ -118,4 +118,4 @@ def test_a_controller_that_was_paused_between_intent_and_act_looks_again(control
     second = controllers()
     assert second.says() == "epoch 2"  # and has written nothing yet
     first.signal(signal.SIGCONT)
-    assert "refused StorageError: another controller has gone on" in first.tell("confirm")
+    assert "refused Fenced: another controller has gone on" in first.tell("confirm")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text
 
 from drivers.clock import RealClock
-from orchestrator.errors import StorageError
+from orchestrator.errors import Fenced, StorageError
 from orchestrator.history import read_standing
 from orchestrator.journal import Journal, damaged_rows, read_events
 from orchestrator.projections import rebuild
@@ -131,7 +131,7 @@ def test_a_later_controller_fences_an_earlier_one(engine):
     later.append("controller_started", {"epoch": 2}, durable=True)
     with pytest.raises(StorageError, match="another controller has gone on with this campaign"):
         earlier.append("note", {"text": "about to act"}, durable=True)
-    with pytest.raises(StorageError, match="journal is closed"):
+    with pytest.raises(Fenced, match="another controller has gone on"):
         earlier.append("note", {})
     earlier.close()
     later.close()

@@ -1,10 +1,14 @@
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 
 from surrogate.xrd.atlas import make_atlas
 from surrogate.xrd.hypothesis import Hypothesis, SearchSettings, probabilities
 from surrogate.xrd.pattern import make_pattern
-from surrogate.xrd.search import Searcher
+from surrogate.xrd.search import Searcher, _Search
 from tests.surrogate.xrd.mixtures import NAMES, phase_of, scan_of, simulated_scan
 
 MIXTURES = [
@@ -23,7 +27,7 @@ def named(hypothesis, atlas):
 
 def background_pattern(seed=0):
     counts = np.random.default_rng(seed).poisson(100.0, 2500).astype(float)
-    return make_pattern(scan_of(20.0 + 0.02 * np.arange(2500), counts))
+    return make_pattern(scan_of(np.asarray(20.0 + 0.02 * np.arange(2500), dtype=np.float64), counts))
 
 
 @pytest.mark.parametrize(("level", "parts", "seed"), MIXTURES, ids=[f"{m[0]}-{'+'.join(m[1])}" for m in MIXTURES])
@@ -125,3 +129,13 @@ def test_what_is_bent_counts_against_a_set(searcher):
     found = searcher.search(make_pattern(simulated_scan("L2", {"rutile": 0.6, "corundum": 0.4}, 1)))
     assert found[-1].phases != () or found[-1].bending == 0.0
     assert all(one.bending > 0.0 for one in found if one.phases)
+
+
+def test_the_best_candidate_is_refined_though_roughly_it_only_made_things_worse(searcher):
+    pattern = make_pattern(simulated_scan("L1", {"silicon": 1.0}, 3))
+    search = _Search(searcher, pattern, ())
+    parent: Any = SimpleNamespace(fitted=SimpleNamespace(objective=torch.tensor([0.0])))
+    rough: Any = SimpleNamespace(objective=torch.tensor([900.0, 400.0, 401.0]))
+    assert search._promising(parent, rough, [1, 2, 0]) == [1]
+    better: Any = SimpleNamespace(objective=torch.tensor([-10.0, -400.0, -390.0]))
+    assert search._promising(parent, better, [1, 2, 0]) == [1, 2]

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from orchestrator.report.words import duration, label, moment, number, plural, quantity, size, unit_sign
+from orchestrator.words import duration, label, moment, number, plural, quantity, size, unit_sign
 
 
 @pytest.mark.parametrize(
