@@ -112,6 +112,16 @@ class Attention:
                 task.cancel()
         return [doubt.name for doubt in found]
 
+    def settle(self, name: str, text: str) -> None:
+        """Open what was closed because it is known from elsewhere that it was seen to.
+
+        Raises:
+            StorageError: The journal could not be written.
+        """
+        self._conclude(self.where.doubted[name], text)
+        if (task := self._tasks.get(name)) is not None:
+            task.cancel()
+
     async def _seen_to(self, doubt: Doubt) -> None:
         try:
             self._conclude(doubt, await self.stop.unless_set(self.attendant.see_to(doubt)))

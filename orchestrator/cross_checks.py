@@ -15,6 +15,7 @@ from orchestrator.campaign import Campaign
 from orchestrator.casting import CastingError
 from orchestrator.compile_racks import visit_node
 from orchestrator.fields import did_you_mean
+from orchestrator.guard.binding import problems as guard_problems
 from orchestrator.lab import Limit
 from orchestrator.parameters import Categorical
 from orchestrator.recipe import Command, Reference, Wait
@@ -189,6 +190,12 @@ def _approvals(subject: Subject) -> Iterator[Problem]:
                 yield subject.lab_source.problem(path, str(error), of_key=not inner)
 
 
+def _guard(subject: Subject) -> Iterator[Problem]:
+    if subject.lab.guard is not None:
+        for path, message in guard_problems(subject.lab.guard, subject.casting.players):
+            yield subject.lab_source.problem(("guard", *path), message)
+
+
 def _sites(subject: Subject) -> Iterator[Problem]:
     samples, campaign = subject.lab.samples, subject.campaign
     placed = [(index, step) for index, step in enumerate(campaign.recipe) if "Movable" in step.capabilities]
@@ -345,6 +352,7 @@ CHECKS: tuple[Check, ...] = (
     _check(_links, *_LAB),
     _check(_limits, "limits", "lab.limits", *_LAB),
     _check(_approvals, "lab.approvals", *_LAB),
+    _check(_guard, "lab.guard", *_LAB),
     _check(_sites, "recipe", "budget", "lab.samples"),
     _check(ranges.parameters_within_limits, "recipe", "parameters", "limits", "lab.limits", "lab.samples", *_LAB),
     _check(ranges.places_within_limits, "recipe", "limits", "lab.limits", "lab.samples", *_LAB),

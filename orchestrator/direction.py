@@ -119,9 +119,7 @@ class Direction:
             if kind != "quarantine":
                 continue
             for doubt in attention.override(name, f"overridden {given}", given_s=given.at_s):
-                for asked in self.desk.state.open_questions():
-                    if asked.question.key.rpartition(".")[0] == doubt:
-                        self.desk.withdraw(asked.question.key, f"overridden {given}")
+                self.desk.withdraw_about(doubt, f"overridden {given}")
 
     def _limits(self) -> SiteLimits:
         """Return the limits of the files, narrowed and overridden as people have said since."""

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from orchestrator.events import Event
-from orchestrator.journey import KINDS, Whereabouts
+from orchestrator.journey import KINDS, TOLD, Whereabouts
 from orchestrator.outcomes import PastStep
 from orchestrator.records import (
     Telling,
@@ -63,6 +63,8 @@ class Standing:
     """The references that open trials found young enough, by trial and path."""
     whereabouts: Whereabouts
     """Where samples are, and which furnaces run."""
+    guard_told: Sequence[Mapping[str, Any]] = ()
+    """What the guard told, in order."""
 
 
 def read_standing(connection: Connection) -> Standing:
@@ -89,6 +91,7 @@ def read_standing(connection: Connection) -> Standing:
         references=[row for row in latest if row is not None],
         chosen=_chosen_references(connection, open_trials),
         whereabouts=whereabouts,
+        guard_told=_bodies(connection, TOLD),
     )
 
 

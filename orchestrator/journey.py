@@ -60,7 +60,7 @@ class Doubt:
     name: str
     kind: str
     """``lost``: a sample may lie at some places; ``askew``: a robot cannot grip what stands somewhere; ``furnace`` or
-    ``device``: it failed; ``restock``: something has run out."""
+    ``device``: it failed; ``trip``: the guard stopped devices; ``restock``: something has run out."""
     text: str
     closed: tuple[str, ...]
     """What nobody is given until then, by its name on the board."""
@@ -183,6 +183,14 @@ def _made_safe(where: Whereabouts, _trial: int | None, body: Mapping[str, Any], 
     where.made_safe_s.update(dict.fromkeys(body["devices"], at_s))
 
 
+def _guard_told(where: Whereabouts, _trial: int | None, body: Mapping[str, Any], at_s: float) -> None:
+    if body["kind"] == "stopping":
+        where.made_safe_s[body["facts"]["device"]] = at_s
+
+
+TOLD = "guard_told"
+"""The kind of the events in which the journal keeps what a guard told."""
+
 _HANDLERS: Mapping[str, Callable[[Whereabouts, int | None, Mapping[str, Any], float], None]] = {
     "sample_admitted": _admitted,
     "sample_moved": _moved,
@@ -199,6 +207,7 @@ _HANDLERS: Mapping[str, Callable[[Whereabouts, int | None, Mapping[str, Any], fl
     "doubted": _doubted,
     "seen_to": _seen_to,
     "made_safe": _made_safe,
+    TOLD: _guard_told,
 }
 
 KINDS = tuple(_HANDLERS)

@@ -27,6 +27,7 @@ from orchestrator.fields import (
     did_you_mean,
     mistake,
 )
+from orchestrator.guard.settings import GuardSettings
 from orchestrator.mistakes import validated
 from orchestrator.people.settings import People
 from orchestrator.prices import Prices
@@ -150,6 +151,9 @@ class Lab(StrictModel):
     limits: Limits = Field(default_factory=dict, description="What this site allows, by device.command and argument")
     approvals: dict[Annotated[str, AfterValidator(_device_command)], Approval] = Field(
         default_factory=dict, description="Which commands a person must approve each time, by device.command"
+    )
+    guard: GuardSettings | None = Field(
+        default=None, description="What is watched beside the controller, what commands need, what stops a device"
     )
     people: People = Field(default_factory=People, description="Who is told of what, and through which channels")
     simulation: dict[str, dict[str, Any]] = Field(

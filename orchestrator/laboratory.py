@@ -124,6 +124,14 @@ class Laboratory:
         site = self.limits.get(device, {}).get(command, {})
         spec.check_limits(arguments, site=site, device=device)
 
+    async def stop(self, device: str) -> str:
+        """Stop one device within `STOP_S`; returns why that failed, or nothing."""
+        try:
+            await self._call(device, "stop", effect=Effect.IDEMPOTENT, deadline_s=STOP_S)
+        except DriverError as error:
+            return str(error)
+        return ""
+
     async def stop_all(self) -> dict[str, str]:
         """Stop every actuator in parallel, within `STOP_S`; return what could not be stopped and why."""
         names = self.stoppable

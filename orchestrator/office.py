@@ -20,19 +20,20 @@ from orchestrator.history import History
 from orchestrator.journal import Journal
 from orchestrator.laboratory import Laboratory
 from orchestrator.outcomes import StopSwitch
-from orchestrator.people.attendant import SEEN_TO, DeskAttendant
+from orchestrator.people.attendant import SEEN_TO, DeskAttendant, InDoubt
 from orchestrator.people.desk import Desk
 from orchestrator.people.herald import Herald
 from orchestrator.people.intent import Intent
 from orchestrator.people.notices import Message
-from orchestrator.people.questions import APPROVE
+from orchestrator.people.questions import APPROVE, Answer
 from orchestrator.people.reading import facts_of
 from orchestrator.people.sending import AppriseSender
 from orchestrator.people.simulated import Habits, SimulatedPerson
+from orchestrator.trips import TRIP, Trips
 
 log = logging.getLogger(__name__)
 
-_DOUBTS = ("lost", "askew", "furnace", "device", "restock")
+_DOUBTS = ("lost", "askew", "furnace", "device", "restock", TRIP)
 HABITS = Habits(
     choices={"approval": APPROVE, **dict.fromkeys(_DOUBTS, SEEN_TO)},
     median_s=1800.0,
@@ -69,6 +70,8 @@ class Office:
     """What goes on at the desk: orders are read as they come."""
     hands: Sequence[Hands] = ()
     """Of the simulated person who answers in virtual time, where nobody else would."""
+    trips: Trips | None = None
+    """What the guard tripped, where the lab has one."""
     desk: Desk = field(init=False)
     direction: Direction = field(init=False)
     _person: SimulatedPerson | None = None
@@ -102,7 +105,10 @@ class Office:
     @property
     def attendant(self) -> Attendant:
         """Whoever sees to what is in doubt."""
-        return DeskAttendant(desk=self.desk, clock=self.clock)
+        return DeskAttendant(desk=self.desk, clock=self.clock, confirmed=self._confirmed)
+
+    async def _confirmed(self, doubt: InDoubt, answer: Answer) -> str:
+        return "" if self.trips is None else await self.trips.confirmed(doubt, answer)
 
     async def _seen_to_by_hand(self, kind: str, facts: Mapping[str, Any]) -> str:
         done = [await hands.see_to(kind, facts) for hands in self.hands]

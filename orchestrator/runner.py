@@ -15,8 +15,10 @@ from typing import Any
 from drivers.command import CommandSpec, Effect
 from drivers.errors import Ambiguous, DeviceFault, DriverError, NotConnected, NotSent, OutOfLimits, Rejected, Unreadable
 from orchestrator.calls import PATIENCE_S, call
-from orchestrator.errors import StorageError
+from orchestrator.errors import Fenced, StorageError
 from orchestrator.evidence import NOT_FINITE, Evidence, Kept, taken_apart, without_long
+from orchestrator.guard.answers import Why
+from orchestrator.guard.gate import Gate, GuardRefused
 from orchestrator.journal import Journal
 from orchestrator.laboratory import Laboratory
 from orchestrator.measurements import MeasurementFile
@@ -31,6 +33,9 @@ __all__ = ["Done", "PastStep", "Runner", "StopRequested", "StopSwitch", "TrialFa
 
 RETRY_AFTER_S = (1.0, 5.0, 30.0)
 """Pauses before a command that did not reach its device, or could not be read, is sent again."""
+
+GUARD_PATIENCE_S = 600.0
+"""How long a refusal of the guard that may pass by itself is waited for."""
 
 LONG_S = 60.0
 """A READ that may last longer than this is not waited for when the operator asks to stop: it is made again later."""
@@ -55,12 +60,16 @@ class Runner:
     evidence: Evidence
     stop: StopSwitch
     permission: Permission = field(default_factory=Permission)
+    gate: Gate | None = None
+    """Asks the guard before each command that acts; None where the lab has none."""
     past: dict[str, PastStep] = field(default_factory=dict)
     """Acts of trials that a restart found open, by command id."""
     waits: dict[str, float] = field(default_factory=dict)
     """When waits that a restart found open end, by command id."""
     on_step: Callable[[int, Act], None] | None = None
     _set_points: SetPoints = field(default_factory=SetPoints)
+    _waiting: set[tuple[str, str, str]] = field(default_factory=set)
+    """What the guard keeps waiting and the journal knows of: owner, device and command."""
 
     async def act(self, trial: int, act: Act, *, batch: str = "") -> Done:
         """Carry out one act, or take its outcome from before a restart.
@@ -175,6 +184,7 @@ class Runner:
         self._check_limits(context)
         trouble: DriverError | None = None
         for pause_s in (*RETRY_AFTER_S, None):
+            await self._guarded(context, is_open=context.was_intended or trouble is not None)
             self._intend(context, is_repeat=context.was_intended or trouble is not None)
             acts_sent = self._acts_sent(context)
             try:
@@ -201,6 +211,45 @@ class Runner:
             await self._hold_again(context.trial, context.owner)
         self._close(context, "step_failed", trouble)
         raise TrialLost(f"gave up after {len(RETRY_AFTER_S) + 1} attempts: {trouble}", device=context.act.device)
+
+    async def _guarded(self, context: _Context, *, is_open: bool) -> None:
+        """Wait until the guard lets a command be given; what it will not let pass in time is as good as rejected.
+
+        is_open: whether an intent of it is in the journal that has no outcome yet.
+
+        Raises:
+            TrialLost: It was refused for `GUARD_PATIENCE_S`, or the guard does not know the device.
+            StopRequested: The operator asked to stop; nothing was sent.
+            Fenced: The guard serves a later controller.
+        """
+        effect, act = context.spec.effect, context.act
+        if self.gate is None or effect is Effect.READ:
+            return
+        asked, key = (act.device, act.command, context.arguments), (context.owner, act.device, act.command)
+        try:
+            await self.gate.check(*asked, effect=effect)
+        except GuardRefused:
+            pass
+        else:
+            self._waiting.discard(key)
+            return
+
+        def told(refused: GuardRefused) -> None:
+            if key not in self._waiting:  # where it is tried again and again, once is enough
+                self._waiting.add(key)
+                self._incident(context, "guard", f"waits for the guard's permission: {refused}")
+
+        try:
+            await self.stop.unless_set(
+                self.gate.allowed(*asked, effect=effect, within_s=GUARD_PATIENCE_S, waiting=told)
+            )
+            self._waiting.discard(key)
+        except GuardRefused as refused:
+            if refused.why is Why.FENCED:
+                raise Fenced(str(refused)) from refused
+            if is_open:
+                self._close(context, "step_rejected", refused)
+            raise TrialLost(str(refused), device=act.device, code="rejected") from refused
 
     def _acts_sent(self, context: _Context) -> int | None:
         """Return how many acting requests a device's link has put on the wire; None where it does not count them."""

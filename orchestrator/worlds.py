@@ -46,6 +46,14 @@ class Worlds(Protocol):
         """Wait until it is as late as it was in every world when it was last acted upon."""
         ...
 
+    def url(self, world: str, instrument: str) -> str:
+        """Return the address of an instrument that another process can open.
+
+        Raises:
+            InputError: There is no such world or instrument, or no other process can reach it.
+        """
+        ...
+
     def close(self) -> None:
         """End them; their state files stay."""
         ...
@@ -155,6 +163,10 @@ class VirtualWorlds:
         """
         await self.clock.sleep_until(max((world.latest_s for world in self._open.values()), default=0.0))
 
+    def url(self, world: str, instrument: str) -> str:
+        """Refuse: a world of this process has no address."""
+        raise InputError(f"{world}/{instrument} is simulated in this process, and no other can reach it")
+
     def close(self) -> None:
         """Close the worlds' files."""
         for world in self._open.values():
@@ -180,12 +192,15 @@ class ServedWorlds:
             InputError: There is no such world or instrument.
             LabRefused: The world's process did not start.
         """
+        return real_link(parse_url(self.url(world, instrument)), self.clock)
+
+    def url(self, world: str, instrument: str) -> str:
+        """Return the address of an instrument's pseudo-terminal or loopback port; see `resolve`."""
         if world not in self._ports:
             load(WORLDS, world)
             self.directory.mkdir(exist_ok=True)
             self._ports[world] = self._start(world)
-        url = _instrument(world, instrument, self._ports[world])
-        return real_link(parse_url(url), self.clock)
+        return _instrument(world, instrument, self._ports[world])
 
     def _start(self, world: str) -> Mapping[str, str]:
         command = [sys.executable, "-m", "simulators.serve", "--world", world]

@@ -23,7 +23,7 @@ HEAD = (
 )
 """Columns of the table."""
 
-FIRST_SIGNS = ("fault", "recovery", "intervention", "restock", "fallback")
+FIRST_SIGNS = ("fault", "recovery", "intervention", "restock", "fallback", "guard")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

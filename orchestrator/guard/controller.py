@@ -55,6 +55,11 @@ class ControllerWatch:
         """Return how long it has been silent; None where nobody is expected to be heard."""
         return None if self._beat_s is None else self.clock.now_s() - self._beat_s
 
+    def is_heard(self) -> bool:
+        """Say whether it was heard of late."""
+        silent_s = self.heard_s()
+        return silent_s is not None and silent_s <= self.silent_s
+
     def has_just_been_lost(self) -> bool:
         """Say whether it is lost, once for each loss."""
         silent_s = self.heard_s()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,6 +13,8 @@ from drivers.errors import Rejected
 from orchestrator.guard.answers import MAY_PASS, Answer, Why
 
 POLL_S = 1.0
+TOLD_S = 10.0
+"""A wait that is shorter is not worth a word."""
 
 
 class GuardSilent(Exception):
@@ -75,23 +77,41 @@ class Gate:
             raise GuardRefused(message, why=answer.why, device=device, command=command)
 
     async def allowed(
-        self, device: str, command: str, arguments: Mapping[str, Any], *, effect: Effect, within_s: float
+        self,
+        device: str,
+        command: str,
+        arguments: Mapping[str, Any],
+        *,
+        effect: Effect,
+        within_s: float,
+        waiting: Callable[[GuardRefused], None] = lambda _: None,
     ) -> None:
-        """Check again and again while the refusal is one that may pass: a door that somebody will close, say.
+        """Check again and again: a door may be closed by somebody, a latched trip be acknowledged.
+
+        Args:
+            device, command, arguments, effect: What is asked for.
+            within_s: How long a refusal that may pass by itself is waited for; a latched trip is waited for as long
+                as it is latched.
+            waiting: Hears of a refusal, once, that has lasted for `TOLD_S`.
 
         Raises:
-            GuardRefused: It was still refused after `within_s`, or needs a person.
+            GuardRefused: It was still refused after `within_s`, or will be for ever.
         """
-        until_s = self.clock.now_s() + within_s
+        began_s, until_s, is_told = self.clock.now_s(), self.clock.now_s() + within_s, False
         while True:
             try:
                 await self.check(device, command, arguments, effect=effect)
                 return
             except GuardRefused as refused:
-                left_s = until_s - self.clock.now_s()
-                if not refused.may_pass or left_s <= 0:
+                now_s = self.clock.now_s()
+                if refused.why is Why.TRIP:
+                    until_s = now_s + within_s
+                elif not refused.may_pass or now_s >= until_s:
                     raise
-            await self.clock.sleep(min(POLL_S, left_s))
+                if not is_told and now_s - began_s >= TOLD_S:
+                    waiting(refused)
+                    is_told = True
+            await self.clock.sleep(min(POLL_S, until_s - now_s))
 
     async def _ask(self, device: str, command: str, arguments: Mapping[str, Any]) -> Answer:
         try:

@@ -45,12 +45,15 @@ class GuardPlace:
     socket: Path
     log: Path
     urls: Path | None = None
+    ends_with: int | None = None
+    """The process without which there is nothing to guard: that which serves simulated worlds."""
 
     def command(self) -> list[str]:
         """Return the command that starts it."""
         command = [sys.executable, "-m", "orchestrator.guard", str(self.lab_file), "--socket", str(self.socket)]
         command += ["--log", str(self.log), "--until-goodbye"]
-        return command if self.urls is None else [*command, "--urls", str(self.urls)]
+        command += [] if self.urls is None else ["--urls", str(self.urls)]
+        return command if self.ends_with is None else [*command, "--ends-with", str(self.ends_with)]
 
 
 @dataclass(slots=True)
@@ -64,9 +67,11 @@ class GuardKeeper:
         place: Where it is.
         loaded: What it goes by, of the same files.
         clock: The time.
-        epoch: That of this controller.
+        epoch: That of this controller; a guard that served a later one of another campaign gives it the next one.
         stop: Stops one device through the controller's links; returns why it could not, or nothing.
         on_event: Hears what the guard tells, and what the keeper has to tell of the guard.
+        on_latched: Hears which trips are latched, with their reason, after what the guard told.
+        heard: The guard's run and the number of its event that a controller heard last.
     """
 
     place: GuardPlace
@@ -75,6 +80,8 @@ class GuardKeeper:
     epoch: int
     stop: Callable[[str], Awaitable[str]]
     on_event: Callable[[Mapping[str, Any]], None]
+    on_latched: Callable[[Mapping[str, str]], None] = lambda _: None
+    heard: tuple[str, int] = ("", 0)
     client: GuardClient = field(init=False)
     is_heard: bool = False
     """Whether the guard is heard, as far as is known."""
@@ -82,8 +89,7 @@ class GuardKeeper:
     """Whether the guard has heard a later controller than this one."""
     _process: subprocess.Popen[bytes] | None = None
     _heard_s: float = 0.0
-    _seen: int = 0
-    _seen_pid: int = 0
+    _has_served: bool = False
     _stops: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -125,7 +131,7 @@ class GuardKeeper:
         await self._end_process()
 
     async def check(self, device: str, command: str, arguments: Mapping[str, Any], *, epoch: int = 0) -> Answer:
-        """Ask whether a command may be given now; see `orchestrator.guard.gate.Asked`.
+        """Ask whether a command may be given now, as this controller; see `orchestrator.guard.gate.Asked`.
 
         Raises:
             GuardSilent: The guard is silent.
@@ -133,9 +139,17 @@ class GuardKeeper:
         if not self.is_heard:
             raise GuardSilent("its heartbeat is missing; it is being started again")
         try:
-            return await self.client.check(device, command, arguments, epoch=epoch)
+            return await self.client.check(device, command, arguments, epoch=self.epoch)
         except GuardError as error:
             raise GuardSilent(str(error)) from error
+
+    async def acknowledge(self, trip: str, *, who: str, reason: str) -> str:
+        """Release a latched trip; returns why that was refused, or nothing."""
+        try:
+            await self.client.acknowledge(trip, who=who, reason=reason)
+        except (GuardSilent, GuardError) as error:
+            return str(error)
+        return ""
 
     async def tell_readings(self, readings: Mapping[str, tuple[Any, float]]) -> None:
         """Hand on readings, each with its age in seconds, of devices that only the controller reaches.
@@ -208,23 +222,27 @@ class GuardKeeper:
                 "heartbeat",
                 answer_s=within_s,
                 epoch=self.epoch,
-                events_since=self._seen,
+                run=self.heard[0],
+                events_since=self.heard[1],
                 digest=self.loaded.digest,
             )
         except (GuardSilent, GuardError):
             return False
         if answer["digest"] != self.loaded.digest:
             return False
-        if answer["pid"] != self._seen_pid:  # another process counts its events anew
-            self._seen_pid, self._seen = answer["pid"], 0
+        if not answer["is_current"] and not self._has_served:  # it served a controller of another campaign
+            self.epoch = answer["epoch"] + 1
+            return await self._beat()
+        self._has_served = True
         self._heard_s = self.clock.now_s()
         self.is_heard, self.is_fenced = True, not answer["is_current"]
         for device in answer["stop"]:
             self._stop_for_guard(device)
         for event in answer["events"]:
-            if event["number"] > self._seen:
-                self.on_event(event)
-                self._seen = event["number"]
+            self.on_event({**event, "run": answer["run"]})
+            self.heard = (answer["run"], event["number"])
+        if not self.is_fenced:
+            self.on_latched(answer["latched"])
         return True
 
     async def _lost(self) -> None:
@@ -268,6 +286,8 @@ class GuardKeeper:
         """Tell whoever listens: the supervisor of listeners, since a guard must be started again without them too."""
         utc = self.clock.utc().isoformat()
         try:
-            self.on_event({"kind": kind, "text": text, "utc": utc, "is_alarm": is_alarm, "facts": {}, "number": 0})
+            self.on_event(
+                {"kind": kind, "text": text, "utc": utc, "is_alarm": is_alarm, "facts": {}, "number": 0, "run": ""}
+            )
         except Exception:  # the supervisor of listeners
             log.exception("guard_event_not_taken kind=%s text=%s", kind, text)

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -22,6 +23,8 @@ from orchestrator.guard.server import GuardServer
 
 LOG_S = 2.0
 """How long the end waits for the disk."""
+LOCK_S = 3.0
+"""How long a guard that ends is waited for."""
 NOTIFY_S = 1.0
 """How often systemd hears that the event loop turns."""
 
@@ -34,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with lock:
             loaded = load(asked.lab_file, read_urls(asked.urls))
             log_file = asked.log or asked.socket.with_suffix(".log")
-            asyncio.run(guard(loaded, asked.socket, log_file, until_goodbye=asked.until_goodbye))
+            asyncio.run(guard(loaded, asked.socket, log_file, _Until(asked.until_goodbye, asked.ends_with)))
     except LabpilotError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
@@ -44,8 +47,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def guard(loaded: Loaded, path: Path, log_file: Path, *, until_goodbye: bool) -> None:
-    """Guard a laboratory until SIGTERM or SIGINT, or until its controller has said goodbye and all is safe.
+@dataclass(frozen=True, slots=True)
+class _Until:
+    """When a guard ends by itself."""
+
+    goodbye: bool
+    """Once the controller has said goodbye and all is safe."""
+    parent: int | None
+    """Once the process that started it, and that serves what it guards, is no more."""
+
+    def is_over(self, watcher: Guard, left: asyncio.Event) -> bool:
+        """Say whether it should end."""
+        if self.parent is not None and os.getppid() != self.parent:
+            return True
+        return self.goodbye and left.is_set() and not watcher.unsafe
+
+
+async def guard(loaded: Loaded, path: Path, log_file: Path, until: _Until) -> None:
+    """Guard a laboratory until SIGTERM or SIGINT, or until it should end by itself.
 
     Ending on purpose stops no device: who ends the guard knows why. The controller acts no more from then on.
 
@@ -73,7 +92,7 @@ async def guard(loaded: Loaded, path: Path, log_file: Path, *, until_goodbye: bo
     async with watcher.running(), server.serving():
         _notify("READY=1")
         while not ended.is_set() and watcher.failure is None:
-            if until_goodbye and left.is_set() and not watcher.unsafe:
+            if until.is_over(watcher, left):
                 break
             if watcher.is_judging():
                 _notify("WATCHDOG=1")
@@ -99,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--socket", type=Path, required=True, help="where controllers and people ask it")
     parser.add_argument("--log", type=Path, help="its own file; by default beside the socket")
     parser.add_argument("--urls", type=Path, help="JSON: where devices really are, for simulated ones")
+    parser.add_argument("--ends-with", type=int, metavar="PID", help="end when the process that started this is gone")
     parser.add_argument("--until-goodbye", action="store_true", help="end when the controller ends on purpose")
     return parser
 
@@ -106,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
 def _lock(path: Path) -> FileLock:
     lock = FileLock(f"{path}.lock", thread_local=False)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=LOCK_S)  # the guard before this one may be ending just now
     except Timeout:
         raise InUse(f"another guard serves {path}; one guard for one laboratory") from None
     return lock

@@ -143,7 +143,6 @@ class Rules:
 
     commands: tuple[str, ...] = ()
     """Every ``device.command`` of the lab."""
-    """Every ``device.command`` of the lab."""
     watches: Mapping[str, Watch] = field(default_factory=dict)
     needs: Mapping[str, Need] = field(default_factory=dict)
     trips: Mapping[str, TripRule] = field(default_factory=dict)
@@ -184,8 +183,22 @@ class Rules:
         return slowest + (trip.longer_s + slowest if trip.longer_s else 0.0)
 
     def slowed(self, every_at_least_s: float) -> Rules:
-        """Return rules that read less often, for months of virtual time; a check still reads anew what is too old."""
-        return replace(self, watches={key: _slowed(watch, every_at_least_s) for key, watch in self.watches.items()})
+        """Return rules that read less often, for months of virtual time.
+
+        A trip bears as many lost readings in a row as before. An interlock reads anew what it would have had read anew.
+        """
+        needs = {target: replace(need, fresh_s=self._fresh_s(need)) for target, need in self.needs.items()}
+        watches = {key: _slowed(watch, every_at_least_s) for key, watch in self.watches.items()}
+        rates = {
+            name: replace(rate, over_s=max(rate.over_s, 2.0 * watches[rate.key].every_s))
+            for name, rate in self.rates.items()
+        }
+        controller_s = max(self.controller_s, 4.0 * every_at_least_s)
+        return replace(self, watches=watches, needs=needs, rates=rates, controller_s=controller_s)
+
+    def _fresh_s(self, need: Need) -> float:
+        stale_s = min(self.watches[operand.key].stale_s for operand in need.when.operands())
+        return stale_s if need.fresh_s is None else need.fresh_s
 
     def _answers_s(self, device: str) -> float:
         return sum(watch.deadline_s for watch in self.watches.values() if watch.device == device)
@@ -193,4 +206,4 @@ class Rules:
 
 def _slowed(watch: Watch, every_at_least_s: float) -> Watch:
     every_s = max(watch.every_s, every_at_least_s)
-    return replace(watch, every_s=every_s, stale_s=watch.stale_s + every_s - watch.every_s)
+    return replace(watch, every_s=every_s, stale_s=watch.stale_s * every_s / watch.every_s)

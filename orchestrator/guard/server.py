@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from orchestrator.guard.core import Guard, Refused
 from orchestrator.guard.messages import LONGEST, BadMessage, event_row, next_line, packed, unpacked
@@ -38,6 +39,8 @@ class GuardServer:
     digest: str
     is_ended: asyncio.Event
     is_left: asyncio.Event
+    run: str = field(default_factory=lambda: uuid4().hex)
+    """Tells this guard's numbers of events from those of the guard before it."""
     _clients: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
 
     @asynccontextmanager
@@ -109,7 +112,7 @@ class GuardServer:
                 guard.controller.stopped(_text(message, "device"), _text(message, "error"))
                 return {}
             case "end":
-                if guard.controller.is_fenced(int(message["epoch"])):
+                if guard.controller.is_fenced(int(message["epoch"])) and guard.controller.is_heard():
                     raise Refused(f"it serves controller {guard.controller.epoch}, which is a later one")
                 self.is_ended.set()
                 return {}
@@ -131,15 +134,18 @@ class GuardServer:
 
     def _beat(self, message: Mapping[str, Any]) -> dict[str, Any]:
         if message.get("digest", self.digest) != self.digest:  # not its controller
-            return {"is_current": False, "digest": self.digest, "pid": os.getpid(), "stop": [], "events": []}
+            return {"is_current": False, "digest": self.digest}
         is_current = self.guard.beat(int(message["epoch"]))
         if is_current:
             self.is_left.clear()
-        events = self.guard.events_since(int(message["events_since"]))
+        # of another guard's events nobody heard here
+        since = int(message["events_since"]) if message["run"] == self.run else 0
+        events = self.guard.events_since(since)
         return {
             "is_current": is_current,
+            "epoch": self.guard.controller.epoch,
             "digest": self.digest,
-            "pid": os.getpid(),
+            "run": self.run,
             "stop": self.guard.controller.wanted,
             "latched": self.guard.board.latched_now,
             "events": [event_row(event) for event in events[:200]],

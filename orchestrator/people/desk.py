@@ -225,6 +225,16 @@ class Desk:
         if asked.answer is None:
             self._close(key, asked.question.default, "withdrawn", "labpilot", reason)
 
+    def withdraw_about(self, name: str, reason: str) -> None:
+        """Close the open question about something that is in doubt no more.
+
+        Raises:
+            StorageError: The journal could not be written.
+        """
+        for asked in self.state.open_questions():
+            if asked.question.key.rpartition(".")[0] == name:
+                self.withdraw(asked.question.key, reason)
+
     def close_overdue(self) -> None:
         """Close questions whose deadline is over, also those that nobody waits for since a restart.
 

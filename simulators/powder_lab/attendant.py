@@ -46,6 +46,8 @@ class LabAttendant:
                 return [f"straighten {facts['place']}"]
             case "furnace":
                 return [f"free {facts['door']}"] if facts.get("door") in seen["jammed"] else []
+            case "trip":
+                return [f"free {device}" for device in facts["devices"] if device in seen["jammed"]]
             case "restock":
                 return [f"fill magazine {CRUCIBLES}"]
             case "device":

@@ -35,13 +35,14 @@ LAB = {
     },
 }
 PROGRAM = """
-import json, resource, sys
+import json, sys
 from pathlib import Path
 from drivers.clock import RealClock
 from orchestrator.guard import process
 process.load(Path(sys.argv[1]), {}).drivers(RealClock())
-used_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps({"modules": sorted(sys.modules), "mib": used_kib / 1024}))
+# not ru_maxrss: that is inherited from whoever started this process
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(json.dumps({"modules": sorted(sys.modules), "mib": int(peak.split()[1]) / 1024}))
 """
 
 
