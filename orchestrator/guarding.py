@@ -102,7 +102,13 @@ def virtual_guarding(
     """Return a guard as a task of this process."""
     drivers = {name: one.driver for name, one in laboratory.stations.items()}
     task = GuardTask(
-        rules=rules, drivers=drivers, clock=clock, latched=latched, on_event=trips.told, on_latched=trips.latched
+        rules=rules,
+        drivers=drivers,
+        reconnect=laboratory.reconnect,
+        clock=clock,
+        latched=latched,
+        on_event=trips.told,
+        on_latched=trips.latched,
     )
     return _guarding(task, rules, laboratory, clock, trips)
 

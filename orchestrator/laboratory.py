@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +50,8 @@ class Laboratory:
     clock: Clock
     limits: SiteLimits = field(default_factory=dict)
     identities: dict[str, Identity] = field(default_factory=dict)
+    on_reconnected: Callable[[str], None] = lambda _: None
+    """Hears of each device that was connected anew, and may have lost what it was set to."""
 
     async def connect(self) -> None:
         """Connect and identify every device, in parallel.
@@ -105,6 +107,7 @@ class Laboratory:
         before = self.identities.get(device)
         if before is not None and found.serial != before.serial:
             raise DeviceFault(_another(found.serial, before.serial), needs_operator=True, device=device)
+        self.on_reconnected(device)
 
     async def close(self) -> None:
         """Close every device; one that cannot be is left to the end of the process."""

@@ -71,6 +71,9 @@ class Runner:
     _waiting: set[tuple[str, str, str]] = field(default_factory=set)
     """What the guard keeps waiting and the journal knows of: owner, device and command."""
 
+    def __post_init__(self) -> None:
+        self.laboratory.on_reconnected = self._set_points.doubt
+
     async def act(self, trial: int, act: Act, *, batch: str = "") -> Done:
         """Carry out one act, or take its outcome from before a restart.
 
@@ -277,7 +280,6 @@ class Runner:
             return
         try:
             await self.laboratory.reconnect(context.act.device)
-            self._set_points.doubt(context.act.device)
         except DeviceFault:
             raise
         except DriverError as error:

@@ -74,15 +74,15 @@ class PtyPort:
 
 
 class TcpPort:
-    """One instrument behind a socket. A new connection takes the instrument over; what it has to say goes there.
+    """One instrument behind a socket, for several connections: what it has to say goes to whoever spoke last.
 
-    Build it by `open`.
+    A request must come in one piece where others are connected. Build it by `open`.
     """
 
     def __init__(self, instrument: Instrument) -> None:
         self._instrument = instrument
         self._server: asyncio.Server | None = None
-        self._transport: asyncio.Transport | None = None
+        self._transports: list[asyncio.Transport] = []
         self.host = LOOPBACK
         self.port = 0
 
@@ -106,9 +106,9 @@ class TcpPort:
             self._drop()
             await server.wait_closed()
 
-    def taken_over(self, transport: asyncio.Transport) -> None:
-        """Give the instrument to a new connection."""
-        self._transport = transport
+    def connected(self, transport: asyncio.Transport) -> None:
+        """Take a new connection."""
+        self._transports.append(transport)
         self._instrument.send = transport.write
         self._instrument.hang_up = self._drop
         greet = getattr(self._instrument, "greet", None)
@@ -116,19 +116,21 @@ class TcpPort:
             greet()
 
     def heard(self, transport: asyncio.Transport, data: bytes) -> None:
-        """Hand over what the connection in use says."""
-        if transport is self._transport:
-            self._instrument.receive(data)
+        """Hand over what a connection says."""
+        self._instrument.send = transport.write
+        self._instrument.receive(data)
 
     def lost(self, transport: asyncio.Transport) -> None:
         """Note that a connection ended."""
-        if transport is self._transport:
-            self._transport = None
+        self._transports.remove(transport)
+        if self._transports:
+            self._instrument.send = self._transports[-1].write
+        else:
             self._instrument.send = self._instrument.hang_up = None
 
     def _drop(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
+        for transport in self._transports:
+            transport.abort()
 
 
 class _Session(asyncio.Protocol):
@@ -140,7 +142,7 @@ class _Session(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._port.taken_over(self._transport)
+        self._port.connected(self._transport)
 
     def data_received(self, data: bytes) -> None:
         if self._transport is not None:

@@ -19,7 +19,7 @@ from orchestrator.guard.allowing import Allowing
 from orchestrator.guard.answers import Answer, Event, StopReport, Why
 from orchestrator.guard.board import STOP_ALL, TripBoard
 from orchestrator.guard.controller import ControllerWatch
-from orchestrator.guard.making_safe import MakingSafe, Reached
+from orchestrator.guard.making_safe import MakingSafe, Reached, Reconnect
 from orchestrator.guard.readings import Readings
 from orchestrator.guard.rules import Rules, SafetyRule
 from orchestrator.guard.trips import Impossible
@@ -42,7 +42,7 @@ class Guard:
         rules: What it goes by.
         drivers: The devices that it reaches, by name.
         clock: The time.
-        reconnects: Whether it opens the links, and again after they were lost; not where drivers are shared.
+        reconnect: Opens a device's link, at first and after it was lost; None where somebody else does.
         latched: Trips that were latched when the guard before this one ended, with their reason.
         on_event: Who hears of events; must not wait for anything.
     """
@@ -50,7 +50,7 @@ class Guard:
     rules: Rules
     drivers: dict[str, Any]
     clock: Clock
-    reconnects: bool = False
+    reconnect: Reconnect | None = None
     latched: Mapping[str, str] = field(default_factory=dict)
     on_event: Callable[[Event], None] | None = None
     expects_controller: bool = False
@@ -77,8 +77,8 @@ class Guard:
         everything = tuple(dict.fromkeys([*self.drivers, *self.rules.safety]))
         self.board = TripBoard(self.rules, self.readings, self.clock, everything, self.latched)
         self.controller = ControllerWatch(self.clock, self.rules.controller_s)
-        self._reached = Reached(self.drivers, self.clock, self.reconnects, self.controller.stop)
-        self._watching = Watching(self.drivers, self.readings, self.clock, self.reconnects, self._heard)
+        self._reached = Reached(self.drivers, self.clock, self.reconnect, self.controller.stop)
+        self._watching = Watching(self.drivers, self.readings, self.clock, self.reconnect, self._heard)
         self._allowing = Allowing(self.rules, self.readings, self._watching, self.clock)
         self._period_s = min([*(watch.every_s for watch in self.rules.watches.values()), self.rules.controller_s / 4])
 

@@ -48,7 +48,7 @@ class HandingOn:
             yield
             return
         drivers = {watch.device: self.drivers[watch.device] for watch in self._readings.watches.values()}
-        watching = Watching(drivers, self._readings, self.clock, reconnects=False, heard=self._heard)
+        watching = Watching(drivers, self._readings, self.clock, reconnect=None, heard=self._heard)
         handing = asyncio.create_task(self._hand_on())
         try:
             async with watching.running(_told_if_broken):

@@ -18,6 +18,8 @@ from orchestrator.guard.rules import Proof, Rules, SafetyRule
 
 ATTEMPTS = 3
 RETRY_S = 1.0
+REMIND_S = 1800.0
+"""How often it is said again that a device is not safe."""
 
 
 class SafeState(StrEnum):
@@ -33,6 +35,7 @@ class SafeState(StrEnum):
     """It could not be stopped, or the proof did not come in time. Somebody must go there."""
 
 
+Reconnect = Callable[[str], Awaitable[Any]]
 Tell = Callable[[str, str, bool], None]
 """Kind, text, whether it is an alarm."""
 
@@ -43,8 +46,8 @@ class Reached:
 
     drivers: dict[str, Any]
     clock: Clock
-    reconnects: bool
-    """Whether the guard's links are its own, to be opened again after they were lost."""
+    reconnect: Reconnect | None
+    """Opens a device's link after it was lost; None where somebody else does."""
     ask_controller: Callable[[str], Awaitable[str]] | None = None
     """Stops a device that only the controller reaches; returns why it could not."""
 
@@ -82,9 +85,9 @@ class Reached:
             try:
                 await getattr(driver, command)()
             except NotConnected:
-                if not self.reconnects:
+                if self.reconnect is None:
                     raise
-                await driver.connect()
+                await self.reconnect(device)
                 await getattr(driver, command)()
 
         await call(given, {}, effect=Effect.IDEMPOTENT, deadline_s=deadline_s, device=device, command=command)
@@ -123,6 +126,8 @@ class MakingSafe:
     has_stopped: bool = False
     """Whether it has taken a stop command."""
     _highest: float = -math.inf
+    _told_s: float = -math.inf
+    """When it was last said that it is not safe."""
 
     @property
     def is_over(self) -> bool:
@@ -157,7 +162,8 @@ class MakingSafe:
             except DriverError as error:
                 self.is_tried.set()
                 self.reason = str(error)
-                self.tell("stop_failed", f"{device} was not stopped, attempt {attempt}: {error}", True)
+                if self.state is SafeState.STOPPING:
+                    self.tell("stop_failed", f"{device} was not stopped, attempt {attempt}: {error}", True)
                 if attempt < ATTEMPTS:
                     await self.reached.clock.sleep(RETRY_S)
                 continue
@@ -194,17 +200,22 @@ class MakingSafe:
         return float(taken.value) <= max(self._highest - proof.by, proof.or_below)
 
     async def _escalate(self, is_stopped: bool) -> None:
-        rule = self.rule
+        rule, now_s = self.rule, self.reached.clock.now_s()
         what = "took its stop command, but" if is_stopped else "could not be stopped:"
-        if self.state is not SafeState.NOT_SAFE:
-            self._now(SafeState.NOT_SAFE, f"{rule.device} {what} {self.reason}; go there", is_alarm=True)
+        is_told = now_s - self._told_s >= REMIND_S
+        if is_told:
+            kind = "still_not_safe" if self.state is SafeState.NOT_SAFE else "not_safe"
+            self._told_s, self.state = now_s, SafeState.NOT_SAFE
+            self.tell(kind, f"{rule.device} {what} {self.reason}; go there", True)
         for command in rule.otherwise:
             device, _, name = command.partition(".")
+            kind, text = "escalated", f"{command} was given, since {rule.device} is not safe"
             try:
                 await self.reached.do(device, name, deadline_s=rule.stop_within_s)
-                self.tell("escalated", f"{command} was given, since {rule.device} is not safe", True)
             except DriverError as error:
-                self.tell("escalation_failed", f"{command} could not be given: {error}", True)
+                kind, text = "escalation_failed", f"{command} could not be given: {error}"
+            if is_told:
+                self.tell(kind, text, True)
 
     def _now(self, state: SafeState, text: str, *, is_alarm: bool) -> None:
         self.state = state

@@ -82,7 +82,7 @@ async def guard(loaded: Loaded, path: Path, log_file: Path, until: _Until) -> No
         loaded.rules,
         drivers,
         clock,
-        reconnects=True,
+        reconnect=lambda device: drivers[device].connect(),
         latched=standing.latched,
         expects_controller=standing.expects_controller,
         on_event=record.write,

@@ -10,6 +10,7 @@ from typing import Any
 from drivers.clock import Clock
 from orchestrator.guard.answers import Answer, Event
 from orchestrator.guard.core import Guard, Refused
+from orchestrator.guard.making_safe import Reconnect
 from orchestrator.guard.messages import event_row
 from orchestrator.guard.rules import Rules
 
@@ -25,6 +26,7 @@ class GuardTask:
     Args:
         rules: What it goes by.
         drivers: The devices of the laboratory, by name.
+        reconnect: Opens the link of a device after it was lost.
         clock: The time.
         latched: Trips that were latched when the controller before this one ended, with their reason.
         on_event: Hears what the guard tells.
@@ -33,6 +35,7 @@ class GuardTask:
 
     rules: Rules
     drivers: dict[str, Any]
+    reconnect: Reconnect
     clock: Clock
     latched: Mapping[str, str]
     on_event: Callable[[Mapping[str, Any]], None]
@@ -41,7 +44,12 @@ class GuardTask:
 
     def __post_init__(self) -> None:
         self.guard = Guard(
-            self.rules.slowed(EVERY_AT_LEAST_S), self.drivers, self.clock, latched=self.latched, on_event=self._told
+            self.rules.slowed(EVERY_AT_LEAST_S),
+            self.drivers,
+            self.clock,
+            reconnect=self.reconnect,
+            latched=self.latched,
+            on_event=self._told,
         )
 
     @asynccontextmanager

@@ -14,6 +14,7 @@ from drivers.clock import Clock
 from drivers.command import Effect
 from drivers.errors import DriverError, NotConnected
 from orchestrator.calls import call
+from orchestrator.guard.making_safe import Reconnect
 from orchestrator.guard.readings import Readings
 from orchestrator.guard.rules import Watch
 
@@ -32,14 +33,14 @@ class Watching:
         drivers: By device.
         readings: Where readings go.
         clock: The time.
-        reconnects: Whether links are the guard's own, to be opened by it and again after they were lost.
+        reconnect: Opens the link of a device after it was lost, and at first; None where somebody else does.
         heard: Called after each reading or failure, with its key.
     """
 
     drivers: dict[str, Any]
     readings: Readings
     clock: Clock
-    reconnects: bool
+    reconnect: Reconnect | None
     heard: Callable[[str], None]
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     _tried_s: dict[str, float] = field(default_factory=dict)
@@ -92,10 +93,10 @@ class Watching:
         try:
             return await self._asked(watch)
         except NotConnected:
-            if not self.reconnects or not self._may_connect(watch.device):
+            if self.reconnect is None or not self._may_connect(watch.device):
                 raise
-        driver = self.drivers[watch.device]
-        await call(driver.connect, {}, effect=Effect.READ, deadline_s=CONNECT_S, device=watch.device, command="connect")
+        about = {"device": watch.device}
+        await call(self.reconnect, about, effect=Effect.READ, deadline_s=CONNECT_S, command="connect", **about)
         return await self._asked(watch)
 
     async def _asked(self, watch: Watch) -> Any:
