@@ -15,8 +15,10 @@ from typing import Any
 
 from drivers.clock import Clock
 from drivers.errors import DriverError
+from orchestrator.advice import Advisor
 from orchestrator.attention import RESTOCK, Attendant, Attention
 from orchestrator.firings import Firings
+from orchestrator.foresight import Foresight
 from orchestrator.journal import Journal
 from orchestrator.journey import Doubt, Journey, Whereabouts
 from orchestrator.measurements import MeasurementFile
@@ -70,6 +72,8 @@ class Journeys:
     furnaces: Mapping[str, Furnace]
     """Furnaces by station."""
     attendant: Attendant
+    advisor: Advisor | None = None
+    """Who plans the runs of furnaces; by default a rule forms them."""
     firings: Firings = field(init=False)
     attention: Attention = field(init=False)
     _faults: dict[str, int] = field(default_factory=dict)
@@ -90,6 +94,8 @@ class Journeys:
             clock=self.clock,
             furnaces=self.furnaces,
             attention=self.attention,
+            foresight=Foresight(where=self.where),
+            advisor=self.advisor,
         )
         self.attention.on_seen_to = self.firings.form
 
@@ -156,7 +162,7 @@ class Journeys:
                 if journey.batch is None:  # a furnace gives its samples back once it is open again
                     self.runner.stop.refuse_skipped(trial)
                 left_s = sum(one.work_s for one in plan.nodes[index:] if isinstance(one, Visit | Firing))
-                self.firings.expect(trial, next((one for one in plan.nodes[index:] if isinstance(one, Firing)), None))
+                self.firings.expect(trial, plan.nodes[index:])
                 taken.extend(await self._node(journey, node, left_s))
         except (TrialFailed, TrialLost):
             await self._put_away(journey)
@@ -205,6 +211,8 @@ class Journeys:
         except TrialLost:
             await self._brought_to_rest(journey, way)
             raise
+        if journey.began_s is not None:
+            self.firings.foresight.visited(node, self.clock.now_s() - journey.began_s)
         self.note("visit_ended", journey.trial, {"path": node.path, "place": way.place})
         self.runner.forget(owner)  # the devices are others' from now on: nothing of this visit is to be set again
         self.dispatcher.release(owner, self.dispatcher.board.held(owner) & way.devices)
@@ -518,7 +526,7 @@ class Journeys:
                 await self._not_put_away(journey, error, is_last=attempt == PUTS_AWAY)
         if not journey.has_left:
             self.note("sample_left", journey.trial, {"at": journey.at})
-        self.firings.expect(journey.trial, None)
+        self.firings.expect(journey.trial, ())
         self.dispatcher.release(owner)
 
     async def _not_put_away(self, journey: Journey, error: Exception, *, is_last: bool) -> None:
