@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from drivers.clock import VirtualClock, VirtualLoop, run_virtual
+from orchestrator.advice import Advisor
 from orchestrator.events import Event
 from orchestrator.journey import Doubt, Whereabouts
 from orchestrator.journeys import Journeys, board_names
@@ -28,6 +29,7 @@ from orchestrator.plan import Act, Firing, Furnace, Plan, Visit, Way
 from orchestrator.scheduling.board import Board
 from orchestrator.scheduling.dispatcher import Dispatcher
 from orchestrator.scheduling.layout import Layout, Station
+from orchestrator.scheduling.optimising import Course, Optimiser
 
 DOOR_S = 10.0
 MINUTE_S = 60.0
@@ -231,9 +233,12 @@ class _Made:
     makespan_s: float
     n_runs: int
     served_ms: list[float]
+    courses: list[Course]
 
 
-def _simulated(lab: Lab, choice: np.ndarray, *, longest_wait_s: float | None) -> _Made:
+def _simulated(
+    lab: Lab, choice: np.ndarray, *, longest_wait_s: float | None = None, limit_s: float | None = None
+) -> _Made:
     loop = VirtualLoop()
     clock = VirtualClock(loop)
     layout, furnaces = _layout(lab)
@@ -244,6 +249,8 @@ def _simulated(lab: Lab, choice: np.ndarray, *, longest_wait_s: float | None) ->
     runner = _PaperRunner(lab, clock, journal, laboratory=SimpleNamespace(stations={}))
     kinds: Any = {"runner": runner, "journal": journal}
     where = Whereabouts()
+    courses: list[Course] = []
+    advisor = None if limit_s is None else _advisor(limit_s, courses)
 
     async def all_of_them() -> float:
         import asyncio
@@ -255,6 +262,7 @@ def _simulated(lab: Lab, choice: np.ndarray, *, longest_wait_s: float | None) ->
             where=where,
             furnaces=furnaces,
             attendant=_Nobody(),
+            advisor=advisor,
             **kinds,
         )
         plans = [_plan(lab, furnaces, int(program), longest_wait_s) for program in choice]
@@ -267,7 +275,20 @@ def _simulated(lab: Lab, choice: np.ndarray, *, longest_wait_s: float | None) ->
         return end_s
 
     makespan_s = run_virtual(all_of_them(), loop=loop)
-    return _Made(makespan_s=makespan_s, n_runs=journal.kinds["batch_formed"], served_ms=dispatcher.served_ms)
+    return _Made(
+        makespan_s=makespan_s,
+        n_runs=journal.kinds["batch_formed"],
+        served_ms=dispatcher.served_ms,
+        courses=courses,
+    )
+
+
+def _advisor(limit_s: float, courses: list[Course]) -> Advisor:
+    def broken(text: str) -> None:
+        raise RuntimeError(text)
+
+    optimiser = Optimiser(limit_s=limit_s, is_timed=False)
+    return Advisor(optimiser=optimiser, report=broken, on_course=courses.append)
 
 
 class _Nobody:

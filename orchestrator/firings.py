@@ -342,7 +342,7 @@ class Firings:
         run.fail(error if inside else _Again())
 
     def _end(self, run: _Run) -> None:
-        if run.node is not None:
+        if run.node is not None and run.error is None:
             self.foresight.fired(run.node, self.clock.now_s() - run.batch.formed_s)
         self.carrier.note("batch_ended", None, {"batch": run.batch.name})
         del self._runs[run.batch.name]

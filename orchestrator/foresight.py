@@ -116,14 +116,15 @@ class Foresight:
         return {owner: max(at_s, now_s) + trip_s for owner, at_s in found.items()}
 
     def _traveller(self, trial: int) -> Traveller | None:
-        """Return a sample as one of those who compete for stations; None where it is in a furnace, or waits for one."""
+        """Return a sample as one of those who compete for stations; None where it has a run."""
         journey, left = self.where.journeys.get(trial), self._left[trial]
-        if journey is None or journey.has_left or journey.batch is not None or isinstance(left[0], Firing):
+        if journey is None or journey.has_left or journey.batch is not None:
             return None
         firing = next((i for i, node in enumerate(left) if isinstance(node, Firing)), len(left))
         began_s = journey.began_s if isinstance(left[0], Visit) and journey.visit == left[0].path else None
         return Traveller(
             owner=owner_of(trial),
+            since_s=journey.done_s or 0.0,
             stages=tuple(self._stage(node) for node in left[:firing]),
             began_s=began_s,
             taken=_taken(left[0], journey) if began_s is not None else frozenset(),

@@ -1,7 +1,7 @@
 """When samples will be where: those on their way are sent through the stations on paper, one at a time each.
 
-A station serves whoever waits for it with the most work left, as the board does. Robots are not looked at; what their
-trips cost is in how long visits last.
+A station serves who waits for it as the board does: whoever has waited for long in the order in which they came, the
+others by how much work is left to them. Robots are not looked at; what their trips cost is in how long visits last.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+from orchestrator.scheduling.board import AGE_S
 
 Servers = tuple[frozenset[str], ...]
 """Ways to be served: what each of them takes."""
@@ -30,6 +32,8 @@ class Traveller:
 
     owner: str
     stages: tuple[Stage, ...]
+    since_s: float
+    """Since when it has waited for the first of them."""
     began_s: float | None = None
     """When the first of its stages began; None: it waits for it."""
     taken: frozenset[str] = frozenset()
@@ -44,8 +48,8 @@ class _Queue:
 
     later: list[tuple[float, int]] = field(default_factory=list)
     """By when they come."""
-    waiting: list[tuple[float, float, int]] = field(default_factory=list)
-    """By how much is left, the most first."""
+    waiting: list[tuple[float, int]] = field(default_factory=list)
+    """Since when they wait."""
 
 
 def arrivals(travellers: Iterable[Traveller], now_s: float) -> Mapping[str, float]:
@@ -63,7 +67,7 @@ class _Walk:
         self._arrived_s: dict[str, float] = {}
         for number, one in enumerate(travellers):
             if one.began_s is None or not one.stages:
-                self._go_on(number, now_s)
+                self._go_on(number, min(one.since_s, now_s))
                 continue
             end_s = max(now_s, one.began_s + one.stages[0].lasts_s)
             self._free_s.update(dict.fromkeys(one.taken, end_s))
@@ -89,9 +93,10 @@ class _Walk:
     def _serve(self, servers: Servers, start_s: float) -> None:
         queue = self._queues[servers]
         while queue.later and queue.later[0][0] <= start_s:
-            comes_s, number = heapq.heappop(queue.later)
-            heapq.heappush(queue.waiting, (-self._left_s(number), comes_s, number))
-        *_, number = heapq.heappop(queue.waiting)
+            queue.waiting.append(heapq.heappop(queue.later))
+        first = min(queue.waiting, key=lambda one: self._rank(*one, start_s))
+        queue.waiting.remove(first)
+        _, number = first
         if not queue.waiting and not queue.later:
             del self._queues[servers]
         end_s = start_s + self._travellers[number].stages[self._done[number]].lasts_s
@@ -100,9 +105,12 @@ class _Walk:
         self._done[number] += 1
         self._go_on(number, end_s)
 
-    def _left_s(self, number: int) -> float:
+    def _rank(self, since_s: float, number: int, now_s: float) -> tuple[float, ...]:
+        if now_s - since_s >= AGE_S:
+            return (0.0, since_s, number)
         one = self._travellers[number]
-        return one.beyond_s + sum(stage.lasts_s for stage in one.stages[self._done[number] :])
+        left_s = one.beyond_s + sum(stage.lasts_s for stage in one.stages[self._done[number] :])
+        return (1.0, -left_s, since_s, number)
 
     def _go_on(self, number: int, at_s: float) -> None:
         one = self._travellers[number]
