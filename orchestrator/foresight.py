@@ -6,7 +6,7 @@ It makes the problem (`orchestrator.scheduling.sharing`) that an optimiser of fu
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -40,6 +40,8 @@ class Foresight:
     """Knows what is left of each sample's plan, and what things take."""
 
     where: Whereabouts
+    more_to_come: Callable[[], bool] = lambda: False
+    """Whether samples will come that are not in the laboratory yet."""
     _left: dict[int, tuple[Node, ...]] = field(default_factory=dict)
     """By trial, the node that it is at first."""
     _beyond_s: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(lambda: deque(maxlen=REMEMBERED)))
@@ -88,6 +90,7 @@ class Foresight:
             jobs=(*waiting, *coming),
             programs=self._programs(nodes),
             free_s=tuple(self._free_s(taken, now_s) for taken in furnaces),
+            is_open=self.more_to_come(),
         )
 
     def _next(self, trial: int) -> Firing | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -74,6 +74,8 @@ class Journeys:
     attendant: Attendant
     advisor: Advisor | None = None
     """Who plans the runs of furnaces; by default a rule forms them."""
+    more_to_come: Callable[[], bool] = lambda: False
+    """Whether more samples will be asked for."""
     firings: Firings = field(init=False)
     attention: Attention = field(init=False)
     _faults: dict[str, int] = field(default_factory=dict)
@@ -94,10 +96,15 @@ class Journeys:
             clock=self.clock,
             furnaces=self.furnaces,
             attention=self.attention,
-            foresight=Foresight(where=self.where),
+            foresight=Foresight(where=self.where, more_to_come=self._has_more_to_come),
             advisor=self.advisor,
         )
         self.attention.on_seen_to = self.firings.form
+
+    def _has_more_to_come(self) -> bool:
+        """Say whether samples wait for a home, or are going to be asked for."""
+        is_waiting = any(A_HOME in claim.options[0].resources for claim in self.dispatcher.board.waiting)
+        return is_waiting or self.more_to_come()
 
     async def begin(self, epoch: int, trials: Iterable[TrialRecord]) -> None:
         """Take up what a restart left, and make robots and doors ready.

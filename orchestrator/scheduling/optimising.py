@@ -25,7 +25,7 @@ from orchestrator.scheduling.sharing import Cost, Job, PlannedRun, Problem, by_t
 MODULE = "ortools.sat.python.cp_model"
 INSTALL = "pip install 'labpilot[schedule]'"
 TOLERANCE = 0.01
-"""Of the rule's makespan (or mean): by how much a plan must be better."""
+"""Of the rule's cost: by how much a plan must be better."""
 WORK_PER_S = 0.4
 """CP-SAT's own count of work (which is the same on every computer) that is allowed for each second of the limit."""
 MOST_JOBS = 96
@@ -140,9 +140,9 @@ def load() -> Any:
 
 def is_better(found: Cost, by_rule: Cost) -> bool:
     """Say whether a plan is so much better than the rule's that it is followed."""
-    if found.makespan_s > by_rule.makespan_s:
+    if found.first_s > by_rule.first_s:
         return False
-    if found.makespan_s < (1.0 - TOLERANCE) * by_rule.makespan_s:
+    if found.first_s < (1.0 - TOLERANCE) * by_rule.first_s:
         return True
     return found.mean_s < (1.0 - TOLERANCE) * by_rule.mean_s
 
@@ -248,15 +248,16 @@ class _Model:
         model.add_cumulative(intervals, [1] * len(intervals), len(self._problem.free_s))
 
     def _minimise(self) -> None:
-        """Make the makespan short, and among plans with the same one the mean."""
+        """Make short what `sharing.cost` counts: first the makespan, then the mean."""
         model = self.model
         longest = self._horizon + max(math.ceil(self._problem.programs[lane.key].tail_s) for lane in self._lanes)
         makespan = model.new_int_var(0, longest, "")
-        ends = []
+        ends, taken = [], []
         for lane in self._lanes:
-            over_s = self._over_s(lane.key)
+            over_s, run_s = self._over_s(lane.key), self._run_s(lane.key)
             for run, start in enumerate(lane.starts):
                 is_made = [lane.within[run - 1][-1].negated()] if run else []
+                taken.append(run_s * is_made[0] if run else run_s)
                 model.add(makespan >= start + over_s).only_enforce_if(is_made)
             for number in range(len(lane.jobs)):
                 end = model.new_int_var(0, longest, "")
@@ -265,7 +266,10 @@ class _Model:
                     # who is in none of the runs before begins with this one at the earliest
                     is_later = [lane.within[run - 1][number].negated()] if run else []
                     model.add(end >= start + over_s).only_enforce_if(is_later)
-        model.minimize(MAKESPAN_WEIGHT * len(ends) * makespan + sum(ends))
+        if self._problem.is_open:
+            model.minimize(len(self._problem.free_s) * sum(ends) + len(ends) * sum(taken))
+        else:
+            model.minimize(MAKESPAN_WEIGHT * len(ends) * makespan + sum(ends))
 
     def _start_from(self, runs: Sequence[PlannedRun]) -> None:
         """Let the search begin at a plan that is known."""

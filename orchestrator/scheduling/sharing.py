@@ -45,6 +45,8 @@ class Problem:
     programs: Mapping[str, Program]
     free_s: tuple[float, ...]
     """When each furnace becomes free."""
+    is_open: bool = False
+    """Whether more samples will come that nothing is known of yet."""
 
     def is_ready(self, batch: Batch) -> bool:
         """Say whether all members of a batch wait already."""
@@ -65,8 +67,9 @@ class PlannedRun:
 class Cost:
     """What a plan costs: the first counts first."""
 
-    makespan_s: float
-    """From now until the last sample is done with."""
+    first_s: float
+    """From now until the last sample is done with. Where more will come no sample is the last one; then what counts is
+    the mean, and what the runs keep from those who come later: the time that they take, over all furnaces."""
     mean_s: float
     """From now until a sample is done with, on average."""
 
@@ -84,13 +87,16 @@ def timed(problem: Problem, batches: Iterable[Batch]) -> tuple[PlannedRun, ...]:
     return tuple(runs)
 
 
-def cost(problem: Problem, runs: Iterable[PlannedRun]) -> Cost:
+def cost(problem: Problem, runs: Sequence[PlannedRun]) -> Cost:
     """Return what a plan costs."""
     over = [
         (run.end_s + problem.programs[run.batch.key].tail_s - problem.now_s, len(run.batch.members)) for run in runs
     ]
-    n_samples = sum(n for _, n in over)
-    return Cost(max(over_s for over_s, _ in over), sum(over_s * n for over_s, n in over) / n_samples)
+    mean_s = sum(over_s * n for over_s, n in over) / sum(n for _, n in over)
+    if problem.is_open:
+        taken_s = sum(problem.programs[run.batch.key].run_s for run in runs)
+        return Cost(mean_s + taken_s / len(problem.free_s), mean_s)
+    return Cost(max(over_s for over_s, _ in over), mean_s)
 
 
 def faults(problem: Problem, batches: Sequence[Batch]) -> list[str]:
