@@ -42,6 +42,8 @@ class Advisor:
     on_course: Callable[[Course], None] | None = None
     _asked: tuple[object, float, Course | None] | None = None
     """What was asked last, until when the answer holds, and the answer."""
+    _last: Course | None = None
+    """The last answer that there was."""
     _held_s: float | None = None
     """Since when a furnace has been kept free."""
     _is_broken: bool = False
@@ -98,7 +100,8 @@ class Advisor:
     def _answer(self, former: Former, problem: Callable[[], Problem]) -> Course | None:
         """Ask the optimiser: the supervisor of it, without which the rule does."""
         try:
-            course = self.optimiser.course(problem(), former)
+            before = () if self._last is None else [run.batch for run in self._last.runs]
+            course = self._last = self.optimiser.course(problem(), former, before=before)
         except NoAnswer as error:
             self._tell(f"the rule forms batches where the optimiser cannot: {error}")
             return None

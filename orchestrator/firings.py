@@ -56,8 +56,11 @@ class Carrier(Protocol):
         """Carry a sample by what it holds."""
         ...
 
-    async def claim(self, journey: Journey, options: Sequence[Option]) -> Option:
-        """Claim one of some options for a sample."""
+    async def claim(self, journey: Journey, options: Sequence[Option], *, is_first: bool = False) -> Option:
+        """Claim one of some options for a sample.
+
+        is_first: before all others, whatever is reserved.
+        """
         ...
 
     def needed(self, journey: Journey, destination: str) -> frozenset[str]:
@@ -162,8 +165,7 @@ class Firings:
         await self.carrier.go_home(journey)
         future = self._assigned[journey.trial] = asyncio.get_running_loop().create_future()
         member = Member(owner=owner_of(journey.trial), key=node.key, run_s=node.work_s, since_s=self.clock.now_s())
-        if journey.done_s is not None:
-            self.foresight.came_home(member.since_s - journey.done_s)
+        self.foresight.arrived(journey, member.since_s)
         former = self._former(node)
         former.join(member)
         try:
@@ -190,7 +192,7 @@ class Firings:
         await self._run_until(run, run.opened)
         needed = self.carrier.needed(journey, place)
         if needed - self.dispatcher.board.held(owner):
-            await self.carrier.claim(journey, [Option(name=place, resources=needed)])
+            await self.carrier.claim(journey, [Option(name=place, resources=needed)], is_first=True)
         if run.error is not None:
             self.dispatcher.release(owner, needed & self.dispatcher.board.held(owner))
             raise run.error

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import mean, median
 
 from orchestrator.journey import Journey, Whereabouts
 from orchestrator.plan import Firing, Node, Visit, Wait
@@ -46,6 +46,10 @@ class Foresight:
     """By trial, the node that it is at first."""
     _beyond_s: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(lambda: deque(maxlen=REMEMBERED)))
     """What things took beyond their work, the newest last."""
+    _gaps_s: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    """Between two samples that came to wait for a run while more were on their way."""
+    _last_s: float | None = None
+    """When the last of them came."""
 
     def expect(self, trial: int, left: Sequence[Node]) -> Firing | None:
         """Know what is left of a sample's plan, and return the run that it is going to wait for next."""
@@ -60,9 +64,14 @@ class Foresight:
         """Know how long a visit took, the way there included."""
         self._beyond_s[node.label].append(took_s - node.work_s)
 
-    def came_home(self, took_s: float) -> None:
-        """Know how long a sample took from its last visit until it waited for a run."""
-        self._beyond_s["home"].append(took_s)
+    def arrived(self, journey: Journey, now_s: float) -> None:
+        """Know that a sample waits for a run from now on."""
+        if journey.done_s is not None:
+            self._beyond_s["home"].append(now_s - journey.done_s)
+        if self._last_s is not None:
+            self._gaps_s.append(now_s - self._last_s)
+        is_last = all(self._next(trial) is None or self._traveller(trial) is None for trial in self._others(journey))
+        self._last_s = None if is_last else now_s  # until others come again no gap tells how fast they can
 
     def fired(self, node: Firing, took_s: float) -> None:
         """Know how long a run took, loading and emptying included."""
@@ -93,6 +102,9 @@ class Foresight:
             is_open=self.more_to_come(),
         )
 
+    def _others(self, journey: Journey) -> list[int]:
+        return [trial for trial in self._left if trial != journey.trial]
+
     def _next(self, trial: int) -> Firing | None:
         return next((node for node in self._left[trial] if isinstance(node, Firing)), None)
 
@@ -115,8 +127,15 @@ class Foresight:
         """Return when each sample on its way to a furnace is expected to wait for it."""
         trip_s = self._more_s("home", TRIP_S)
         found = arrivals([one for trial in self._left if (one := self._traveller(trial)) is not None], now_s)
+        bound = [owner_of(trial) for trial in self._left if self._next(trial) is not None]
         # whoever is expected has not come yet
-        return {owner: max(at_s, now_s) + trip_s for owner, at_s in found.items()}
+        ready_s = {owner: max(found[owner], now_s) + trip_s for owner in bound if owner in found}
+        if not self._gaps_s or self._last_s is None:
+            return ready_s
+        # nor do they come any faster than of late: robots may be what they wait for
+        gap_s = mean(self._gaps_s)
+        order = sorted(ready_s, key=lambda owner: ready_s[owner])
+        return {owner: max(ready_s[owner], self._last_s + number * gap_s) for number, owner in enumerate(order, start=1)}
 
     def _traveller(self, trial: int) -> Traveller | None:
         """Return a sample as one of those who compete for stations; None where it has a run."""

@@ -263,7 +263,7 @@ class Journeys:
         if journey.at not in (journey.home, *self.layout.unlimited) and journey.at is not None:
             home = Option(name=journey.home, resources=self.needed(journey, journey.home), is_retreat=not is_urgent)
             options = [*options, home]
-        return await self.claim(journey, options, due_s=due_s, work_s=work_s)
+        return await self.claim(journey, options, is_first=is_urgent, due_s=due_s, work_s=work_s)
 
     async def claim(self, journey: Journey, options: Sequence[Option], **more: Any) -> Option:
         """Claim, for as long as nobody asks to stop; all that the sample holds besides its home is kept from others.

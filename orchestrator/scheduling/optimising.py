@@ -20,7 +20,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from orchestrator.scheduling.batching import Batch, Former
-from orchestrator.scheduling.sharing import Cost, Job, PlannedRun, Problem, by_the_rule, cost, faults, timed
+from orchestrator.scheduling.sharing import Cost, Job, PlannedRun, Problem, by_the_rule, carried_on, cost, faults, timed
 
 MODULE = "ortools.sat.python.cp_model"
 INSTALL = "pip install 'labpilot[schedule]'"
@@ -77,8 +77,11 @@ class Optimiser:
     def __post_init__(self) -> None:
         self._cp = load()
 
-    def course(self, problem: Problem, former: Former) -> Course:
+    def course(self, problem: Problem, former: Former, *, before: Sequence[Batch] = ()) -> Course:
         """Return the best plan that was found in time, and whether it beats the rule's.
+
+        former: What the rule would go by.
+        before: The plan of the last decision: the search begins with it, or with the rule's.
 
         Raises:
             NoAnswer: None was found, or it is wrong.
@@ -87,8 +90,10 @@ class Optimiser:
         problem = _nearest(problem)
         rule = by_the_rule(problem, former)
         by_rule = cost(problem, rule)
-        batches = [run.batch for run in rule]
-        plans = [timed(problem, batches), timed(problem, self._found(problem, batches, began_s))]
+        known = [[run.batch for run in rule], carried_on(problem, before)]
+        plans = [timed(problem, batches) for batches in known]
+        hint = min(plans, key=lambda runs: cost(problem, runs))
+        plans.append(timed(problem, self._found(problem, hint, began_s)))
         best = min(plans, key=lambda runs: cost(problem, runs))
         found = cost(problem, best)
         return Course(
@@ -99,7 +104,7 @@ class Optimiser:
             took_s=time.perf_counter() - began_s,
         )
 
-    def _found(self, problem: Problem, hint: Sequence[Batch], began_s: float) -> list[Batch]:
+    def _found(self, problem: Problem, hint: Sequence[PlannedRun], began_s: float) -> list[Batch]:
         model = _Model(self._cp, problem, hint)
         solver = self._cp.CpSolver()
         self._set(solver.parameters, left_s=began_s + self.limit_s - time.perf_counter())
@@ -170,13 +175,12 @@ class _Lane:
 class _Model:
     """The problem in CP-SAT's terms, in whole seconds from now."""
 
-    def __init__(self, cp: Any, problem: Problem, hint: Sequence[Batch]) -> None:
+    def __init__(self, cp: Any, problem: Problem, runs: Sequence[PlannedRun]) -> None:
         self.model = cp.CpModel()
         self._problem = problem
-        runs = timed(problem, hint)
         # what is rounded up costs two seconds at most for each run that follows another
         self._horizon = math.ceil(max(run.end_s for run in runs) - problem.now_s) + 2 * len(runs)
-        n_hinted = Counter(batch.key for batch in hint)
+        n_hinted = Counter(run.batch.key for run in runs)
         self._lanes = [self._lane(key, n_hinted[key]) for key in sorted(n_hinted)]
         self._share_furnaces()
         self._minimise()
@@ -267,7 +271,8 @@ class _Model:
                     is_later = [lane.within[run - 1][number].negated()] if run else []
                     model.add(end >= start + over_s).only_enforce_if(is_later)
         if self._problem.is_open:
-            model.minimize(len(self._problem.free_s) * sum(ends) + len(ends) * sum(taken))
+            per_cent = round(100 * self._problem.scarcity)
+            model.minimize(100 * len(self._problem.free_s) * sum(ends) + per_cent * len(ends) * sum(taken))
         else:
             model.minimize(MAKESPAN_WEIGHT * len(ends) * makespan + sum(ends))
 

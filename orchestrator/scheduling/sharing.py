@@ -48,10 +48,13 @@ class Problem:
     is_open: bool = False
     """Whether more samples will come that nothing is known of yet."""
 
-    def is_ready(self, batch: Batch) -> bool:
-        """Say whether all members of a batch wait already."""
-        ready = {job.owner for job in self.jobs if job.ready_s <= self.now_s}
-        return ready.issuperset(batch.members)
+    @property
+    def scarcity(self) -> float:
+        """Return how scarce furnaces are, from 0 to 1: the time that full runs of these samples would take on all of
+        them, of the time until the last one is ready."""
+        needed_s = sum(self.programs[job.key].run_s for job in self.jobs) / (self.capacity * len(self.free_s))
+        span_s = max(job.ready_s for job in self.jobs) - self.now_s
+        return min(1.0, needed_s / span_s) if span_s > 0.0 else 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,8 @@ class Cost:
 
     first_s: float
     """From now until the last sample is done with. Where more will come no sample is the last one; then what counts is
-    the mean, and what the runs keep from those who come later: the time that they take, over all furnaces."""
+    the mean, and what the runs keep from those who come later: the time that they take, over all furnaces, the more
+    the scarcer furnaces are."""
     mean_s: float
     """From now until a sample is done with, on average."""
 
@@ -95,8 +99,27 @@ def cost(problem: Problem, runs: Sequence[PlannedRun]) -> Cost:
     mean_s = sum(over_s * n for over_s, n in over) / sum(n for _, n in over)
     if problem.is_open:
         taken_s = sum(problem.programs[run.batch.key].run_s for run in runs)
-        return Cost(mean_s + taken_s / len(problem.free_s), mean_s)
+        return Cost(mean_s + problem.scarcity * taken_s / len(problem.free_s), mean_s)
     return Cost(max(over_s for over_s, _ in over), mean_s)
+
+
+def carried_on(problem: Problem, batches: Iterable[Batch]) -> list[Batch]:
+    """Return an earlier plan as it stands by now: without those who are gone, and with those who came since at the end."""
+    left = {job.owner: job.key for job in sorted(problem.jobs, key=lambda job: job.ready_s)}
+    kept = []
+    for batch in batches:
+        members = tuple(owner for owner in batch.members if left.get(owner) == batch.key)
+        if members:
+            kept.append(Batch(key=batch.key, members=members))
+        for owner in members:
+            del left[owner]
+    for key in dict.fromkeys(left.values()):
+        others = [owner for owner in left if left[owner] == key]
+        kept += [
+            Batch(key=key, members=tuple(others[first : first + problem.capacity]))
+            for first in range(0, len(others), problem.capacity)
+        ]
+    return kept
 
 
 def faults(problem: Problem, batches: Sequence[Batch]) -> list[str]:
