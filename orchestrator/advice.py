@@ -1,15 +1,14 @@
 """Advice: which run a free furnace should begin, by an optimiser where its plan beats the rule's, else by the rule.
 
-Whoever waits is begun with some time: for as long as a furnace is kept free for a plan the rule is asked again at the
-latest when one run could have been made meanwhile (or the recipe's ``longest_wait`` is over), and whoever has waited for
-`LONG_RUNS` runs is begun with at once.
+Nobody waits for ever. Where a furnace has been kept free for a plan for as long as a run takes, or a sample has waited
+for the recipe's ``longest_wait``, the rule decides; and whoever has waited for `LONG_RUNS` runs is in the next one.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from orchestrator.scheduling.batching import Batch, Former
 from orchestrator.scheduling.optimising import Course, NoAnswer, Optimiser
@@ -85,9 +84,7 @@ class Advisor:
         shortest_s = min(one.run_s for one in former.waiting)
         return self._held_s is not None and now_s - self._held_s >= shortest_s
 
-    def _course(
-        self, former: Former, problem: Callable[[], Problem], signature: object, now_s: float
-    ) -> Course | None:
+    def _course(self, former: Former, problem: Callable[[], Problem], signature: object, now_s: float) -> Course | None:
         if self._is_broken:
             return None
         if self._asked is not None and self._asked[0] == signature and now_s < self._asked[1]:
@@ -105,7 +102,7 @@ class Advisor:
         except NoAnswer as error:
             self._tell(f"the rule forms batches where the optimiser cannot: {error}")
             return None
-        except Exception as error:  # whatever is wrong with it costs a little time, and must not cost a campaign
+        except Exception as error:  # whatever is wrong with it must not cost a campaign
             log.exception("optimiser_broke")
             self._is_broken = True
             self._tell(f"the rule forms batches from now on; the optimiser broke: {type(error).__name__}: {error}")
@@ -124,7 +121,7 @@ class Advisor:
         here = {one.owner for one in former.waiting}
         for run in course.runs:
             if run.start_s <= now_s and here.issuperset(run.batch.members):
-                return Advice(batch=run.batch, again_s=now_s)
+                return Advice(batch=replace(run.batch, is_planned=True), again_s=now_s)
         if self._held_s is None:
             self._held_s = now_s
         limits_s = [run.start_s for run in course.runs if run.start_s > now_s]

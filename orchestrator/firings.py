@@ -302,6 +302,8 @@ class Firings:
         name = f"batch-{len(self.carrier.where.batches) + 1:05d}"
         places = dict(zip(map(str, trials), furnace.places, strict=False))
         body = {"batch": name, "station": furnace.station, "path": node.path, "places": places, "key": batch.key}
+        if batch.is_planned:
+            body["by"] = "optimiser"
         self.dispatcher.board.hold(name, _resources(furnace))
         self.carrier.note("batch_formed", None, body)
         self._start(self.carrier.where.batches[name], furnace, node)

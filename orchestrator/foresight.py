@@ -135,7 +135,9 @@ class Foresight:
         # nor do they come any faster than of late: robots may be what they wait for
         gap_s = mean(self._gaps_s)
         order = sorted(ready_s, key=lambda owner: ready_s[owner])
-        return {owner: max(ready_s[owner], self._last_s + number * gap_s) for number, owner in enumerate(order, start=1)}
+        return {
+            owner: max(ready_s[owner], self._last_s + number * gap_s) for number, owner in enumerate(order, start=1)
+        }
 
     def _traveller(self, trial: int) -> Traveller | None:
         """Return a sample as one of those who compete for stations; None where it has a run."""

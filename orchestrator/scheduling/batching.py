@@ -35,6 +35,8 @@ class Batch:
 
     key: str
     members: tuple[str, ...]
+    is_planned: bool = False
+    """Whether an optimiser formed it, and not the rule."""
 
 
 @dataclass(slots=True)
@@ -76,9 +78,7 @@ class Former:
 
     def copy(self) -> Former:
         """Return another one that stands as this one does."""
-        return replace(
-            self, _waiting=dict(self._waiting), _gap_s=dict(self._gap_s), _last_s=dict(self._last_s)
-        )
+        return replace(self, _waiting=dict(self._waiting), _gap_s=dict(self._gap_s), _last_s=dict(self._last_s))
 
     def take(self, batch: Batch) -> None:
         """Wait no longer for the members of a batch that was formed elsewhere.

@@ -30,6 +30,8 @@ WORK_PER_S = 0.4
 """CP-SAT's own count of work (which is the same on every computer) that is allowed for each second of the limit."""
 MOST_JOBS = 96
 """Samples that are planned for at once: those that are ready last are left for later."""
+STEP_S = 30.0
+"""What times are rounded up to in the search; what it finds is timed and compared to the second."""
 MAKESPAN_WEIGHT = 10
 """What a second of the makespan counts, in seconds of every sample's."""
 SPARE_RUNS = 2
@@ -117,12 +119,11 @@ class Optimiser:
             raise NoAnswer(f"the plan is wrong: {'; '.join(wrong[:3])}")
         return batches
 
-
     def _set(self, parameters: Any, *, left_s: float) -> None:
         parameters.num_workers = 1
         parameters.random_seed = 0
         parameters.catch_sigint_signal = False  # the operator's Ctrl-C is the campaign's to see
-        # chosen by trial on problems of 16 to 64 samples: neither presolving nor linear programs pay in a fifth of a second
+        # by trial on problems of 16 to 64 samples: neither presolving nor linear programs pay in a fifth of a second
         parameters.cp_model_presolve = False
         parameters.linearization_level = 0
         parameters.search_branching = self._cp.PORTFOLIO_WITH_QUICK_RESTART_SEARCH
@@ -172,14 +173,18 @@ class _Lane:
     """By run, then by sample: whether the sample is in this run or in one before it."""
 
 
+def _steps(seconds: float) -> int:
+    return math.ceil(seconds / STEP_S)
+
+
 class _Model:
-    """The problem in CP-SAT's terms, in whole seconds from now."""
+    """The problem in CP-SAT's terms, in whole steps of time from now."""
 
     def __init__(self, cp: Any, problem: Problem, runs: Sequence[PlannedRun]) -> None:
         self.model = cp.CpModel()
         self._problem = problem
-        # what is rounded up costs two seconds at most for each run that follows another
-        self._horizon = math.ceil(max(run.end_s for run in runs) - problem.now_s) + 2 * len(runs)
+        # what is rounded up costs two steps at most for each run that follows another
+        self._horizon = _steps(max(run.end_s for run in runs) - problem.now_s) + 2 * len(runs)
         n_hinted = Counter(run.batch.key for run in runs)
         self._lanes = [self._lane(key, n_hinted[key]) for key in sorted(n_hinted)]
         self._share_furnaces()
@@ -199,19 +204,19 @@ class _Model:
                 first = last
         return [batch for _, batch in sorted(found, key=lambda one: one[0])]
 
-    def _run_s(self, key: str) -> int:
-        return math.ceil(self._problem.programs[key].run_s)
+    def _run(self, key: str) -> int:
+        return _steps(self._problem.programs[key].run_s)
 
-    def _over_s(self, key: str) -> int:
+    def _over(self, key: str) -> int:
         """Return how long after the beginning of its run a sample is done with."""
         program = self._problem.programs[key]
-        return math.ceil(program.run_s + program.tail_s)
+        return _steps(program.run_s + program.tail_s)
 
     def _lane(self, key: str, n_hinted: int) -> _Lane:
         problem, model = self._problem, self.model
         jobs = sorted((job for job in problem.jobs if job.key == key), key=lambda job: job.ready_s)
         n_runs = min(len(jobs), max(n_hinted, math.ceil(len(jobs) / problem.capacity) + SPARE_RUNS))
-        latest = self._horizon - self._run_s(key)
+        latest = self._horizon - self._run(key)
         lane = _Lane(
             key=key,
             jobs=jobs,
@@ -228,7 +233,7 @@ class _Model:
         model, now_s = self.model, self._problem.now_s
         within, start = lane.within[run], lane.starts[run]
         for job, is_within in zip(lane.jobs, within, strict=True):
-            model.add(start >= math.ceil(max(0.0, job.ready_s - now_s))).only_enforce_if(is_within)
+            model.add(start >= _steps(max(0.0, job.ready_s - now_s))).only_enforce_if(is_within)
         for earlier, later in pairwise(within):
             model.add_implication(later, earlier)
         before = lane.within[run - 1] if run else [0] * len(lane.jobs)
@@ -241,35 +246,33 @@ class _Model:
     def _share_furnaces(self) -> None:
         """Let no more runs go on at once than there are furnaces."""
         model, now_s = self.model, self._problem.now_s
-        taken = [math.ceil(at_s - now_s) for at_s in self._problem.free_s if at_s > now_s]
+        taken = [_steps(at_s - now_s) for at_s in self._problem.free_s if at_s > now_s]
         intervals = [model.new_fixed_size_interval_var(0, until, "") for until in taken]
         for lane in self._lanes:
             for run, start in enumerate(lane.starts):
                 is_made = lane.within[run - 1][-1].negated() if run else True
-                intervals.append(
-                    model.new_optional_fixed_size_interval_var(start, self._run_s(lane.key), is_made, "")
-                )
+                intervals.append(model.new_optional_fixed_size_interval_var(start, self._run(lane.key), is_made, ""))
         model.add_cumulative(intervals, [1] * len(intervals), len(self._problem.free_s))
 
     def _minimise(self) -> None:
         """Make short what `sharing.cost` counts: first the makespan, then the mean."""
         model = self.model
-        longest = self._horizon + max(math.ceil(self._problem.programs[lane.key].tail_s) for lane in self._lanes)
+        longest = self._horizon + max(_steps(self._problem.programs[lane.key].tail_s) for lane in self._lanes)
         makespan = model.new_int_var(0, longest, "")
         ends, taken = [], []
         for lane in self._lanes:
-            over_s, run_s = self._over_s(lane.key), self._run_s(lane.key)
+            over, run_length = self._over(lane.key), self._run(lane.key)
             for run, start in enumerate(lane.starts):
                 is_made = [lane.within[run - 1][-1].negated()] if run else []
-                taken.append(run_s * is_made[0] if run else run_s)
-                model.add(makespan >= start + over_s).only_enforce_if(is_made)
+                taken.append(run_length * is_made[0] if run else run_length)
+                model.add(makespan >= start + over).only_enforce_if(is_made)
             for number in range(len(lane.jobs)):
                 end = model.new_int_var(0, longest, "")
                 ends.append(end)
                 for run, start in enumerate(lane.starts):
                     # who is in none of the runs before begins with this one at the earliest
                     is_later = [lane.within[run - 1][number].negated()] if run else []
-                    model.add(end >= start + over_s).only_enforce_if(is_later)
+                    model.add(end >= start + over).only_enforce_if(is_later)
         if self._problem.is_open:
             per_cent = round(100 * self._problem.scarcity)
             model.minimize(100 * len(self._problem.free_s) * sum(ends) + per_cent * len(ends) * sum(taken))
@@ -283,6 +286,6 @@ class _Model:
             taken = list(accumulate(len(run.batch.members) for run in mine))
             for number, (start, within) in enumerate(zip(lane.starts, lane.within, strict=True)):
                 known = min(number, len(mine) - 1)
-                self.model.add_hint(start, math.ceil(mine[known].start_s - self._problem.now_s))
+                self.model.add_hint(start, _steps(mine[known].start_s - self._problem.now_s))
                 for job, is_within in enumerate(within):
                     self.model.add_hint(is_within, job < taken[known])

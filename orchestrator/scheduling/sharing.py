@@ -104,7 +104,7 @@ def cost(problem: Problem, runs: Sequence[PlannedRun]) -> Cost:
 
 
 def carried_on(problem: Problem, batches: Iterable[Batch]) -> list[Batch]:
-    """Return an earlier plan as it stands by now: without those who are gone, and with those who came since at the end."""
+    """Return an earlier plan as it stands by now: without those who are gone, those who came since at the end."""
     left = {job.owner: job.key for job in sorted(problem.jobs, key=lambda job: job.ready_s)}
     kept = []
     for batch in batches:
