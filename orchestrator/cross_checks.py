@@ -22,6 +22,7 @@ from orchestrator.recipe_racks import Dose, Fire, StationStep
 from orchestrator.samples import Racks, Wafer
 from orchestrator.scheduling import optimising
 from orchestrator.space import objectives, read_constraint, search_space
+from orchestrator.stop_rules import Cost
 from orchestrator.subject import Subject
 from orchestrator.yaml_source import Problem, Source
 from planner.errors import BadOption
@@ -240,6 +241,15 @@ def _constraints(subject: Subject) -> Iterator[Problem]:
         yield source.problem(("constraints",) if campaign.constraints else ("parameters",), empty)
 
 
+def _costs(subject: Subject) -> Iterator[Problem]:
+    if subject.lab.costs is not None:
+        return
+    for index, rule in enumerate(subject.campaign.stopping):
+        if isinstance(rule, Cost):
+            message = f"the lab {subject.lab.name!r} names no prices (costs), so this rule would never stop anything"
+            yield subject.campaign_source.problem(("stopping", index, rule.kind), message, of_key=True)
+
+
 def _controls(subject: Subject) -> Iterator[Problem]:
     campaign, source = subject.campaign, subject.campaign_source
     for index, control in enumerate(campaign.controls):
@@ -360,5 +370,6 @@ CHECKS: tuple[Check, ...] = (
     _check(_policy, "planner"),
     _check(_policy_suits, "planner", "parameters", "constraints", "objectives"),
     _check(_stopping, "objectives", "stopping"),
+    _check(_costs, "stopping", "lab.costs"),
 )
 """Every check between sections and files."""

@@ -24,6 +24,7 @@ from drivers.links.tap import Tap
 from drivers.manifest import warn_unverified
 from orchestrator.advice import Advisor
 from orchestrator.analysis import Analysis
+from orchestrator.billing import running_bill
 from orchestrator.check import Ready
 from orchestrator.compile import Compiler
 from orchestrator.compile_racks import furnaces_of
@@ -437,6 +438,7 @@ class _Execution:
             charge=self.charge,
             history=self.standing.history,
             on_progress=_harmless(self.settings.on_progress),
+            bill=running_bill(journal, self.clock, self.task.lab.costs),
         )
 
     def _scheduling(

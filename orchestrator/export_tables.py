@@ -42,6 +42,8 @@ def table_builders() -> Mapping[str, Callable[[Snapshot], Table]]:
         "measurements": _measurements,
         "asks": _asks,
         "incidents": _incidents,
+        "trial_costs": _trial_costs,
+        "device_hours": _device_hours,
     }
 
 
@@ -183,6 +185,50 @@ def _incidents(snapshot: Snapshot) -> Table:
         Column("text", "what happened", type="text"),
     ]
     return _plain(columns, snapshot.incidents)
+
+
+def _trial_costs(snapshot: Snapshot) -> Table:
+    bill = snapshot.bill
+    money = bill.currency
+    columns = [
+        Column("trial", "number of the trial; 0 is what belongs to none", type="integer"),
+        Column("instrument_h", "hours of instruments, shared hours divided", "h", "number"),
+        Column("energy_kwh", "energy of the devices whose power is known", "kW.h", "number"),
+        *(
+            Column(f"cost_{part}", f"cost of {meaning}; empty where the lab file names no prices", money, "number")
+            for part, meaning in _PARTS.items()
+        ),
+    ]
+    rows = [
+        [
+            line.trial,
+            sum(line.hours.values()),
+            line.energy_kwh,
+            *(getattr(line, part) if bill.prices is not None else None for part in _PARTS),
+        ]
+        for line in bill.lines
+    ]
+    return Table(columns, rows)
+
+
+_PARTS = {
+    "instruments": "instrument hours",
+    "energy": "energy",
+    "materials": "materials",
+    "sample": "the sample",
+    "total": "all together",
+}
+
+
+def _device_hours(snapshot: Snapshot) -> Table:
+    columns = [
+        Column("trial", "number of the trial; 0 is what belongs to none", type="integer"),
+        Column("device", "device that worked for it", type="text"),
+        Column("hours", "for how long, shared hours divided", "h", "number"),
+    ]
+    return Table(
+        columns, [[line.trial, device, hours] for line in snapshot.bill.lines for device, hours in line.hours.items()]
+    )
 
 
 def _plain(columns: Sequence[Column], rows: Sequence[Any]) -> Table:

@@ -29,6 +29,7 @@ from orchestrator.fields import (
 )
 from orchestrator.mistakes import validated
 from orchestrator.people.settings import People
+from orchestrator.prices import Prices
 from orchestrator.samples import NoSamples, Racks, Samples
 from orchestrator.yaml_source import Source
 
@@ -145,6 +146,7 @@ class Lab(StrictModel):
     )
     samples: Samples = Field(default_factory=NoSamples, description="Where samples lie")
     stock: Stock | None = Field(default=None, description="What is stocked, so that its end can be foreseen")
+    costs: Prices | None = Field(default=None, description="What instruments, energy and materials cost")
     limits: Limits = Field(default_factory=dict, description="What this site allows, by device.command and argument")
     approvals: dict[Annotated[str, AfterValidator(_device_command)], Approval] = Field(
         default_factory=dict, description="Which commands a person must approve each time, by device.command"
@@ -163,14 +165,17 @@ class Lab(StrictModel):
         return value
 
     @model_validator(mode="after")
-    def _stocks_what_it_holds(self) -> Lab:
-        if self.stock is None or not isinstance(self.samples, Racks):
-            return self
-        held = set(self.samples.materials.values())
-        for name in self.stock.materials:
-            if held and name not in held:
-                at = ("stock", "materials", name)
-                raise mistake(f"no dispenser holds {name!r}{did_you_mean(name, sorted(held))}", at=at, of_key=True)
+    def _names_what_it_has(self) -> Lab:
+        held = sorted(set(self.samples.materials.values())) if isinstance(self.samples, Racks) else []
+        stocked = {("stock", "materials", name) for name in self.stock.materials} if self.stock else set()
+        priced = {("costs", "per_g", name) for name in self.costs.per_g} if self.costs else set()
+        for path in sorted(stocked | priced):
+            if held and path[-1] not in held:
+                raise mistake(f"no dispenser holds {path[-1]!r}{did_you_mean(path[-1], held)}", at=path, of_key=True)
+        for name in self.costs.devices if self.costs else ():
+            if name not in self.devices:
+                at = ("costs", "devices", name)
+                raise mistake(f"no device {name!r}{did_you_mean(name, self.devices)}", at=at, of_key=True)
         return self
 
     @classmethod

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from drivers.clock import Clock
+from orchestrator.bill import Bill
 from orchestrator.campaign import Campaign
 from orchestrator.history import History
 from orchestrator.journal import Journal
@@ -66,6 +67,8 @@ class CampaignLoop:
     """Takes the wall time of an ask, lets the clock know, and returns what was charged."""
     history: History = field(default_factory=History)
     on_progress: Callable[[Progress], None] | None = None
+    bill: Callable[[], Bill] | None = None
+    """Says what the campaign has cost so far; None where nobody keeps account."""
     _broken: list[Exception] = field(default_factory=list)
     """What ended the campaign while trials were under way."""
     _ending: Ending | None = None
@@ -203,7 +206,8 @@ class CampaignLoop:
         if len(self.history.faults) >= most:
             reasons = "; ".join(self.history.faults[-FAULTS_IN_A_ROW:])
             return Ending(status="faulted", reason=f"{most} trials in a row were lost: {reasons}")
-        reason = reason_to_stop(self.campaign.stopping, trials, self.campaign.objectives, self.history.diagnostics)
+        campaign, diagnostics = self.campaign, self.history.diagnostics
+        reason = reason_to_stop(campaign.stopping, trials, campaign.objectives, diagnostics, self.bill)
         return Ending(status="finished", reason=reason) if reason else None
 
     def _again(self) -> list[int]:

@@ -37,7 +37,7 @@ class Family:
 def exposition(status: CampaignStatus, findings: Sequence[Finding]) -> str:
     """Return the text that Prometheus reads, a newline at its end."""
     common = {"campaign": status.campaign, "directory": str(Path(status.directory).absolute())}
-    families = [*_campaign(status), *_trials(status), *_people(status), *_health(status, findings)]
+    families = [*_campaign(status), *_trials(status), *_people(status), *_costs(status), *_health(status, findings)]
     return "".join(f"{line}\n" for family in families for line in _lines(family, common))
 
 
@@ -128,6 +128,26 @@ def _people(status: CampaignStatus) -> Iterator[Family]:
     yield _counter("labpilot_interventions_total", "Unplanned acts of people.", status.people.interventions)
     yield _counter("labpilot_restocks_total", "Planned restocks.", status.people.restocks)
     yield _gauge("labpilot_questions_open", "Questions that wait for an answer.", len(status.people.questions))
+
+
+def _costs(status: CampaignStatus) -> Iterator[Family]:
+    costs = status.costs
+    yield Family(
+        name="labpilot_device_busy_seconds_total",
+        kind="counter",
+        about="Time in which a device worked.",
+        samples=[({"device": device}, hours * 3600.0) for device, hours in costs.hours.items()],
+    )
+    yield _counter(
+        "labpilot_energy_joules_total", "Energy of the devices whose power is known.", costs.energy_kwh * 3.6e6
+    )
+    if costs.total is not None:
+        yield Family(
+            name="labpilot_cost_total",
+            kind="counter",
+            about="What the campaign has cost, in the currency of its label.",
+            samples=[({"currency": costs.currency}, costs.total)],
+        )
 
 
 def _health(status: CampaignStatus, findings: Sequence[Finding]) -> Iterator[Family]:

@@ -19,6 +19,8 @@ from sqlalchemy import JSON, Connection, Engine, Table, create_engine, event, fu
 from sqlalchemy.pool import NullPool
 from sqlmodel import Session, SQLModel, col, select
 
+from orchestrator.bill import Bill
+from orchestrator.billing import prices_of, read_bill
 from orchestrator.directory import CampaignDirectory, damage_told, refuse_newer
 from orchestrator.errors import InputError
 from orchestrator.journal import damaged_rows
@@ -81,6 +83,7 @@ class Snapshot:
     observations: tuple[ObservationRow, ...]
     incidents: tuple[IncidentRow, ...]
     journal: JournalFacts
+    bill: Bill
 
 
 class Reading:
@@ -168,8 +171,13 @@ class Reading:
             missing=(*before.missing, *_gaps(seqs, first=before.last_seq + 1)),
         )
 
+    def bill(self, journal: JournalFacts) -> Bill:
+        """Return what the campaign took until its last event."""
+        return read_bill(self.connection, prices_of(self.campaign().lab), now_s=journal.last_s)
+
     def snapshot(self) -> Snapshot:
         """Read every table."""
+        journal = self.journal_facts()
         return Snapshot(
             path=self.path,
             campaign=self.campaign(),
@@ -180,7 +188,8 @@ class Reading:
             measurements=self.rows(MeasurementRow, col(MeasurementRow.taken_s), col(MeasurementRow.id)),
             observations=tuple(sorted(self.rows(ObservationRow), key=_place_in_trial)),
             incidents=self.incidents(),
-            journal=self.journal_facts(),
+            journal=journal,
+            bill=self.bill(journal),
         )
 
 

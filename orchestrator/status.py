@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from orchestrator.bill import Summary
 from orchestrator.controllers import controller_is_alive
 from orchestrator.health.examination import Observed, Standing, findings, observe, warnings
 from orchestrator.health.finding import Finding
@@ -140,6 +141,8 @@ class CampaignStatus:
     incidents: Mapping[str, int]
     """Number by kind."""
     latest_incidents: Sequence[IncidentStatus]
+    costs: Summary
+    """What it took so far, added up once a minute."""
     health: Sequence[Finding]
     """What somebody must act upon; `labpilot health` shows everything that was looked at."""
     problems: Sequence[str]
@@ -160,6 +163,7 @@ class Looks:
     path: Path
     findings: Sequence[Finding] = ()
     """Of the last examination, all of them."""
+    _costs: Summary | None = None
     _known: JournalFacts | None = None
     _examined_s: float = -math.inf
 
@@ -173,10 +177,11 @@ class Looks:
         is_alive = controller_is_alive(self.path)
         with open_reading(self.path) as reading:
             self._known = reading.journal_facts(self._known)
-            if time.monotonic() - self._examined_s >= EXAMINED_EVERY_S:
+            if self._costs is None or time.monotonic() - self._examined_s >= EXAMINED_EVERY_S:
+                self._costs = reading.bill(self._known).summary()
                 self.findings = list(findings(examine(reading, self._known, is_alive=is_alive)))
                 self._examined_s = time.monotonic()
-            return _status(reading, self._known, is_alive, warnings(self.findings))
+            return _status(reading, self._known, is_alive, self._costs, warnings(self.findings))
 
 
 def read_status(path: Path) -> CampaignStatus:
@@ -221,7 +226,9 @@ def examine(
     return observe(reading, journal, standing, until=until)
 
 
-def _status(reading: Reading, journal: JournalFacts, is_alive: bool, health: Sequence[Finding]) -> CampaignStatus:
+def _status(
+    reading: Reading, journal: JournalFacts, is_alive: bool, costs: Summary, health: Sequence[Finding]
+) -> CampaignStatus:
     campaign, trials, incidents = reading.campaign(), reading.trials(), reading.incidents()
     newest, open_steps = reading.newest_step(), reading.open_steps()
     desk = read_state(reading.connection)
@@ -249,6 +256,7 @@ def _status(reading: Reading, journal: JournalFacts, is_alive: bool, health: Seq
         people=_people(reading, desk),
         incidents=_by_kind(incidents),
         latest_incidents=[_incident_status(row) for row in incidents[-LATEST_INCIDENTS:]],
+        costs=costs,
         health=health,
         problems=journal.problems,
     )

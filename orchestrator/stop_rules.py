@@ -78,6 +78,15 @@ class MapUncertainty(StrictModel):
     below: Annotated[Number, Field(gt=0, allow_inf_nan=False, description="Mean standard deviation of the map")]
 
 
+class Cost(StrictModel):
+    """Stop when the campaign has cost enough, by the prices of its lab."""
+
+    kind: ClassVar[str] = "cost"
+    most: Annotated[
+        Number, Field(gt=0, allow_inf_nan=False, description="The most it may cost, in the currency of the lab file")
+    ]
+
+
 class NoImprovementEntry(StrictModel):
     """Stop when nothing gets better."""
 
@@ -92,35 +101,44 @@ class MapUncertaintyEntry(StrictModel):
     map_uncertainty: MapUncertainty
 
 
-Rule = Target | NoImprovement | MapUncertainty
+class CostEntry(StrictModel):
+    """Stop when it has cost enough."""
+
+    kind: ClassVar[str] = "cost"
+    cost: Cost
+
+
+Rule = Target | NoImprovement | MapUncertainty | Cost
+
+
+KINDS = ("no_improvement", "map_uncertainty", "cost")
+"""Rules that are written below a key of their own."""
 
 
 def _one_rule(value: object) -> object:
-    if isinstance(value, NoImprovement | MapUncertainty):
+    if isinstance(value, NoImprovement | MapUncertainty | Cost):
         return {value.kind: value}
     if isinstance(value, Target):
         return value
     if not isinstance(value, dict) or not value:
         raise mistake(f"must be a rule such as 'no_improvement: {{trials: 20}}', got {kind_of(value)}")
-    if not {"objective", "at_least", "at_most", "no_improvement", "map_uncertainty"} & value.keys():
+    if not {"objective", "at_least", "at_most", *KINDS} & value.keys():
         unknown = next(iter(value))
-        raise mistake(
-            f"unknown stopping rule{did_you_mean(unknown, ('objective', 'no_improvement', 'map_uncertainty'))}",
-            at=unknown,
-            of_key=True,
-        )
+        raise mistake(f"unknown stopping rule{did_you_mean(unknown, ('objective', *KINDS))}", at=unknown, of_key=True)
     return value
 
 
 def _tag(value: Any) -> str:
     if isinstance(value, dict):
-        return TAG + next((kind for kind in ("no_improvement", "map_uncertainty") if kind in value), "target")
+        return TAG + next((kind for kind in KINDS if kind in value), "target")
     return TAG + "target"
 
 
 def _unwrapped(entry: Any) -> Rule:
     if isinstance(entry, NoImprovementEntry):
         return entry.no_improvement
+    if isinstance(entry, CostEntry):
+        return entry.cost
     return entry.map_uncertainty if isinstance(entry, MapUncertaintyEntry) else entry
 
 
@@ -132,7 +150,8 @@ def _written(rule: Rule) -> dict[str, Any]:
 AnyRule = Annotated[
     Annotated[Target, Tag(TAG + "target")]
     | Annotated[NoImprovementEntry, Tag(TAG + "no_improvement")]
-    | Annotated[MapUncertaintyEntry, Tag(TAG + "map_uncertainty")],
+    | Annotated[MapUncertaintyEntry, Tag(TAG + "map_uncertainty")]
+    | Annotated[CostEntry, Tag(TAG + "cost")],
     Discriminator(_tag),
     BeforeValidator(_one_rule),
     AfterValidator(_unwrapped),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from orchestrator.bill import Bill
 from orchestrator.records import TrialRecord
 
 
@@ -18,11 +19,21 @@ def best_trial(trials: Sequence[TrialRecord], target: str, direction: str) -> Tr
 
 
 def reason_to_stop(
-    rules: Sequence[Any], trials: Sequence[TrialRecord], objectives: Sequence[Any], diagnostics: Mapping[str, Any]
+    rules: Sequence[Any],
+    trials: Sequence[TrialRecord],
+    objectives: Sequence[Any],
+    diagnostics: Mapping[str, Any],
+    bill: Callable[[], Bill] | None = None,
 ) -> str | None:
-    """Return why to stop by the first rule that says so, or None."""
+    """Return why to stop by the first rule that says so, or None.
+
+    bill: says what was spent so far; asked for rules about cost only.
+    """
     for rule in rules:
-        reason = _BY_KIND[rule.kind](rule, trials, objectives, diagnostics)
+        if rule.kind == "cost":
+            reason = None if bill is None else _too_dear(rule, bill())
+        else:
+            reason = _BY_KIND[rule.kind](rule, trials, objectives, diagnostics)
         if reason is not None:
             return reason
     return None
@@ -60,6 +71,12 @@ def _map_is_known(
     if uncertainty is None or uncertainty >= rule.below:
         return None
     return f"the map's uncertainty {uncertainty:g} is below {rule.below:g}"
+
+
+def _too_dear(rule: Any, bill: Bill) -> str | None:
+    if bill.total < rule.most:
+        return None
+    return f"the campaign has cost {bill.total:.2f} {bill.currency}, and may cost {rule.most:g} {bill.currency}"
 
 
 _BY_KIND = {"target": _target_reached, "no_improvement": _no_improvement, "map_uncertainty": _map_is_known}

@@ -84,6 +84,8 @@ def _lines(status: CampaignStatus) -> Iterator[tuple[str, str]]:
     yield "controller", "alive" if status.controller_alive else "none"
     yield "elapsed", f"{duration(status.elapsed_s)}; last event {moment(status.last_event_utc)}"
     yield "measurements", f"{number(status.measurements)}, {plural(status.observations, 'observation')}"
+    if status.costs.total is not None:
+        yield "cost", f"{_money(status.costs.total)} {status.costs.currency}, {_money(status.costs.energy_kwh)} kWh"
     if status.people.by:
         yield "ordered", f"{status.people.intent}, {status.people.by}"
     if status.people.held:
@@ -95,6 +97,10 @@ def _lines(status: CampaignStatus) -> Iterator[tuple[str, str]]:
         yield "open intent", _step(step)
     if status.incidents:
         yield "incidents", ", ".join(f"{count} {kind}" for kind, count in status.incidents.items())
+
+
+def _money(value: float) -> str:
+    return number(round(value)) if abs(value) >= 1000 else f"{value:.2f}"
 
 
 def _interventions(status: CampaignStatus) -> Iterator[tuple[str, str]]:

@@ -76,13 +76,13 @@ def fillings(events: Iterable[Event], held: Mapping[str, str], magazine: str | N
         body = event.body
         if event.kind == "doubted":
             if (material := _run_out(body, held)) is not None:
-                doubts[str(body["name"])] = material
+                doubts[str(body.get("name"))] = material
                 yield Filling(at_s=event.at_s, material=material, is_empty=True)
         elif event.kind == "seen_to":
-            if (material := doubts.pop(str(body["name"]), None)) is not None:
+            if (material := doubts.pop(str(body.get("name")), None)) is not None:
                 yield Filling(at_s=event.at_s, material=material)
         elif _is_restock(body):
-            named = list(_named(str(body["reason"]), held, magazine))
+            named = list(_named(str(body.get("reason")), held, magazine))
             yield from (Filling(at_s=event.at_s, material=material) for material in named or [None])
 
 
@@ -94,7 +94,11 @@ def _run_out(doubt: Mapping[str, Any], held: Mapping[str, str]) -> str | None:
 
 
 def _is_restock(order: Mapping[str, Any]) -> bool:
-    return bool(order.get("is_done")) and order.get("kind") == "handled" and order["arguments"].get("what") == "restock"
+    return (
+        bool(order.get("is_done"))
+        and order.get("kind") == "handled"
+        and order.get("arguments", {}).get("what") == "restock"
+    )
 
 
 def _named(reason: str, held: Mapping[str, str], magazine: str | None) -> Iterator[str]:
@@ -139,7 +143,8 @@ def stock(shelf: Shelf, filled: Sequence[Filling], outlook: Outlook) -> Finding:
     if shelf.stocked is None or (last is not None and last.material is None):
         return _unknown(name, shelf, last, used, outlook)
     left = max(0.0, shelf.stocked - used)
-    text = f"{_amount(left, shelf.unit)} of {_amount(shelf.stocked, shelf.unit)} are left by the doses given"
+    some = number(left, 3) if shelf.unit == "1" else _amount(left, shelf.unit)
+    text = f"{some} of {_amount(shelf.stocked, shelf.unit)} are left by what was taken"
     if outlook.is_over:
         return Finding(name=name, level=Level.OK, text=text)
     return _forecast(name, shelf, left, text, outlook)

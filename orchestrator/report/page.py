@@ -12,6 +12,7 @@ from string import Template
 from typing import Any
 
 from orchestrator.reading import Reading, Snapshot
+from orchestrator.report.costs import costs
 from orchestrator.report.gather import objective_facts
 from orchestrator.report.hands import people
 from orchestrator.report.origin import answers, origin
@@ -79,6 +80,7 @@ def _body(
         ("instruments", "Instruments", _instruments(payload)),
         ("trouble", "What failed, and why", trouble(snapshot)),
         ("people", "People", people(reading)),
+        ("costs", "Costs", costs(snapshot)),
         ("origin", "Versions, seeds and origin", origin(snapshot, reading)),
     ]
     contents = "".join(f'<li><a href="#{key}">{escape(title)}</a></li>' for key, title, _ in sections)

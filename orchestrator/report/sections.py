@@ -93,6 +93,7 @@ def key_figures(snapshot: Snapshot) -> str:
     cards = [("Trials measured", f"{number(counts.measured)}{of}", " · ".join(trouble) or "none failed, none lost")]
     cards += [card for card in (_result_card(snapshot), _measurement_card(snapshot), _time_card(snapshot)) if card]
     cards += [card for card in (_busy_card(snapshot), _planning_card(snapshot), _incident_card(snapshot)) if card]
+    cards += [card for card in (_cost_card(snapshot),) if card]
     return (
         '<dl class="figures">'
         + "".join(
@@ -175,6 +176,15 @@ def _incident_card(snapshot: Snapshot) -> tuple[str, str, str]:
     kinds = [incident.kind for incident in snapshot.incidents]
     others = [f"{kinds.count(kind)} {escape(kind)}" for kind in sorted(set(kinds)) if kind != "intervention"]
     return "Interventions", number(kinds.count("intervention")), ", ".join(others) or "nothing else to recover from"
+
+
+def _cost_card(snapshot: Snapshot) -> tuple[str, str, str] | None:
+    bill = snapshot.bill
+    if bill.prices is None:
+        return None
+    total = number(round(bill.total)) if bill.total >= 1000 else f"{bill.total:.2f}"
+    left_out = "; not everything has a price" if bill.unknown else ""
+    return "Cost", f"{total} <small>{escape(bill.currency)}</small>", f"{number(bill.energy_kwh, 3)} kWh{left_out}"
 
 
 def trouble(snapshot: Snapshot) -> str:

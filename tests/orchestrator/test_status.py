@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from filelock import FileLock, Timeout
@@ -147,4 +148,5 @@ def test_looks_go_on_from_where_the_last_one_ended_and_forget_no_damage(fabricat
     maker.journal.flush()
     second = looks.look()
     assert second.trials.accepted == 2
-    assert second.as_json() == read_status(path).as_json()
+    anew = read_status(path)
+    assert replace(second, costs=anew.costs) == anew  # which are added up once a minute

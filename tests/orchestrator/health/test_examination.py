@@ -58,7 +58,7 @@ def test_a_campaign_is_examined_from_its_tables(fabricate):
     assert "4.99\u00a0g of 10\u00a0g are left" in found["stock BaCO3"].text
     assert "before Monday 2026-01-05 08:00 UTC" in found["stock BaCO3"].text
     assert found["stock magazine"].level is Level.WARNING
-    assert "30 containers of 50 containers are left" in found["stock magazine"].text
+    assert "30 of 50 containers are left" in found["stock magazine"].text
     assert found["pace of arm-1.transfer"].level is Level.OK
     assert found["clock"].text == "virtual time does not jump"
     assert found["interventions"].level is Level.OK
@@ -81,7 +81,7 @@ def test_a_slow_arm_and_a_filled_magazine_are_seen(fabricate):
         dose(maker, number, slow_s=9.0)
     maker.journal.flush()
     found = named(read_findings(maker.path))
-    assert "44 containers of 50 containers are left" in found["stock magazine"].text
+    assert "44 of 50 containers are left" in found["stock magazine"].text
     assert found["pace of arm-1.transfer"].level is Level.WARNING
     assert "9 s longer" in found["pace of arm-1.transfer"].text
 
