@@ -91,7 +91,7 @@ class Scheduling(StrictModel):
     """Who decides which samples share a run of a furnace, and when it begins."""
 
     optimise: Switch = Field(
-        description="Plan the runs ahead (needs the extra 'schedule'), and follow the plan where it beats the rule"
+        description="Plan the runs ahead (needs the extra 'optimiser'), and follow the plan where it beats the rule"
     )
     limit_s: Annotated[float, In("s", above=0, most=5)] = Field(
         default=0.2,

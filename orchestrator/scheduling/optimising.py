@@ -5,7 +5,7 @@ run that begins first: the samples of a key are put in that order, and what is l
 run takes and when it begins. Furnaces are alike too: at no time are more of them taken than there are.
 
 The plan is followed only where it beats the rule's by more than `TOLERANCE`. OR-tools is an extra
-(``pip install 'labpilot[schedule]'``), and imported only where it is asked for.
+(``pip install 'labpilot[optimiser]'``), and imported only where it is asked for.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import importlib
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 from typing import Any
@@ -23,7 +23,7 @@ from orchestrator.scheduling.batching import Batch, Former
 from orchestrator.scheduling.sharing import Cost, Job, PlannedRun, Problem, by_the_rule, carried_on, cost, faults, timed
 
 MODULE = "ortools.sat.python.cp_model"
-INSTALL = "pip install 'labpilot[schedule]'"
+INSTALL = "pip install 'labpilot[optimiser]'"
 TOLERANCE = 0.01
 """Of the rule's cost: by how much a plan must be better."""
 WORK_PER_S = 0.4
@@ -183,10 +183,10 @@ class _Model:
     def __init__(self, cp: Any, problem: Problem, runs: Sequence[PlannedRun]) -> None:
         self.model = cp.CpModel()
         self._problem = problem
-        # what is rounded up costs two steps at most for each run that follows another
-        self._horizon = _steps(max(run.end_s for run in runs) - problem.now_s) + 2 * len(runs)
         n_hinted = Counter(run.batch.key for run in runs)
-        self._lanes = [self._lane(key, n_hinted[key]) for key in sorted(n_hinted)]
+        n_runs = {key: self._most_runs(key, n_hinted[key]) for key in sorted(n_hinted)}
+        self._horizon = self._latest(runs, n_runs)
+        self._lanes = [self._lane(key, n_runs[key]) for key in n_runs]
         self._share_furnaces()
         self._minimise()
         self._start_from(runs)
@@ -212,10 +212,22 @@ class _Model:
         program = self._problem.programs[key]
         return _steps(program.run_s + program.tail_s)
 
-    def _lane(self, key: str, n_hinted: int) -> _Lane:
+    def _most_runs(self, key: str, n_hinted: int) -> int:
+        n_jobs = sum(job.key == key for job in self._problem.jobs)
+        return min(n_jobs, max(n_hinted, math.ceil(n_jobs / self._problem.capacity) + SPARE_RUNS))
+
+    def _latest(self, hint: Sequence[PlannedRun], n_runs: Mapping[str, int]) -> int:
+        """Return when the last run ends at the latest in a plan that can be better than the hint."""
+        problem = self._problem
+        if not problem.is_open:  # no later than all is over by the hint; rounding up costs a run two steps at most
+            return _steps(cost(problem, hint).first_s) + 2 * sum(n_runs.values())
+        after_s = max(*problem.free_s, *(job.ready_s for job in problem.jobs)) - problem.now_s
+        work = sum(n * self._run(key) for key, n in n_runs.items())
+        return _steps(max(0.0, after_s)) + math.ceil(work / len(problem.free_s)) + max(map(self._run, n_runs))
+
+    def _lane(self, key: str, n_runs: int) -> _Lane:
         problem, model = self._problem, self.model
         jobs = sorted((job for job in problem.jobs if job.key == key), key=lambda job: job.ready_s)
-        n_runs = min(len(jobs), max(n_hinted, math.ceil(len(jobs) / problem.capacity) + SPARE_RUNS))
         latest = self._horizon - self._run(key)
         lane = _Lane(
             key=key,

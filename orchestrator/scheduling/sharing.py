@@ -139,9 +139,13 @@ def faults(problem: Problem, batches: Sequence[Batch]) -> list[str]:
 def by_the_rule(problem: Problem, former: Former) -> tuple[PlannedRun, ...]:
     """Return what the rule would do if all became ready as is expected.
 
-    former: As it stands: with those who wait, and what it knows of arrivals.
+    former: As it stands: with those who wait, and what it knows of arrivals. Whoever is not in the problem is left out.
     """
     twin = former.copy()
+    owners = {job.owner for job in problem.jobs}
+    for member in tuple(twin.waiting):
+        if member.owner not in owners:
+            twin.leave(member.owner)
     known = {member.owner for member in twin.waiting}
     coming = deque(sorted((job for job in problem.jobs if job.owner not in known), key=lambda job: job.ready_s))
     expected = Counter(job.key for job in coming)
