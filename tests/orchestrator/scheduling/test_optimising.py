@@ -67,9 +67,12 @@ def test_the_same_problem_has_the_same_plan(given_problem):
 @settings(max_examples=20, deadline=None)
 @given(given_problem=problems(most=6))
 def test_small_problems_are_solved_to_the_best_of_all_plans(given_problem):
-    best = min(cost(given_problem, timed(given_problem, plan)).first_s for plan in every_plan(given_problem))
+    costs = [cost(given_problem, timed(given_problem, plan)) for plan in every_plan(given_problem)]
+    best = min(costs)
     rounding_s = 2.0 * optimising.STEP_S * len(given_problem.jobs)
-    assert planned(given_problem, limit_s=5.0).cost.first_s <= best + rounding_s
+    # a little of the makespan is given for a much better mean
+    given_away_s = (best.mean_s - min(one.mean_s for one in costs)) / optimising.MAKESPAN_WEIGHT
+    assert planned(given_problem, limit_s=5.0).cost.first_s <= best.first_s + given_away_s + rounding_s
 
 
 def every_plan(given_problem):
