@@ -96,7 +96,7 @@ class Scheduling(StrictModel):
     limit_s: Annotated[float, In("s", above=0, most=5)] = Field(
         default=0.2,
         alias="limit",
-        description="How long the search for one plan may take, '0.2 s'; everything else waits meanwhile",
+        description="How long the search for one plan may take, '0.2 s'; a furnace that is free waits for it",
     )
 
 

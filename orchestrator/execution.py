@@ -477,7 +477,7 @@ class _Execution:
         except NotInstalled as error:
             report(f"the rule forms batches: {error}")
             return None
-        return Advisor(optimiser=optimiser, report=report)
+        return Advisor(optimiser=optimiser, report=report, is_aside=not self.settings.is_virtual)
 
     def _references(self, evidence: Evidence, journal: Journal) -> References:
         references = References(self.clock)

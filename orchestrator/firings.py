@@ -20,7 +20,7 @@ from drivers.errors import DriverError
 from orchestrator.advice import Advice, Advisor
 from orchestrator.attention import Attention
 from orchestrator.errors import StorageError
-from orchestrator.foresight import Foresight, Taken
+from orchestrator.foresight import Foresight, Taken, stations_of
 from orchestrator.journey import BatchRun, Doubt, Journey, Whereabouts
 from orchestrator.outcomes import NOT_APPROVED, StopRequested, TrialLost
 from orchestrator.plan import Act, Firing, Furnace, Node
@@ -110,7 +110,9 @@ class Firings:
     attention: Attention
     foresight: Foresight
     advisor: Advisor | None = None
-    """Who plans the runs; by default nobody does, and the rule forms them."""
+    """Who plans the runs (each kind of furnaces has another one like this); by default nobody, and the rule forms
+    them."""
+    _advisors: dict[tuple[str, ...], Advisor] = field(default_factory=dict)
     _formers: dict[tuple[str, ...], Former] = field(default_factory=dict)
     _nodes: dict[int, Firing] = field(default_factory=dict)
     """What each sample waits for, or is going to wait for next."""
@@ -177,7 +179,7 @@ class Firings:
         return self._runs[journey.batch or ""]
 
     def _former(self, node: Firing) -> Former:
-        stations = tuple(furnace.station for furnace in node.furnaces)
+        stations = stations_of(node)
         if stations not in self._formers:
             capacity = min(len(furnace.places) for furnace in node.furnaces)
             wait = LONGEST_WAIT if node.longest_wait_s is None else node.longest_wait_s / max(node.work_s, 1.0)
@@ -231,13 +233,19 @@ class Firings:
         """Return what a free furnace should begin; where it should wait, when to ask again."""
         now_s = self.clock.now_s()
         coming = self._coming(former)
-        advice = None if self.advisor is None else self._advice(self.advisor, stations, former)
+        advisor = self._advisor(stations)
+        advice = None if advisor is None else self._advice(advisor, stations, former)
         if advice is not None:
             if advice.batch is not None:
                 former.take(advice.batch)
             return advice.batch, advice.again_s
         batch = former.form(now_s, coming=coming)
         return batch, former.next_s(coming=coming) if batch is None else None
+
+    def _advisor(self, stations: tuple[str, ...]) -> Advisor | None:
+        if self.advisor is not None and stations not in self._advisors:
+            self._advisors[stations] = self.advisor.another(self.form)
+        return self._advisors.get(stations)
 
     def _advice(self, advisor: Advisor, stations: tuple[str, ...], former: Former) -> Advice | None:
         now_s = self.clock.now_s()
@@ -307,8 +315,8 @@ class Firings:
         self.dispatcher.board.hold(name, _resources(furnace))
         self.carrier.note("batch_formed", None, body)
         self._start(self.carrier.where.batches[name], furnace, node)
-        if self.advisor is not None:
-            self.advisor.begun()
+        if (advisor := self._advisor(stations_of(node))) is not None:
+            advisor.begun()
         for trial in trials:
             self._assigned[trial].set_result(None)
 
@@ -507,6 +515,8 @@ class Firings:
     async def close(self) -> None:
         """End what still waits; the furnaces go on by themselves."""
         self._look_again(None)
+        for advisor in self._advisors.values():
+            await advisor.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

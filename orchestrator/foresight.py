@@ -27,6 +27,11 @@ OVERDUE_S = 300.0
 """When a furnace that should be free already is expected to be, from now."""
 
 
+def stations_of(node: Firing) -> tuple[str, ...]:
+    """Return what tells one kind of furnaces from another: where a run may be made."""
+    return tuple(furnace.station for furnace in node.furnaces)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
     """A furnace that has a run."""
@@ -91,7 +96,7 @@ class Foresight:
         coming = [
             Job(owner=owner_of(trial), key=node.key, ready_s=ready_s[owner_of(trial)])
             for trial, node in nodes.items()
-            if owner_of(trial) not in known and owner_of(trial) in ready_s and _stations(node) == stations
+            if owner_of(trial) not in known and owner_of(trial) in ready_s and stations_of(node) == stations
         ]
         return Problem(
             now_s=now_s,
@@ -172,10 +177,6 @@ class Foresight:
     def _more_s(self, what: str, at_first_s: float) -> float:
         seen = self._beyond_s.get(what)
         return median(seen) if seen else at_first_s
-
-
-def _stations(node: Firing) -> tuple[str, ...]:
-    return tuple(furnace.station for furnace in node.furnaces)
 
 
 def _taken(node: Node, journey: Journey) -> frozenset[str]:
