@@ -184,12 +184,25 @@ class Journeys:
             return known
         option = Option(name="admission", resources=frozenset({A_HOME}))
         await self.runner.stop.unless_set(self.dispatcher.claim(owner_of(trial), [option]), trial=trial)
-        board = self.dispatcher.board
-        home = next(home for home in self.layout.homes if board.is_free([at(home)]))
-        board.hold(owner_of(trial), [at(home)])
+        home = await self._a_home(trial)
         body = {"sample": f"sample-{trial:06d}", "home": home, "at": self.layout.magazine}
         self.note("sample_admitted", trial, body)
         return self.where.journeys[trial]
+
+    async def _a_home(self, trial: int) -> str:
+        """Take a home; where all that are left are closed until somebody has looked, the first that is opened again."""
+        owner, board = owner_of(trial), self.dispatcher.board
+        for home in self.layout.homes:
+            if board.is_free([at(home)]):
+                board.hold(owner, [at(home)])
+                return home
+        options = [Option(name=home, resources=frozenset({at(home)})) for home in self.layout.homes]
+        try:
+            option = await self.runner.stop.unless_set(self.dispatcher.claim(owner, options), trial=trial)
+        except BaseException:
+            self.dispatcher.release(owner)
+            raise
+        return option.name
 
     async def _node(self, journey: Journey, node: Any, left_s: float) -> Sequence[MeasurementFile]:
         match node:
