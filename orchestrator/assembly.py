@@ -15,6 +15,7 @@ from drivers.clock import Clock
 from drivers.links.opening import open_link
 from drivers.links.tap import Tap
 from drivers.manifest import warn_unverified
+from orchestrator.advice import Advisor
 from orchestrator.analysis import Analysis
 from orchestrator.billing import running_bill
 from orchestrator.check import Ready
@@ -42,6 +43,7 @@ from orchestrator.runner import Runner
 from orchestrator.samples import Racks
 from orchestrator.scheduling.board import Board
 from orchestrator.scheduling.dispatcher import Dispatcher
+from orchestrator.scheduling.optimising import NotInstalled, Optimiser
 from orchestrator.seams import Seams
 from orchestrator.trials import TrialExecutor
 from orchestrator.trips import Trips, heard_of, latched_of
@@ -353,8 +355,26 @@ class Assembly:
             where=self.standing.whereabouts,
             furnaces=furnaces_of(self.task.casting),
             attendant=office.attendant,
+            advisor=self._advisor(journal),
         )
         return dispatcher, journeys
+
+    def _advisor(self, journal: Journal) -> Advisor | None:
+        """Return who plans the runs of furnaces; None where the campaign asks for nobody, or the planner is missing."""
+        chosen = self.task.campaign.scheduling
+        if chosen is None or not chosen.optimise:
+            return None
+
+        def report(text: str) -> None:
+            journal.append("incident", {"kind": "fallback", "text": text})
+
+        try:
+            # virtual time has no use for a wall clock: the same campaign is to have the same plans
+            optimiser = Optimiser(limit_s=chosen.limit_s, is_timed=not self.settings.is_virtual)
+        except NotInstalled as error:
+            report(f"the rule forms batches: {error}")
+            return None
+        return Advisor(optimiser=optimiser, report=report, is_aside=not self.settings.is_virtual)
 
     def _references(self, evidence: Evidence, journal: Journal) -> References:
         references = References(self.clock)

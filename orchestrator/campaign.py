@@ -23,6 +23,7 @@ from orchestrator.fields import (
     Scalar,
     StrictModel,
     Surroundings,
+    Switch,
     UnitName,
     Whole,
     did_you_mean,
@@ -84,6 +85,19 @@ class Control(StrictModel):
         dict[str, Value], PlainValidator(_control_values), WithJsonSchema(PARAMETER_VALUES_SCHEMA)
     ] = Field(description="A value for each parameter")
     per_batch: Annotated[Whole, Field(ge=1, le=10_000)] = Field(default=1, description="How many of each batch")
+
+
+class Scheduling(StrictModel):
+    """Who decides which samples share a run of a furnace, and when it begins."""
+
+    optimise: Switch = Field(
+        description="Plan the runs ahead (needs the extra 'optimiser'), and follow the plan where it beats the rule"
+    )
+    limit_s: Annotated[float, In("s", above=0, most=5)] = Field(
+        default=0.2,
+        alias="limit",
+        description="How long the search for one plan may take, '0.2 s'; a furnace that is free waits for it",
+    )
 
 
 class Budget(StrictModel):
@@ -149,6 +163,9 @@ class Campaign(StrictModel):
     )
     remakes: Annotated[Whole, Field(ge=0, le=100)] = Field(
         default=0, description="How often what a lost trial was to find out is tried again, with a new sample"
+    )
+    scheduling: Scheduling | None = Field(
+        default=None, description="How samples are shared out to furnaces; by a rule where left out"
     )
     controls: tuple[Control, ...] = Field(default=(), description="Fixed points measured in every batch")
     budget: Budget = Field(description="What the campaign may cost")

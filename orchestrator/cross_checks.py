@@ -19,8 +19,9 @@ from orchestrator.guard.binding import problems as guard_problems
 from orchestrator.lab import Limit
 from orchestrator.parameters import Categorical
 from orchestrator.recipe import Command, Reference, Wait
-from orchestrator.recipe_racks import Dose, StationStep
+from orchestrator.recipe_racks import Dose, Fire, StationStep
 from orchestrator.samples import Racks, Wafer
+from orchestrator.scheduling import optimising
 from orchestrator.space import objectives, read_constraint, search_space
 from orchestrator.stop_rules import Cost
 from orchestrator.subject import Subject
@@ -131,6 +132,19 @@ def _racks(subject: Subject) -> Iterator[Problem]:
             yield source.problem(("samples", *path), f"no device {name!r}{did_you_mean(name, subject.lab.devices)}")
         elif path[0] == "robots" and "SampleTransfer" not in subject.casting.players[name].capabilities:
             yield source.problem(("samples", *path), f"the device {name!r} carries no samples", of_key=True)
+
+
+def _scheduling(subject: Subject) -> Iterator[Problem]:
+    chosen, source = subject.campaign.scheduling, subject.campaign_source
+    if chosen is None or not chosen.optimise:
+        return
+    if not any(isinstance(step, Fire) for step in subject.campaign.recipe):
+        message = "there is nothing to plan: no step of the recipe is 'fire', which samples share"
+        yield source.problem(("scheduling", "optimise"), message)
+    try:
+        optimising.load()
+    except optimising.NotInstalled as error:
+        yield source.problem(("scheduling", "optimise"), f"{error}, or leave this out: then a rule forms batches")
 
 
 def _ports(subject: Subject) -> Iterator[Problem]:
@@ -348,6 +362,7 @@ CHECKS: tuple[Check, ...] = (
     _check(simulated.replay_and_world, "lab.devices", "replay"),
     _check(_casts, "recipe", "parameters", "lab.samples", *_LAB),
     _check(_racks, "recipe", "lab.samples", *_LAB),
+    _check(_scheduling, "scheduling", "recipe"),
     _check(_ports, "lab.devices"),
     _check(_links, *_LAB),
     _check(_limits, "limits", "lab.limits", *_LAB),

@@ -17,15 +17,18 @@ from typing import Any, Protocol
 
 from drivers.clock import Clock
 from drivers.errors import DriverError
+from orchestrator.advice import Advice, Advisor
 from orchestrator.attention import Attention
 from orchestrator.errors import StorageError
+from orchestrator.foresight import Foresight, Taken, stations_of
 from orchestrator.journey import BatchRun, Doubt, Journey, Whereabouts
 from orchestrator.outcomes import NOT_APPROVED, StopRequested, TrialLost
-from orchestrator.plan import Act, Firing, Furnace
+from orchestrator.plan import Act, Firing, Furnace, Node
 from orchestrator.runner import Runner, owner_of
 from orchestrator.scheduling.batching import LONGEST_WAIT, Batch, Former, Member
 from orchestrator.scheduling.board import Option
 from orchestrator.scheduling.dispatcher import Dispatcher
+from orchestrator.scheduling.sharing import Problem
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +56,11 @@ class Carrier(Protocol):
         """Carry a sample by what it holds."""
         ...
 
-    async def claim(self, journey: Journey, options: Sequence[Option]) -> Option:
-        """Claim one of some options for a sample."""
+    async def claim(self, journey: Journey, options: Sequence[Option], *, is_first: bool = False) -> Option:
+        """Claim one of some options for a sample.
+
+        is_first: before all others, whatever is reserved.
+        """
         ...
 
     def needed(self, journey: Journey, destination: str) -> frozenset[str]:
@@ -102,6 +108,11 @@ class Firings:
     furnaces: Mapping[str, Furnace]
     """By station."""
     attention: Attention
+    foresight: Foresight
+    advisor: Advisor | None = None
+    """Who plans the runs (each kind of furnaces has another one like this); by default nobody, and the rule forms
+    them."""
+    _advisors: dict[tuple[str, ...], Advisor] = field(default_factory=dict)
     _formers: dict[tuple[str, ...], Former] = field(default_factory=dict)
     _nodes: dict[int, Firing] = field(default_factory=dict)
     """What each sample waits for, or is going to wait for next."""
@@ -111,8 +122,9 @@ class Firings:
     _alarm: asyncio.Task[None] | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def expect(self, trial: int, node: Firing | None) -> None:
-        """Know what a sample is going to be fired for next; None: for nothing more."""
+    def expect(self, trial: int, left: Sequence[Node]) -> None:
+        """Know what is left of a sample's plan."""
+        node = self.foresight.expect(trial, left)
         if node is None:
             self._nodes.pop(trial, None)
         else:
@@ -155,6 +167,7 @@ class Firings:
         await self.carrier.go_home(journey)
         future = self._assigned[journey.trial] = asyncio.get_running_loop().create_future()
         member = Member(owner=owner_of(journey.trial), key=node.key, run_s=node.work_s, since_s=self.clock.now_s())
+        self.foresight.arrived(journey, member.since_s)
         former = self._former(node)
         former.join(member)
         try:
@@ -166,11 +179,12 @@ class Firings:
         return self._runs[journey.batch or ""]
 
     def _former(self, node: Firing) -> Former:
-        stations = tuple(furnace.station for furnace in node.furnaces)
+        stations = stations_of(node)
         if stations not in self._formers:
             capacity = min(len(furnace.places) for furnace in node.furnaces)
             wait = LONGEST_WAIT if node.longest_wait_s is None else node.longest_wait_s / max(node.work_s, 1.0)
-            self._formers[stations] = Former(capacity=capacity, longest_wait=wait)
+            is_strict = node.longest_wait_s is not None
+            self._formers[stations] = Former(capacity=capacity, longest_wait=wait, is_strict=is_strict)
         return self._formers[stations]
 
     async def _taken_in(self, journey: Journey, run: _Run) -> None:
@@ -180,7 +194,7 @@ class Firings:
         await self._run_until(run, run.opened)
         needed = self.carrier.needed(journey, place)
         if needed - self.dispatcher.board.held(owner):
-            await self.carrier.claim(journey, [Option(name=place, resources=needed)])
+            await self.carrier.claim(journey, [Option(name=place, resources=needed)], is_first=True)
         if run.error is not None:
             self.dispatcher.release(owner, needed & self.dispatcher.board.held(owner))
             raise run.error
@@ -208,13 +222,62 @@ class Firings:
         next_s = None
         for stations, former in self._formers.items():
             while (free := self._free(stations)) is not None:
-                batch = former.form(self.clock.now_s(), coming=self._coming(former))
+                batch, due_s = self._next(stations, former)
                 if batch is None:
-                    due_s = former.next_s(coming=self._coming(former))
                     next_s = due_s if next_s is None else min(next_s, due_s or next_s)
                     break
                 self._begin(batch, free)
         self._look_again(next_s)
+
+    def _next(self, stations: tuple[str, ...], former: Former) -> tuple[Batch | None, float | None]:
+        """Return what a free furnace should begin; where it should wait, when to ask again."""
+        now_s = self.clock.now_s()
+        coming = self._coming(former)
+        advisor = self._advisor(stations)
+        advice = None if advisor is None else self._advice(advisor, stations, former)
+        if advice is not None:
+            if advice.batch is not None:
+                former.take(advice.batch)
+            return advice.batch, advice.again_s
+        batch = former.form(now_s, coming=coming)
+        return batch, former.next_s(coming=coming) if batch is None else None
+
+    def _advisor(self, stations: tuple[str, ...]) -> Advisor | None:
+        if self.advisor is not None and stations not in self._advisors:
+            self._advisors[stations] = self.advisor.another(self.form)
+        return self._advisors.get(stations)
+
+    def _advice(self, advisor: Advisor, stations: tuple[str, ...], former: Former) -> Advice | None:
+        now_s = self.clock.now_s()
+        in_service = [self.furnaces[name] for name in stations if self._is_in_service(self.furnaces[name])]
+        taken = [self._taken(furnace) for furnace in in_service]
+        signature = (
+            stations,
+            tuple(one.owner for one in former.waiting),
+            frozenset(self._nodes),
+            tuple(one.station for one, by in zip(in_service, taken, strict=True) if by is None),
+        )
+
+        def problem() -> Problem:
+            return self.foresight.problem(former, now_s, furnaces=taken, stations=stations)
+
+        return advisor.advise(former, problem, signature, now_s)
+
+    def _is_in_service(self, furnace: Furnace) -> bool:
+        """Say whether a furnace is free, or will be once its run is over."""
+        board = self.dispatcher.board
+        if _resources(furnace) & board.closed:
+            return False
+        return board.is_free(_resources(furnace)) or self._run_of(furnace) is not None
+
+    def _run_of(self, furnace: Furnace) -> _Run | None:
+        return next((run for run in self._runs.values() if run.furnace.station == furnace.station), None)
+
+    def _taken(self, furnace: Furnace) -> Taken | None:
+        run = self._run_of(furnace)
+        if run is None:
+            return None
+        return Taken(work_s=0.0 if run.node is None else run.node.work_s, since_s=run.batch.formed_s)
 
     def _free(self, stations: tuple[str, ...]) -> Furnace | None:
         found = (self.furnaces[station] for station in stations)
@@ -247,9 +310,13 @@ class Firings:
         name = f"batch-{len(self.carrier.where.batches) + 1:05d}"
         places = dict(zip(map(str, trials), furnace.places, strict=False))
         body = {"batch": name, "station": furnace.station, "path": node.path, "places": places, "key": batch.key}
+        if batch.is_planned:
+            body["by"] = "optimiser"
         self.dispatcher.board.hold(name, _resources(furnace))
         self.carrier.note("batch_formed", None, body)
         self._start(self.carrier.where.batches[name], furnace, node)
+        if (advisor := self._advisor(stations_of(node))) is not None:
+            advisor.begun()
         for trial in trials:
             self._assigned[trial].set_result(None)
 
@@ -287,6 +354,8 @@ class Firings:
         run.fail(error if inside else _Again())
 
     def _end(self, run: _Run) -> None:
+        if run.node is not None and run.error is None:
+            self.foresight.fired(run.node, self.clock.now_s() - run.batch.formed_s)
         self.carrier.note("batch_ended", None, {"batch": run.batch.name})
         del self._runs[run.batch.name]
         self.runner.forget(run.batch.name)
@@ -446,6 +515,8 @@ class Firings:
     async def close(self) -> None:
         """End what still waits; the furnaces go on by themselves."""
         self._look_again(None)
+        for advisor in self._advisors.values():
+            await advisor.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

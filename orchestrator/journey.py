@@ -28,6 +28,8 @@ class Journey:
     """Path of the visit that it is on."""
     place: str | None = None
     """Where that visit's work is done."""
+    began_s: float | None = None
+    """When that visit was begun."""
     done: dict[str, str] = field(default_factory=dict)
     """Places of visits that are over, by path."""
     done_s: float | None = None
@@ -49,6 +51,7 @@ class BatchRun:
     """``loading``, ``loaded`` (the door is closed), ``fired``, ``failed`` or ``ended``."""
     failure: str = ""
     """Why the program was not carried out."""
+    formed_s: float = 0.0
     loaded_s: float | None = None
     """When the door was closed behind the samples."""
 
@@ -120,15 +123,15 @@ def _lost(where: Whereabouts, trial: int | None, _body: Mapping[str, Any], _at_s
     journey.at, journey.moves = None, journey.moves + 1
 
 
-def _visit_began(where: Whereabouts, trial: int | None, body: Mapping[str, Any], _at_s: float) -> None:
+def _visit_began(where: Whereabouts, trial: int | None, body: Mapping[str, Any], at_s: float) -> None:
     journey = where.journeys[trial or 0]
-    journey.visit, journey.place = body["path"], body["place"]
+    journey.visit, journey.place, journey.began_s = body["path"], body["place"], at_s
 
 
 def _visit_ended(where: Whereabouts, trial: int | None, body: Mapping[str, Any], at_s: float) -> None:
     journey = where.journeys[trial or 0]
     journey.done[body["path"]] = body["place"]
-    journey.visit = journey.place = journey.batch = None
+    journey.visit = journey.place = journey.batch = journey.began_s = None
     journey.done_s = at_s
 
 
@@ -137,9 +140,9 @@ def _left(where: Whereabouts, trial: int | None, _body: Mapping[str, Any], _at_s
     journey.has_left, journey.batch = True, None
 
 
-def _batch_formed(where: Whereabouts, _trial: int | None, body: Mapping[str, Any], _at_s: float) -> None:
+def _batch_formed(where: Whereabouts, _trial: int | None, body: Mapping[str, Any], at_s: float) -> None:
     places = {int(trial): place for trial, place in body["places"].items()}
-    batch = BatchRun(name=body["batch"], station=body["station"], path=body["path"], places=places)
+    batch = BatchRun(name=body["batch"], station=body["station"], path=body["path"], places=places, formed_s=at_s)
     where.batches[batch.name] = batch
     for trial, place in places.items():
         journey = where.journeys[trial]

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from drivers.clock import Clock
 from drivers.errors import DriverError
+from orchestrator.advice import Advisor
 from orchestrator.attention import RESTOCK, Attendant, Attention
 from orchestrator.firings import Firings
+from orchestrator.foresight import Foresight
 from orchestrator.journal import Journal
 from orchestrator.journey import Doubt, Journey, Whereabouts
 from orchestrator.measurements import MeasurementFile
@@ -70,6 +72,10 @@ class Journeys:
     furnaces: Mapping[str, Furnace]
     """Furnaces by station."""
     attendant: Attendant
+    advisor: Advisor | None = None
+    """Who plans the runs of furnaces; by default a rule forms them."""
+    more_to_come: Callable[[], bool] = lambda: False
+    """Whether more samples will be asked for."""
     firings: Firings = field(init=False)
     attention: Attention = field(init=False)
     _faults: dict[str, int] = field(default_factory=dict)
@@ -90,8 +96,15 @@ class Journeys:
             clock=self.clock,
             furnaces=self.furnaces,
             attention=self.attention,
+            foresight=Foresight(where=self.where, more_to_come=self._has_more_to_come),
+            advisor=self.advisor,
         )
         self.attention.on_seen_to = self.firings.form
+
+    def _has_more_to_come(self) -> bool:
+        """Say whether samples wait for a home, or are going to be asked for."""
+        is_waiting = any(A_HOME in claim.options[0].resources for claim in self.dispatcher.board.waiting)
+        return is_waiting or self.more_to_come()
 
     async def begin(self, epoch: int, trials: Iterable[TrialRecord]) -> None:
         """Take up what a restart left, and make robots and doors ready.
@@ -156,7 +169,7 @@ class Journeys:
                 if journey.batch is None:  # a furnace gives its samples back once it is open again
                     self.runner.stop.refuse_skipped(trial)
                 left_s = sum(one.work_s for one in plan.nodes[index:] if isinstance(one, Visit | Firing))
-                self.firings.expect(trial, next((one for one in plan.nodes[index:] if isinstance(one, Firing)), None))
+                self.firings.expect(trial, plan.nodes[index:])
                 taken.extend(await self._node(journey, node, left_s))
         except (TrialFailed, TrialLost):
             await self._put_away(journey)
@@ -171,12 +184,25 @@ class Journeys:
             return known
         option = Option(name="admission", resources=frozenset({A_HOME}))
         await self.runner.stop.unless_set(self.dispatcher.claim(owner_of(trial), [option]), trial=trial)
-        board = self.dispatcher.board
-        home = next(home for home in self.layout.homes if board.is_free([at(home)]))
-        board.hold(owner_of(trial), [at(home)])
+        home = await self._a_home(trial)
         body = {"sample": f"sample-{trial:06d}", "home": home, "at": self.layout.magazine}
         self.note("sample_admitted", trial, body)
         return self.where.journeys[trial]
+
+    async def _a_home(self, trial: int) -> str:
+        """Take a home; where all that are left are closed until somebody has looked, the first that is opened again."""
+        owner, board = owner_of(trial), self.dispatcher.board
+        for home in self.layout.homes:
+            if board.is_free([at(home)]):
+                board.hold(owner, [at(home)])
+                return home
+        options = [Option(name=home, resources=frozenset({at(home)})) for home in self.layout.homes]
+        try:
+            option = await self.runner.stop.unless_set(self.dispatcher.claim(owner, options), trial=trial)
+        except BaseException:
+            self.dispatcher.release(owner)
+            raise
+        return option.name
 
     async def _node(self, journey: Journey, node: Any, left_s: float) -> Sequence[MeasurementFile]:
         match node:
@@ -205,6 +231,8 @@ class Journeys:
         except TrialLost:
             await self._brought_to_rest(journey, way)
             raise
+        if journey.began_s is not None:
+            self.firings.foresight.visited(node, self.clock.now_s() - journey.began_s)
         self.note("visit_ended", journey.trial, {"path": node.path, "place": way.place})
         self.runner.forget(owner)  # the devices are others' from now on: nothing of this visit is to be set again
         self.dispatcher.release(owner, self.dispatcher.board.held(owner) & way.devices)
@@ -248,7 +276,7 @@ class Journeys:
         if journey.at not in (journey.home, *self.layout.unlimited) and journey.at is not None:
             home = Option(name=journey.home, resources=self.needed(journey, journey.home), is_retreat=not is_urgent)
             options = [*options, home]
-        return await self.claim(journey, options, due_s=due_s, work_s=work_s)
+        return await self.claim(journey, options, is_first=is_urgent, due_s=due_s, work_s=work_s)
 
     async def claim(self, journey: Journey, options: Sequence[Option], **more: Any) -> Option:
         """Claim, for as long as nobody asks to stop; all that the sample holds besides its home is kept from others.
@@ -518,7 +546,7 @@ class Journeys:
                 await self._not_put_away(journey, error, is_last=attempt == PUTS_AWAY)
         if not journey.has_left:
             self.note("sample_left", journey.trial, {"at": journey.at})
-        self.firings.expect(journey.trial, None)
+        self.firings.expect(journey.trial, ())
         self.dispatcher.release(owner)
 
     async def _not_put_away(self, journey: Journey, error: Exception, *, is_last: bool) -> None:

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from orchestrator.campaign import Campaign
 from orchestrator.planner_process import PlannerLost, PlannerProcess
 from orchestrator.records import Telling, TrialRecord, observations_of
 from orchestrator.space import objectives, search_space
-from planner import Planner, SearchSpace
+from planner import Observation, Planner, SearchSpace
 from planner.errors import SearchSpaceExhausted
 from planner.objective import Objective
 from planner.proposal import Proposal
@@ -67,6 +68,8 @@ class Knowledge:
     """All that was done to the planner, in order: what another one must be told to stand where it does."""
     _taken: dict[str, bytes] = field(default_factory=dict)
     """Keys of the points that must not be proposed again, by proposal."""
+    _settled: set[str] = field(default_factory=set)
+    """Proposals that the planner knows what came of."""
 
     def __post_init__(self) -> None:
         self.planner = self._planner(self.policy, self.options)
@@ -131,8 +134,8 @@ class Knowledge:
                 raise BadProposal(f"it proposed {dict(proposal.parameters)} twice")
             taken.add(key)
 
-    def _key(self, proposal: Proposal) -> bytes:
-        return self.space.keys(self.space.rows([proposal.parameters]))[0]
+    def _key(self, point: Proposal | Observation) -> bytes:
+        return self.space.keys(self.space.rows([point.parameters]))[0]
 
     def _note(self, proposals: Sequence[Proposal]) -> None:
         self._story.append(lambda planner: planner.adopt(proposals))
@@ -163,15 +166,31 @@ class Knowledge:
             try:
                 observations = observations_of(trial, findings.get(trial.number, []), targets)
                 if observations:
+                    observations = self._addressed(observations)
                     self._do(lambda planner, told=observations: planner.tell(told))
+                    self._settle(observations)
                     continue
             except Exception as error:  # the supervisor of tellings: what cannot be learnt from costs one trial
                 log.exception("tell_failed trial=%d", trial.number)
                 problems.append(f"the planner learnt nothing from trial {trial.number}: {error}")
-            if trial.proposal_id is not None:
+            if trial.proposal_id is not None and trial.proposal_id not in self._settled:
                 self._do(lambda planner, given_up=trial.proposal_id: planner.discard(given_up))
                 self._taken.pop(trial.proposal_id, None)
         return problems
+
+    def _addressed(self, observations: Sequence[Observation]) -> list[Observation]:
+        """Return what is told of a proposal that is settled already as a replicate, which answers none."""
+        return [replace(one, proposal_id=None) if one.proposal_id in self._settled else one for one in observations]
+
+    def _settle(self, observations: Sequence[Observation]) -> None:
+        """Know which proposals are settled: a planner counts what answers none for one that is pending at its point."""
+        for one in observations:
+            if one.proposal_id is not None:
+                self._settled.add(one.proposal_id)
+                continue
+            key = self._key(one)
+            pending = (name for name, at in self._taken.items() if at == key and name not in self._settled)
+            self._settled.update(islice(pending, 1))
 
     def _do(self, happened: _Happened) -> None:
         happened(self.planner)

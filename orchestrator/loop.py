@@ -81,6 +81,8 @@ class CampaignLoop:
         Raises:
             StorageError: The journal or a file could not be written; nothing was acted upon unrecorded.
         """
+        if self.executor.journeys is not None:
+            self.executor.journeys.more_to_come = self._has_more_to_ask
         try:
             ending = await self._until_ended()
             if self.executor.journeys is not None and not self.stop.is_set:
@@ -136,6 +138,9 @@ class CampaignLoop:
         for trial in self.history.trials:
             if trial.is_open and trial.number not in running:
                 running[trial.number] = asyncio.get_running_loop().create_task(self._one(trial))
+
+    def _has_more_to_ask(self) -> bool:
+        return self._ending is None and not self.stop.is_set and len(self.history.trials) < self._most_trials
 
     def _may_ask(self) -> bool:
         return not self.stop.is_set and self.desk.intent is not Intent.PAUSE

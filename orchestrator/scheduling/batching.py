@@ -8,8 +8,8 @@ A furnace that is busy costs nothing to wait for: batches are formed when one is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 LONGEST_WAIT = 0.25
 """Of a run's duration: how long a member waits at most for others while a furnace is free."""
@@ -35,6 +35,8 @@ class Batch:
 
     key: str
     members: tuple[str, ...]
+    is_planned: bool = False
+    """Whether an optimiser formed it, and not the rule."""
 
 
 @dataclass(slots=True)
@@ -48,6 +50,8 @@ class Former:
 
     capacity: int
     longest_wait: float = LONGEST_WAIT
+    is_strict: bool = False
+    """Whether the longest wait is what somebody asked for, and not only a rule's."""
     _waiting: dict[str, Member] = field(default_factory=dict)
     _gap_s: dict[str, float] = field(default_factory=dict)
     """What passes between two arrivals of a key, on average."""
@@ -72,8 +76,21 @@ class Former:
         """Forget a sample that waits no longer."""
         self._waiting.pop(owner, None)
 
+    def copy(self) -> Former:
+        """Return another one that stands as this one does."""
+        return replace(self, _waiting=dict(self._waiting), _gap_s=dict(self._gap_s), _last_s=dict(self._last_s))
+
+    def take(self, batch: Batch) -> None:
+        """Wait no longer for the members of a batch that was formed elsewhere.
+
+        Raises:
+            KeyError: One of them does not wait.
+        """
+        for owner in batch.members:
+            del self._waiting[owner]
+
     @property
-    def waiting(self) -> Iterable[Member]:
+    def waiting(self) -> Collection[Member]:
         """Samples that wait, in the order in which they came."""
         return self._waiting.values()
 
@@ -88,10 +105,9 @@ class Former:
         if not ready:
             return None
         key = min(ready, key=lambda one: groups[one][0].since_s)
-        members = tuple(member.owner for member in groups[key][: self.capacity])
-        for owner in members:
-            del self._waiting[owner]
-        return Batch(key=key, members=members)
+        batch = Batch(key=key, members=tuple(member.owner for member in groups[key][: self.capacity]))
+        self.take(batch)
+        return batch
 
     def next_s(self, *, coming: Mapping[str, int]) -> float | None:
         """Return when to ask again if nothing happens until then."""

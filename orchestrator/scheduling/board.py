@@ -43,6 +43,8 @@ class Claim:
     frees: frozenset[str] = frozenset()
     """What the owner holds and keeps from others until it is served. A claim that frees what others wait for goes
     before all others, and may take what is reserved: who reserved it may be waiting for just that."""
+    is_first: bool = False
+    """Whether it goes before all others, too, though nobody asks for what it frees: a run of a furnace waits for it."""
     due_s: float = math.inf
     """When it should be served at the latest: a time window that ends."""
     work_s: float = 0.0
@@ -167,10 +169,10 @@ class Board:
     def _freeing(self, now_s: float) -> list[Grant]:
         """Serve claims that free what others wait for, whatever is reserved."""
         found: list[Grant] = []
-        candidates = [claim for claim in self._waiting.values() if claim.frees]
+        candidates = [claim for claim in self._waiting.values() if claim.frees or claim.is_first]
         wanted = self._wanted() if candidates else {}
         for claim in sorted(candidates, key=lambda one: self._rank(one, now_s)):
-            if {owner for name in claim.frees for owner in wanted.get(name, ())} - {claim.owner}:
+            if claim.is_first or {owner for name in claim.frees for owner in wanted.get(name, ())} - {claim.owner}:
                 option = next((one for one in claim.options if self._can_have(claim.owner, one.resources)), None)
                 if option is not None:
                     found.append(self._serve(claim, option))

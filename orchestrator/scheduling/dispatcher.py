@@ -32,6 +32,7 @@ class Dispatcher:
         options: Sequence[Option],
         *,
         frees: Collection[str] = (),
+        is_first: bool = False,
         due_s: float = math.inf,
         work_s: float = 0.0,
     ) -> Option:
@@ -46,6 +47,7 @@ class Dispatcher:
             options=tuple(options),
             asked_s=self._clock.now_s(),
             frees=frozenset(frees),
+            is_first=is_first,
             due_s=due_s,
             work_s=work_s,
         )

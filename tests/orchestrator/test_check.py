@@ -17,12 +17,14 @@ from orchestrator.check import Ready, check_campaign
 from orchestrator.cross_checks import NEEDED_STEPS
 from orchestrator.errors import InputError, NewerVersion
 from orchestrator.recipe import STEPS
+from orchestrator.scheduling import optimising
 from orchestrator.yaml_source import read_source
 from surrogate import ANALYSES
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SARA = "examples/sara/campaign.yaml"
 PHOTO = "examples/photocatalysis/campaign.yaml"
+POWDER = "examples/powder_lab/campaign.yaml"
 
 REPLAY = """\
 labpilot: 1
@@ -182,6 +184,16 @@ CROSS = [
 def test_mistakes_between_sections_and_files(override, expected):
     found = _problems(SARA, override)
     assert any(expected in problem for problem in found), found
+
+
+def test_plans_of_furnace_runs_need_a_planner_of_them_and_furnaces(monkeypatch):
+    assert _problems(POWDER, "scheduling.optimise=true") == []
+    assert any("no step of the recipe is 'fire'" in problem for problem in _problems(SARA, "scheduling.optimise=true"))
+    monkeypatch.setitem(sys.modules, optimising.MODULE, None)
+    (problem,) = _problems(POWDER, "scheduling.optimise=true")
+    assert "scheduling.optimise: OR-tools is not installed" in problem
+    assert "pip install 'labpilot[optimiser]', or leave this out" in problem
+    assert _problems(POWDER, "scheduling.optimise=false") == []
 
 
 def test_a_lab_without_sites_is_refused():
@@ -384,7 +396,7 @@ def test_checking_loads_nothing_slow():
     code = (
         "import sys; from orchestrator.check import check_campaign; "
         f"assert check_campaign({SARA!r}).problems == (); "
-        "print([name for name in ('torch', 'pint', 'pandas', 'sqlmodel', 'sklearn', 'gpytorch', 'botorch') "
+        "print([name for name in ('torch', 'pint', 'pandas', 'sqlmodel', 'sklearn', 'gpytorch', 'botorch', 'ortools') "
         "if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -67,6 +67,19 @@ def test_the_same_seed_gives_the_same_journal(bakery, tmp_path):
     assert journals[0] == journals[1]
 
 
+def test_runs_are_planned_where_a_campaign_asks_for_it_and_the_same_seed_gives_the_same_plans(bakery, tmp_path):
+    journals = []
+    for name in ("one", "two"):
+        task = bakery("scheduling.optimise=true", "budget.trials=24")
+        assert start(task, tmp_path / name, VIRTUAL).status == "finished"
+        journals.append([(event.kind, event.trial, event.at_s, event.body) for event in events_of(tmp_path / name)])
+    assert unsafe(tmp_path / "one") == []
+    formed = [[body for kind, _, _, body in journal if kind == "batch_formed"] for journal in journals]
+    assert any(body.get("by") == "optimiser" for body in formed[0])
+    assert formed[0] == formed[1]
+    assert [event[:3] for event in journals[0]] == [event[:3] for event in journals[1]]
+
+
 def test_trials_are_asked_for_while_others_run(bakery, tmp_path):
     start(bakery(), tmp_path / "out", VIRTUAL)
     events = events_of(tmp_path / "out")

@@ -117,6 +117,17 @@ def test_who_frees_what_an_old_claim_waits_for_may_take_what_it_has_reserved():
     assert served(board, now_s=2 * AGE_S) == [("a", "home")]
 
 
+def test_who_a_furnace_waits_for_may_take_what_old_claims_have_reserved():
+    board = Board({"arm": 1, "mill": 1})
+    board.hold("x", ["mill"])
+    board.ask(claim("old", option("arm", "mill"), asked_s=0.0))
+    board.ask(claim("member", option("arm"), asked_s=2 * AGE_S))
+    assert served(board, now_s=2 * AGE_S) == []
+    board.withdraw("member")
+    board.ask(claim("member", option("arm"), asked_s=2 * AGE_S, is_first=True))
+    assert served(board, now_s=2 * AGE_S) == [("member", "")]
+
+
 def test_a_closed_resource_is_given_to_nobody_until_it_is_opened(board):
     board.close("furnace")
     board.ask(claim("a", option("furnace", name="furnace"), option("mill", name="mill")))
@@ -299,13 +310,13 @@ class FullRacks(RuleBasedStateMachine):
         for member, slot in zip(self.batches[batch]["members"], SLOTS[furnace], strict=False):
             resources = way(self.samples[member]["at"], slot) - {slot}
             self.samples[member]["slot"] = slot
-            self.wait(member, [option(*resources, name=slot)])
+            self.wait(member, [option(*resources, name=slot)], is_first=True)
 
-    def wait(self, name, options):
+    def wait(self, name, options, *, is_first=False):
         sample = self.samples[name]
         sample["state"] = "waiting"
         frees = self.board.held(name) - {sample["home"]}
-        self.board.ask(Claim(owner=name, options=tuple(options), asked_s=self.now_s, frees=frees))
+        self.board.ask(Claim(owner=name, options=tuple(options), asked_s=self.now_s, frees=frees, is_first=is_first))
         self.serve()
 
     def serve(self):
@@ -351,7 +362,7 @@ class FullRacks(RuleBasedStateMachine):
             options = []
             if sample["plan"] and sample["plan"][0] != "fire":
                 options = [option(*way(sample["at"], place), name=place) for place in STATIONS[sample["plan"][0]]]
-            self.wait(member, [*options, *self.home_option(sample, is_retreat=False)])
+            self.wait(member, [*options, *self.home_option(sample, is_retreat=False)], is_first=True)
         self.board.release(batch)  # the slots went to the members, and come free as they leave
         del self.batches[batch]
         self.serve()
