@@ -4,8 +4,8 @@ The real scheduler (board, dispatcher, journeys, firings) in virtual time, with 
 the powder laboratory (two arms that meet at a bridge, four furnaces of eight), a small one (one arm, two furnaces of
 two), and one whose arm is the bottleneck (short firings). The bound is the largest, over robots, devices and furnaces,
 of the shortest way to it, the work on it, and the shortest way on from it; furnaces count the runs that the programs
-need at least. Beside the rule: the same with runs planned by the optimiser where its plan beats the rule's (the limit of
-its search counts the work done and not the time, so that a seed has one outcome), and without waiting to fill furnaces.
+need at least. Beside the rule: the same with runs planned by the optimiser where its plan beats the rule's (its search
+is limited by work done and not by time, so that a seed has one outcome), and without waiting to fill furnaces.
 """
 
 from __future__ import annotations
