@@ -10,6 +10,7 @@ from orchestrator import recipe
 from orchestrator.campaign import Campaign
 from orchestrator.casting import Casting
 from orchestrator.compile_racks import visit_node
+from orchestrator.guard.binding import rules_of
 from orchestrator.lab import Lab
 from orchestrator.parameters import Categorical
 from orchestrator.plan import Firing
@@ -40,6 +41,16 @@ class StepSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GuardSummary:
+    """What is watched beside the controller."""
+
+    interlocks: int
+    trips: int
+    slowest_trip_s: float
+    """From a crossed bound to the stop command, at the latest, of the slowest trip while its devices answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """What a campaign would do."""
 
@@ -54,6 +65,8 @@ class Summary:
     """Drivers of the devices that the recipe uses, by name."""
     unused_devices: tuple[str, ...]
     is_simulated: bool
+    guard: GuardSummary | None
+    """None where the lab has no guard."""
     steps: tuple[StepSummary, ...]
     trials: int
     batches: int
@@ -85,6 +98,7 @@ def summarise(campaign: Campaign, lab: Lab, casting: Casting) -> Summary:
         devices={name: device.driver for name, device in lab.devices.items() if name in used},
         unused_devices=tuple(name for name in lab.devices if name not in used),
         is_simulated=all(device.url.startswith("sim:") for device in lab.devices.values()),
+        guard=_guard(lab, casting),
         steps=steps,
         trials=campaign.budget.trials,
         batches=batches,
@@ -94,6 +108,17 @@ def summarise(campaign: Campaign, lab: Lab, casting: Casting) -> Summary:
         campaign_s=_campaign_s(campaign, lab, used, trial_s, batches),
         busiest_s=_busiest_s(campaign, lab, steps),
         budget_s=campaign.budget.duration_s,
+    )
+
+
+def _guard(lab: Lab, casting: Casting) -> GuardSummary | None:
+    if lab.guard is None:
+        return None
+    rules = rules_of(lab.guard, casting.players)
+    return GuardSummary(
+        interlocks=len(rules.needs),
+        trips=len(rules.trips) + len(rules.rates),
+        slowest_trip_s=max(map(rules.reaction_s, rules.trips.values()), default=0.0),
     )
 
 

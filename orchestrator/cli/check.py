@@ -73,6 +73,7 @@ def _lines(summary: Summary) -> Iterator[str]:
     yield f"devices    {_devices(summary)}"
     if summary.unused_devices:
         yield f"unused     {', '.join(summary.unused_devices)}"
+    yield f"guard      {_guard(summary)}"
     how = "each trial claims its devices together" if summary.busiest_s is None else "each visit claims for itself"
     yield f"steps      {how}:"
     for number, step in enumerate(summary.steps, 1):
@@ -80,6 +81,14 @@ def _lines(summary: Summary) -> Iterator[str]:
         yield f"  {number}. {step.kind:<14} {claims:<28} {_duration(step.duration_s)}"
     yield f"duration   {_durations(summary)}{_budget(summary)}"
     yield "no mistakes"
+
+
+def _guard(summary: Summary) -> str:
+    guard = summary.guard
+    if guard is None:
+        return "none: nothing watches the devices beside the controller"
+    trips = f"; a trip stops its devices within {guard.slowest_trip_s:.0f} s" if guard.trips else ""
+    return f"{guard.interlocks} interlocks, {guard.trips} trips{trips}"
 
 
 def _points(summary: Summary) -> str:

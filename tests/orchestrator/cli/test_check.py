@@ -26,12 +26,18 @@ def test_a_sound_campaign_is_summarised(capsys):
         "planner    logei; an ask costs 30 s of lab time",
         "trials     128 in 8 batches, 16 of them controls",
         "devices    robot (bench); all simulated",
+        "guard      none: nothing watches the devices beside the controller",
         "  1. perform        robot                        the device says how long",
         "duration   each trial lasts as long as its device says while it runs, which nothing here can foretell "
         "(at most 8 d)",
         "no mistakes",
     ):
         assert line in said.out.splitlines()
+
+
+def test_what_the_guard_of_a_lab_does_is_summed_up(capsys):
+    assert supervise(["check", "examples/powder_lab/campaign.yaml"]) == 0
+    assert "guard      8 interlocks, 12 trips; a trip stops its devices within 110 s" in capsys.readouterr().out
 
 
 def test_mistakes_go_to_stderr_all_at_once_with_code_2(capsys):
