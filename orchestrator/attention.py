@@ -55,8 +55,11 @@ class Attention:
         closed: Sequence[str] = (),
         trial: int | None = None,
         device: str = "",
+        is_more: bool = False,
     ) -> Doubt:
         """Close something and ask a person to see to it.
+
+        is_more: a person is on the way there already, so it is no other intervention.
 
         Raises:
             StorageError: The journal could not be written.
@@ -65,7 +68,8 @@ class Attention:
             name=f"{kind}-{self.where.n_doubts + 1:04d}", kind=kind, text=text, closed=tuple(closed), facts=dict(facts)
         )
         self.where.apply(self.journal.append("doubted", {**asdict(doubt), "closed": list(closed)}, trial=trial))
-        body = {"kind": RESTOCK if kind == RESTOCK else "intervention", "device": device, "text": text}
+        counted = "fault" if is_more else RESTOCK if kind == RESTOCK else "intervention"
+        body = {"kind": counted, "device": device, "text": text}
         self.journal.append("incident", body, trial=trial, durable=True)
         self._take_up(doubt)
         return doubt

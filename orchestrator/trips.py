@@ -84,8 +84,9 @@ class Trips:
         if self._attention is not None:
             self._attention.where.apply(told)
         if event["is_alarm"] and event["kind"] != "tripped":  # a person is asked about a trip, and that counts
-            kind = "intervention" if event["kind"] == "not_safe" else "fault"
             device = str(event["facts"].get("device", ""))
+            is_new = event["kind"] == "not_safe" and device not in self._awaited
+            kind = "intervention" if is_new else "fault"
             body = {"kind": kind, "device": device, "text": f"guard: {event['text']}"}
             self.journal.append("incident", body, durable=True)
 
@@ -140,17 +141,23 @@ class Trips:
         text = f"the guard tripped: {trip} ({reason}); {names} stopped, and takes no command until somebody has looked"
         facts = {"trip": trip, "devices": list(devices)}
         device = devices[0] if len(devices) == 1 else ""
+        is_more = set(devices) <= self._awaited
         if self._attention is not None:
-            self._attention.raise_(TRIP, text, facts=facts, closed=devices, device=device)
+            self._attention.raise_(TRIP, text, facts=facts, closed=devices, device=device, is_more=is_more)
             return
         self._n_asked += 1
         name = f"trip-{self.epoch:04d}-{self._n_asked}"
-        body = {"kind": "intervention", "device": device, "text": text}
+        body = {"kind": "fault" if is_more else "intervention", "device": device, "text": text}
         self.journal.append("incident", body, durable=True)
         doubt = Doubt(name=name, kind=TRIP, text=text, closed=devices, facts=facts)
         task = asyncio.get_running_loop().create_task(self._seen_to(doubt), name=name)
         self._asking[trip] = task
         task.add_done_callback(lambda _: self._asking.pop(trip, None))
+
+    @property
+    def _awaited(self) -> set[str]:
+        """The devices that a person is asked to look at already."""
+        return {device for trip in self._asked() for device in self.devices(trip)}
 
     async def _seen_to(self, doubt: Doubt) -> None:
         try:

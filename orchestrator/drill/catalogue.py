@@ -25,7 +25,7 @@ class Drill:
 
 def catalogue() -> list[Drill]:
     """Return all faults, in the order of the page."""
-    from orchestrator.drill import kills, minds, operators, records, rooms, troubles
+    from orchestrator.drill import kills, minds, operators, records, rooms, troubles, watched
 
     return [
         *kills.DRILLS,
@@ -33,6 +33,7 @@ def catalogue() -> list[Drill]:
         *records.DRILLS,
         *minds.DRILLS,
         *rooms.DRILLS,
+        *watched.DRILLS,
         *operators.DRILLS,
     ]
 
