@@ -112,6 +112,7 @@ class Trips:
 
     async def close(self) -> None:
         """Ask nobody any more."""
+        self._is_open = False
         tasks = list(self._asking.values())
         for task in tasks:
             task.cancel()

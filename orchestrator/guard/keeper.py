@@ -114,7 +114,15 @@ class GuardKeeper:
         finally:
             beating.cancel()
             await asyncio.gather(beating, *self._stops.values(), return_exceptions=True)
+            await self._last_beat()
             await self._leave()
+
+    async def _last_beat(self) -> None:
+        """Hear what the guard has told since the last beat: the supervisor of its end, which must take leave anyhow."""
+        try:
+            await self._beat()
+        except Exception:  # a journal that takes nothing any more
+            log.exception("beat_broke epoch=%d", self.epoch)
 
     async def _leave(self) -> None:
         """Take leave of the guard; it ends, unless it still has to make something safe."""
