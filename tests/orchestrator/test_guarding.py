@@ -120,16 +120,25 @@ def test_what_an_interlock_forbids_is_not_even_intended(tmp_path):
 
 def test_a_command_waits_for_what_it_needs(tmp_path):
     path = tmp_path / "c"
-    needs = {"interlocks": {"box-1.set_temperature": {"needs": f"{TEMPERATURE} < 58.5 degC", "fresh": "1 s"}}}
-    assert start(ready(tmp_path, trials=1, pause="40 min", **needs), path, VIRTUAL).status == "finished"
-    waits = [body["text"] for body in of(path, "incident") if body["kind"] == "guard"]
-    assert len(waits) <= 1
-    assert of(path, "trial_lost") or of(path, "analysed")
+    needs = {"needs": f"{TEMPERATURE} < 30 degC or {TEMPERATURE} > 50 degC", "fresh": "1 s"}
+    task = ready(tmp_path, trials=1, pause="60 s", interlocks={"box-1.set_temperature": needs})
+    assert start(task, path, VIRTUAL).status == "finished"
+    (waits,) = [body["text"] for body in of(path, "incident") if body["kind"] == "guard"]  # told once
+    assert waits.startswith("waits for the guard's permission: box-1.set_temperature: needs")
+    first, second = (
+        at_s
+        for kind, *_, at_s, body in journal(path)
+        if kind == "step_intended" and body["command"] == "set_temperature"
+    )
+    assert second - first > 70.0
+    assert of(path, "analysed")[0]["values"]["at"] > 50.0
 
 
-def stops_in_trial(number):
-    def on_step(trial, _act):
-        if trial == number:
+def stops_at_step(number):
+    steps = iter(range(1, number + 1))
+
+    def on_step(_trial, _act):
+        if next(steps, None) == number:
             signal.raise_signal(signal.SIGINT)
 
     return on_step
@@ -137,16 +146,15 @@ def stops_in_trial(number):
 
 def test_a_trip_that_is_latched_stays_so_over_a_restart(tmp_path):
     path = tmp_path / "c"
-    task = ready(tmp_path, pause="90 s", **HOT)
-    settings = Settings(is_virtual=True, fsync=False, on_step=stops_in_trial(2))
-    code_path = start(task, path, settings)
-    assert code_path.status == "stopped"
-    n_tripped = len(told(path, "tripped"))
-    if n_tripped > len(told(path, "acknowledged")):
-        assert latched_of(told(path)).keys() == {"hot"}
+    settings = Settings(is_virtual=True, fsync=False, on_step=stops_at_step(2))  # which waits for the trip
+    assert start(ready(tmp_path, trials=1, pause="12 min", **HOT), path, settings).status == "stopped"
+    assert latched_of(told(path)).keys() == {"hot"}
+    assert told(path, "acknowledged") == []
     assert resume(path).status == "finished"
-    assert len(told(path, "acknowledged")) == len(told(path, "tripped"))
-    assert latched_of(told(path)) == {}
+    assert len(told(path, "tripped")) == 1
+    assert [body["facts"]["trip"] for body in told(path, "acknowledged")] == ["hot"]
+    again = [body["text"] for body in told(path, "stopping")][-1]
+    assert again == "stopping box-1: hot was latched before the guard started again"
 
 
 def test_what_a_guard_told_is_folded_to_what_is_latched():
