@@ -67,14 +67,16 @@ class Draws:
     def _condition(self) -> None:
         kernel = self._gp.kernel
         self._factor = factor(kernel(self._points, self._points) + np.eye(len(self._points)) * _JITTER * kernel.scale)
-        self._weights = cho_solve((self._factor, True), self.values - self._gp.mean)
+        self._weights = cho_solve((self._factor, True), self.values - self._gp.mean, check_finite=False)
+        eye = np.eye(len(self._points))
+        self._whitener = solve_triangular(self._factor, eye, lower=True, check_finite=False).T
 
     def posterior(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return mean (`n x draws`) and standard deviation (`n`) at points (`n x d`), given each draw."""
         kernel = self._gp.kernel
         cross = kernel(points, self._points)
-        half = solve_triangular(self._factor, cross.T, lower=True)
-        variance = kernel.scale - np.sum(half * half, axis=0)
+        half = cross @ self._whitener
+        variance = kernel.scale - np.einsum("ij,ij->i", half, half)
         return self._gp.mean + cross @ self._weights, np.sqrt(np.maximum(variance, 1e-10 * kernel.scale))
 
     def add(self, point: np.ndarray, rng: np.random.Generator) -> None:

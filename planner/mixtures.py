@@ -67,7 +67,7 @@ class CountedMixture:
 
 @dataclass(frozen=True)
 class StickMixture:
-    """Real rows under one constraint."""
+    """Real rows under one constraint; of several, the others are not looked at."""
 
     region: Region
     weights: np.ndarray
@@ -75,15 +75,20 @@ class StickMixture:
     is_equality: bool
 
     @classmethod
-    def of(cls, region: Region) -> StickMixture | None:
-        """Prepare a region with one constraint over real axes, or return None where it has another form."""
-        if len(region.A) + len(region.E) != 1 or region.discrete.any() or region.is_log.any():
-            return None
-        weights, bound = (region.A[0], region.b[0]) if len(region.A) else (region.E[0], region.e[0])
-        capacity = bound - float(np.sum(np.minimum(weights * region.low, weights * region.high)))
-        if capacity < 0 or np.any(weights == 0):
-            return None
-        return cls(region, weights, capacity, len(region.E) == 1)
+    def of(cls, region: Region) -> list[StickMixture]:
+        """Prepare real axes under each of the constraints that binds them all; the others are kept by rejection.
+
+        Where there is an equality, only it will do.
+        """
+        if len(region.E) > 1 or region.discrete.any() or region.is_log.any():
+            return []
+        binding = zip(region.E, region.e, strict=True) if len(region.E) else zip(region.A, region.b, strict=True)
+        found = []
+        for weights, bound in binding:
+            capacity = bound - float(np.sum(np.minimum(weights * region.low, weights * region.high)))
+            if capacity >= 0 and np.all(weights != 0):
+                found.append(cls(region, weights, capacity, len(region.E) == 1))
+        return found
 
     def draw(self, uniforms: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Map uniform numbers (`n x p`) to rows; some may pass an upper bound and must be rejected."""

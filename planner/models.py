@@ -9,6 +9,7 @@ import numpy as np
 
 from planner.errors import NotEnoughData
 from planner.gp import GP, fit_gp
+from planner.gp_fit import Hyperparameters
 from planner.proposal import Observation
 from planner.space import SearchSpace
 from planner.transforms import TargetScale, knees_to_try
@@ -70,11 +71,14 @@ def fit_target(data: TargetData, target: str) -> TargetModel:
     """
     if not len(data.values):
         raise NotEnoughData(f"nothing was measured of target {target!r} yet; tell at least one value before predicting")
-    fits = [_fit_on(TargetScale.of(data.values, knee), data) for knee in knees_to_try(data.values)]
+    fits: list[TargetModel] = []
+    for knee in knees_to_try(data.values):
+        like = fits[0].gp.hyperparameters if fits else None  # another scale moves the optimum little
+        fits.append(_fit_on(TargetScale.of(data.values, knee), data, like))
     evidence = [fit.gp.evidence + float(np.sum(np.log(fit.scale.slope(data.values)))) for fit in fits]
     return fits[int(np.argmax(evidence))]
 
 
-def _fit_on(scale: TargetScale, data: TargetData) -> TargetModel:
+def _fit_on(scale: TargetScale, data: TargetData, like: Hyperparameters | None) -> TargetModel:
     noise = None if data.noise is None else (data.noise * scale.slope(data.values)) ** 2
-    return TargetModel(scale, fit_gp(data.codes, scale.forward(data.values), noise))
+    return TargetModel(scale, fit_gp(data.codes, scale.forward(data.values), noise, like=like))

@@ -7,18 +7,19 @@ All rows of a round are scored at once, which is what makes this cheaper than a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 import numpy as np
 
+from planner.ascent import Climbers, Score, Slopes
 from planner.neighbourhood import Neighbourhood
 from planner.space import SearchSpace
 
-Score = Callable[[np.ndarray], np.ndarray]
-"""A function from rows (`n x p`) to what they are worth (`n`)."""
-
-_N_CLIMBERS = 6
+_N_CLIMBERS = 5
 _FAN = 80
+_FEW = 8
+_SOME = 24
+"""Random steps of a climber in a round: without gradients; beside gradients; and where levels are stepped as well."""
 _MOST_ROUNDS = 24
 _PATIENCE = 2
 _LEAST_GAIN = 1e-3
@@ -64,19 +65,35 @@ def best_row(
 def _climb(
     steps: Neighbourhood, score: Score, rows: np.ndarray, scores: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Improve each row by the best of its neighbours until none is better at the smallest reach."""
-    rows, scores = rows.copy(), scores.copy()
-    last = 1 if steps.region.discrete.all() else len(_REACHES) - 1
+    """Improve each row by the best of its steps and neighbours until none is better at the smallest reach."""
+    climbers, scores = Climbers(Slopes(steps.region), rows), scores.copy()
+    is_smooth = not steps.region.discrete[steps.region.free].all()
+    fan = _FAN if not is_smooth else _SOME if steps.region.discrete[steps.region.free].any() else _FEW
+    last = 1 if not is_smooth else len(_REACHES) - 1
     stage = waited = 0
     for _ in range(_MOST_ROUNDS):
-        fans = steps.step(np.repeat(rows, _FAN, axis=0), rng, reach=_REACHES[stage])
-        heights = score(fans).reshape(len(rows), _FAN)
+        if is_smooth:
+            climbers.learn(scores, score(climbers.differences()))
+        tried = _neighbours(climbers, steps, rng, fan, _REACHES[stage], is_smooth=is_smooth)
+        heights = score(tried.reshape(-1, tried.shape[2])).reshape(tried.shape[:2])
         top = np.argmax(heights, axis=1)
-        gained = heights[np.arange(len(rows)), top] > scores + _LEAST_GAIN
-        rows[gained] = fans.reshape(len(rows), _FAN, -1)[gained, top[gained]]
-        scores[gained] = heights[gained, top[gained]]
+        each = np.arange(len(top))
+        gain = heights[each, top] - scores
+        gained = gain > _LEAST_GAIN
+        climbers.rows[gained] = tried[each, top][gained]
+        scores[gained] = heights[each, top][gained]
+        climbers.forget(gained & (top < fan))
         waited = 0 if gained.any() else waited + 1
-        if stage == last and waited >= _PATIENCE:
+        if waited >= _PATIENCE and (is_smooth or stage == last):
             break
         stage = min(stage + (not gained.any() or stage == 0), last)
-    return rows, scores
+    return climbers.rows, scores
+
+
+def _neighbours(
+    climbers: Climbers, steps: Neighbourhood, rng: np.random.Generator, fan: int, reach: float, *, is_smooth: bool
+) -> np.ndarray:
+    """Return what each climber tries, `k x m x p`: random steps first, then those along its gradient."""
+    k, width = climbers.rows.shape
+    fans = steps.step(np.repeat(climbers.rows, fan, axis=0), rng, reach=reach).reshape(k, fan, width)
+    return np.concatenate([fans, climbers.steps()], axis=1) if is_smooth else fans

@@ -91,6 +91,14 @@ class Region:
             group[np.isin(group, group[touched])] = group[touched].min()
         return [np.flatnonzero(group == label) for label in np.unique(group)]
 
+    def without(self, columns: np.ndarray) -> Region | None:
+        """Return the region of the other columns where these are 0; None where a constraint of theirs forbids that."""
+        kept = np.setdiff1d(np.arange(self.width), columns)
+        bare_a, bare_e = (~np.any(weights[:, kept] != 0, axis=1) for weights in (self.A, self.E))
+        if np.any(self.b[bare_a] < 0) or np.any(self.e[bare_e] != 0):
+            return None
+        return self.part(kept)
+
     def pinned(self, columns: np.ndarray, values: np.ndarray) -> Region:
         """Return the region with some columns held at one level each."""
         low, high = self.low.copy(), self.high.copy()

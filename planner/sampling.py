@@ -160,7 +160,7 @@ def _sampler(region: Region) -> Sampler:
         if counted.size == 0:
             raise EmptySearchSpace("no grid point satisfies the constraint")
         return counted
-    options = [sampler for sampler in (StickMixture.of(region), box) if sampler is not None]
+    options: list[Sampler] = [*StickMixture.of(region), box]
     rates = [_acceptance(region, sampler) for sampler in options]
     best = int(np.argmax(rates))
     if rates[best] >= _LEAST_ACCEPTANCE:

@@ -22,7 +22,7 @@ from planner.parameters import Categorical, Continuous, Integer, Parameter, near
 from planner.proposal import Value
 from planner.region import Region, category_columns
 from planner.sampling import RegionSampler
-from planner.sparse import optional_columns, sparse_rows
+from planner.sparse import SparseSampler, optional_columns
 
 __all__ = ["Categorical", "Continuous", "Integer", "LinearConstraint", "Parameter", "SearchSpace"]
 
@@ -123,6 +123,10 @@ class SearchSpace:
     def optional(self) -> np.ndarray:
         """Columns of ingredients that a mixture may do without."""
         return optional_columns(self.region)
+
+    @cached_property
+    def _sparse(self) -> SparseSampler:
+        return SparseSampler(self.region, self.sampler, self.optional)
 
     @cached_property
     def starts_sparse(self) -> bool:
@@ -242,7 +246,7 @@ class SearchSpace:
         if self.pool is not None:
             return self.pool[rng.integers(len(self.pool), size=n)]
         if sparse and len(self.optional):
-            return sparse_rows(self.region, self.sampler, self.optional, n, rng)
+            return self._sparse.draw(n, rng)
         return self.sampler.draw(rng.random((n, self.region.width)), rng)
 
     def sobol(self, n: int, *, seed: int = 0, skip: int = 0) -> list[dict[str, Value]]:

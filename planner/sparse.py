@@ -6,6 +6,8 @@ spoils the product spoils them all. Here a recipe first chooses which ingredient
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import numpy as np
 
 from planner.errors import EmptySearchSpace
@@ -13,7 +15,8 @@ from planner.region import Region
 from planner.sampling import RegionSampler
 
 _LEAST_SHARED = 3
-_MOST_PATTERNS = 64
+_MOST_PATTERNS = 24
+_MOST_KEPT = 4096
 
 
 def optional_columns(region: Region) -> np.ndarray:
@@ -27,30 +30,45 @@ def optional_columns(region: Region) -> np.ndarray:
     return np.flatnonzero(found)
 
 
-def sparse_rows(
-    region: Region, whole: RegionSampler, optional: np.ndarray, n: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Draw n rows, each with at most half of the optional columns above 0.
+@dataclass(frozen=True)
+class SparseSampler:
+    """Draws rows with at most half of the optional columns above 0.
 
     The number of ingredients is uniform, then which they are, then the amounts over what the constraints leave.
     Patterns that no feasible row has are replaced by draws from the whole region.
     """
-    n_patterns = min(n, _MOST_PATTERNS)
-    shares = [len(part) for part in np.array_split(np.arange(n), n_patterns)] if n else []
-    parts = [_with_pattern(region, whole, optional, share, rng) for share in shares]
-    return np.vstack(parts) if parts else np.empty((0, region.width))
 
+    region: Region
+    whole: RegionSampler
+    optional: np.ndarray
+    _known: dict[tuple[int, ...], RegionSampler | None] = field(default_factory=dict)
+    """By the columns that are absent; None where no row has that pattern. Fixed by the region, so no state."""
 
-def _with_pattern(
-    region: Region, whole: RegionSampler, optional: np.ndarray, n: int, rng: np.random.Generator
-) -> np.ndarray:
-    n_present = int(rng.integers(0, (len(optional) + 1) // 2 + 1))
-    absent = rng.permutation(optional)[n_present:]
-    sampler = whole
-    if not len(absent):
-        return sampler.draw(rng.random((n, region.width)), rng)
-    try:
-        sampler = RegionSampler.of(region.pinned(absent, np.zeros(len(absent))))
-    except EmptySearchSpace:
-        sampler = whole
-    return sampler.draw(rng.random((n, region.width)), rng)
+    def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw n rows (`n x p`)."""
+        shares = [len(part) for part in np.array_split(np.arange(n), min(n, _MOST_PATTERNS))] if n else []
+        parts = [self._with_some_pattern(share, rng) for share in shares]
+        return np.vstack(parts) if parts else np.empty((0, self.region.width))
+
+    def _with_some_pattern(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        n_present = int(rng.integers(0, (len(self.optional) + 1) // 2 + 1))
+        absent = np.sort(rng.permutation(self.optional)[n_present:])
+        key = tuple(absent.tolist())
+        if key not in self._known and len(self._known) < _MOST_KEPT:
+            self._known[key] = self._sampler(absent)
+        sampler = self._known[key] if key in self._known else self._sampler(absent)
+        if sampler is None:
+            return self.whole.draw(rng.random((n, self.region.width)), rng)
+        rows = np.zeros((n, self.region.width))
+        present = np.setdiff1d(np.arange(self.region.width), absent)
+        rows[:, present] = sampler.draw(rng.random((n, len(present))), rng)
+        return rows
+
+    def _sampler(self, absent: np.ndarray) -> RegionSampler | None:
+        rest = self.region.without(absent)
+        if rest is None:
+            return None
+        try:
+            return RegionSampler.of(rest)
+        except EmptySearchSpace:
+            return None

@@ -49,8 +49,7 @@ def test_leaves_what_it_cannot_count(parameters, constraint: str) -> None:
 
 
 def test_sticks_keep_the_sum_exactly() -> None:
-    stick = StickMixture.of(region([Continuous(n, 0, 1) for n in "abcd"], "a + b + c + d == 1"))
-    assert stick is not None
+    (stick,) = StickMixture.of(region([Continuous(n, 0, 1) for n in "abcd"], "a + b + c + d == 1"))
     rows = stick.draw(RNG.random((500, 4)), RNG)
     assert np.abs(rows.sum(axis=1) - 1).max() < 1e-15
     assert rows.min() >= 0
@@ -58,9 +57,16 @@ def test_sticks_keep_the_sum_exactly() -> None:
 
 def test_sticks_follow_signs_and_offsets() -> None:
     space = region([Continuous("a", 1, 3), Continuous("b", -2, 5)], "2*a - b <= 0")
-    stick = StickMixture.of(space)
-    assert stick is not None
+    (stick,) = StickMixture.of(space)
     rows = stick.draw(RNG.random((500, 2)), RNG)
     assert np.all(2 * rows[:, 0] - rows[:, 1] <= 1e-12)
     assert rows[:, 0].min() >= 1
     assert rows[:, 1].max() <= 5
+
+
+def test_sticks_are_broken_under_the_sum_where_there_are_bounds_beside_it() -> None:
+    space = SearchSpace([Continuous(n, 0, 1) for n in "abc"], ["a + b + c == 1", "a + 0.5*b <= 0.6"]).region
+    (stick,) = StickMixture.of(space)
+    assert stick.is_equality
+    kept = space.feasible(stick.draw(RNG.random((500, 3)), RNG))
+    assert 0.3 < kept.mean() < 1

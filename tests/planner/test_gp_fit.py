@@ -1,0 +1,132 @@
+"""The fit against BoTorch's model of the same priors, which is slower and finds the same."""
+
+import numpy as np
+import pytest
+import torch
+from botorch.fit import fit_gpytorch_mll
+from botorch.models import SingleTaskGP
+from gpytorch.constraints import GreaterThan
+from gpytorch.kernels import MaternKernel, ScaleKernel
+from gpytorch.likelihoods import GaussianLikelihood
+from gpytorch.mlls import ExactMarginalLogLikelihood
+from gpytorch.priors import GammaPrior, LogNormalPrior
+
+from planner.gp import GP, Kernel
+from planner.gp_fit import LENGTH_SPREAD, NOISE_PRIOR, SCALE_PRIOR, LogPosterior, length_centre, most_probable
+
+CASES = [pytest.param(n, d, known, id=f"{n} points, {d} columns, {'known' if known else 'unknown'} noise")
+         for n, d in ((6, 1), (20, 3), (60, 6)) for known in (True, False)]  # fmt: skip
+
+
+def data(n: int, d: int, known: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    rng = np.random.default_rng([n, d])
+    X = rng.random((n, d))
+    y = np.sin(5 * X[:, 0]) + 0.5 * np.cos(4 * X[:, -1]) + 0.1 * rng.standard_normal(n)
+    return X, (y - y.mean()) / y.std(), rng.uniform(0.005, 0.05, n) if known else None
+
+
+def reference(X: np.ndarray, y: np.ndarray, noise: np.ndarray | None) -> SingleTaskGP:
+    d = X.shape[1]
+
+    def positive(start: float) -> GreaterThan:
+        return GreaterThan(1e-6, transform=torch.exp, inv_transform=torch.log, initial_value=start)  # type: ignore[arg-type]
+
+    base = MaternKernel(
+        nu=2.5,
+        ard_num_dims=d,
+        lengthscale_prior=LogNormalPrior(length_centre(d), LENGTH_SPREAD),
+        lengthscale_constraint=positive(1.0),
+    )
+    kernel = ScaleKernel(base, outputscale_prior=GammaPrior(*SCALE_PRIOR), outputscale_constraint=positive(1.0))
+    likelihood = GaussianLikelihood(noise_prior=LogNormalPrior(*NOISE_PRIOR), noise_constraint=positive(0.02))
+    return SingleTaskGP(
+        torch.as_tensor(X),
+        torch.as_tensor(y)[:, None],
+        None if noise is None else torch.as_tensor(noise)[:, None],
+        likelihood=likelihood if noise is None else None,
+        covar_module=kernel,
+        outcome_transform=None,
+    )
+
+
+def log_posterior(model: SingleTaskGP) -> float:
+    model.train()
+    mll = ExactMarginalLogLikelihood(model.likelihood, model)
+    with torch.no_grad():
+        return float(mll(model(*model.train_inputs), model.train_targets)) * len(model.train_targets)  # type: ignore[misc,arg-type]
+
+
+@pytest.mark.parametrize(("n", "d", "known"), CASES)
+def test_the_optimum_is_that_of_botorch(n: int, d: int, known: bool) -> None:
+    X, y, noise = data(n, d, known)
+    torch.manual_seed(0)
+    model = reference(X, y, noise)
+    fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
+    base = model.covar_module.base_kernel  # type: ignore[union-attr]
+    theirs = [*base.lengthscale.detach().numpy().ravel(), model.covar_module.outputscale.item()]  # type: ignore[union-attr,arg-type]
+    theirs += [] if known else [model.likelihood.noise.item()]
+    found = most_probable(X, y, noise)
+    assert found is not None
+    assert found.log_posterior >= LogPosterior(X, y, noise)(np.log(theirs))[0] - 1e-6
+
+
+@pytest.mark.parametrize(("n", "d", "known"), CASES)
+def test_the_posterior_is_that_of_gpytorch(n: int, d: int, known: bool) -> None:
+    X, y, noise = data(n, d, known)
+    first, second = (np.random.default_rng(seed).uniform(-1.0, 1.0, d + 2) for seed in (1, 2))
+    differences = []
+    for theta in (first, second):
+        model = reference(X, y, noise)
+        model.covar_module.base_kernel.lengthscale = torch.as_tensor(np.exp(theta[:d]))  # type: ignore[union-attr]
+        model.covar_module.outputscale = torch.tensor(np.exp(theta[d]))  # type: ignore[union-attr]
+        if not known:
+            model.likelihood.noise = torch.tensor(np.exp(theta[d + 1]))
+        ours = LogPosterior(X, y, noise)
+        mean = ours.mean(theta[: ours.size])
+        model.mean_module.initialize(constant=mean)
+        differences.append(log_posterior(model) - ours(theta[: ours.size])[0])
+        gp = GP(
+            kernel=Kernel(np.exp(theta[:d]), float(np.exp(theta[d]))),
+            mean=mean,
+            X=X,
+            y=y,
+            noise=np.full(n, np.exp(theta[d + 1])) if noise is None else noise,
+        )
+        new = np.random.default_rng(3).random((50, d))
+        model.eval()
+        with torch.no_grad():
+            theirs = model.posterior(torch.as_tensor(new))
+        assert gp.posterior(new)[0] == pytest.approx(theirs.mean.numpy().ravel(), abs=1e-6)
+        assert gp.posterior(new)[1] == pytest.approx(theirs.variance.sqrt().numpy().ravel(), abs=1e-6)
+    assert differences[0] == pytest.approx(differences[1], abs=1e-6), "equal up to the priors' constants"
+
+
+@pytest.mark.parametrize(("n", "d", "known"), CASES)
+def test_slopes_are_derivatives(n: int, d: int, known: bool) -> None:
+    objective = LogPosterior(*data(n, d, known))
+    theta = np.random.default_rng(4).uniform(-1.0, 1.0, objective.size)
+    numeric = [(objective(theta + 1e-5 * e)[0] - objective(theta - 1e-5 * e)[0]) / 2e-5 for e in np.eye(len(theta))]
+    assert objective(theta)[1] == pytest.approx(np.array(numeric), abs=1e-5, rel=1e-5)
+
+
+def test_many_points_are_fitted_as_well_as_from_every_usual_start() -> None:
+    X, y, _ = data(200, 4, False)
+    found = most_probable(X, y, None)
+    usual = most_probable(X[:120], y[:120], None)
+    assert found is not None
+    assert usual is not None
+    again = most_probable(X, y, None, like=usual)
+    assert again is not None
+    assert found.log_posterior == pytest.approx(again.log_posterior, abs=1e-2)
+
+
+@pytest.mark.parametrize("y", [np.zeros(5), np.array([1e6, -1e6, 0.0, 0.0, 0.0])], ids=["all equal", "far out"])
+def test_strange_data_are_survived(y: np.ndarray) -> None:
+    found = most_probable(np.linspace(0, 1, 5)[:, None], y, None)
+    assert found is None or np.isfinite([*found.lengths, found.scale, found.mean, found.noise]).all()
+
+
+def test_repeated_points_are_survived() -> None:
+    found = most_probable(np.full((8, 2), 0.3), np.array([1.0, -1.0] * 4), None)
+    assert found is not None
+    assert found.noise > 0.1
