@@ -21,6 +21,7 @@ from typing import Any
 from drivers.command import Effect
 from drivers.links.memory import MemoryLink
 from orchestrator import laboratory, measurements, runner
+from orchestrator.guard import watching
 from orchestrator.journal import Journal
 
 PHASES = {
@@ -33,6 +34,7 @@ PHASES = {
     "diffractometer": "diffract",
     "arm": "carry",
     "start": "start",
+    "guard": "guard",
 }
 """What is done with a device, by the first word of its name."""
 STARTING = ("connect", "power_on")
@@ -109,10 +111,14 @@ class Watch:
         """Return what equal requests of one command have in common."""
         device, command = _COMMAND.get()
         same = request[2:] if device.startswith("box") else _FRAMED.sub(b"", request)  # Modbus counts its requests
+        if _IS_GUARD.get():
+            return f"{link} guard {command} {same!r}"
         return f"{link} {command} {self._n_acts[device]} {same!r}"
 
 
 _COMMAND: ContextVar[tuple[str, str]] = ContextVar("command", default=("", ""))
+_IS_GUARD: ContextVar[bool] = ContextVar("is_guard", default=False)
+"""Whether the guard reads; its readings are alike all life long, whatever the device does."""
 _EFFECT: ContextVar[Effect] = ContextVar("effect", default=Effect.READ)
 
 
@@ -121,6 +127,7 @@ def install(watch: Watch) -> None:
     _watch_journal(watch)
     _watch_files(watch)
     _watch_commands(watch)
+    _watch_guard()
     _watch_exchanges(watch)
 
 
@@ -177,6 +184,20 @@ def _watch_commands(watch: Watch) -> None:
     runner.call = laboratory.call = watched  # type: ignore[assignment]
 
 
+def _watch_guard() -> None:
+    call = watching.call
+
+    async def watched(method: Any, arguments: Any, *, device: str, command: str, **more: Any) -> Any:
+        tokens = _COMMAND.set((device, command)), _IS_GUARD.set(True)
+        try:
+            return await call(method, arguments, device=device, command=command, **more)
+        finally:
+            _COMMAND.reset(tokens[0])
+            _IS_GUARD.reset(tokens[1])
+
+    watching.call = watched  # type: ignore[assignment]
+
+
 def _watch_exchanges(watch: Watch) -> None:
     exchange, write = MemoryLink.exchange, MemoryLink._write
 
@@ -193,7 +214,7 @@ def _watch_exchanges(watch: Watch) -> None:
         shown = data.partition(b"\r\n")[0].strip()[:40]
         told = {
             "kind": kind,
-            "device": "start" if command in STARTING else device,
+            "device": "guard" if _IS_GUARD.get() else "start" if command in STARTING else device,
             "what": f"{device}.{command} {shown!r}",
             "at_s": self._clock.now_s(),
             "series": watch.series_of(self.name, data),
