@@ -91,12 +91,15 @@ class GP:
 
     def with_pending(self, points: np.ndarray) -> GP:
         """Return the process as if points (`m x d`) had been measured at their means, with the typical noise."""
-        mean, _ = self.posterior(points)
+        return self.with_values(points, self.posterior(points)[0])
+
+    def with_values(self, points: np.ndarray, values: np.ndarray) -> GP:
+        """Return the process as if values (`m`) had been measured at points (`m x d`), with the typical noise."""
         return GP(
             kernel=self.kernel,
             mean=self.mean,
             X=np.vstack([self.X, points]),
-            y=np.concatenate([self.y, mean]),
+            y=np.concatenate([self.y, values]),
             noise=np.concatenate([self.noise, np.full(len(points), np.median(self.noise))]),
         )
 

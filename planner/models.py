@@ -53,16 +53,6 @@ def target_data(space: SearchSpace, observations: Sequence[Observation], target:
     )
 
 
-def with_values(data: TargetData, codes: np.ndarray, value: float) -> TargetData:
-    """Return the data with one value added at each of some encoded points (`m x d`)."""
-    extra = len(codes)
-    return TargetData(
-        codes=np.vstack([data.codes, codes]),
-        values=np.concatenate([data.values, np.full(extra, value)]),
-        noise=None if data.noise is None else np.concatenate([data.noise, np.full(extra, np.median(data.noise))]),
-    )
-
-
 def fit_target(data: TargetData, target: str) -> TargetModel:
     """Fit one target; among scales, the one with the greatest evidence (in the target's own unit) wins.
 

@@ -49,21 +49,18 @@ class LogEI(Learner):
         return NoisyLogParEGO(upright, known, n_draws=self._options.draws, rng=rng)
 
     def _upright(self, data: PlannerData, objective: Objective) -> GP:
-        """Return the process of a target, greater is better, that counts structural failures as the worst result.
+        """Return the process of a target, greater is better, that counts structural failures as poor results.
 
         The probability of working alone lets the search hug the border of a failing region, for the improvement beyond
-        it is never seen to be missing.
+        it is never seen to be missing. As good as the worst result would be too low: an optimum beside the border is
+        then not found. So a failure counts as what is expected there, and as no better than half of the results.
         """
-        from planner.models import fit_target, target_data, with_values
-
+        gp = self._gps.model(data, objective.name).gp
+        gp = gp.negated() if objective.direction == "minimize" else gp
         failed = self._structural_failures(data)
-        sign = -1.0 if objective.direction == "minimize" else 1.0
         if not len(failed):
-            gp = self._gps.model(data, objective.name).gp
-        else:
-            known = target_data(data.space, data.observations, objective.name)
-            gp = fit_target(with_values(known, failed, sign * float(np.min(sign * known.values))), objective.name).gp
-        return gp if sign > 0 else gp.negated()
+            return gp
+        return gp.with_values(failed, np.minimum(gp.posterior(failed)[0], np.median(gp.y)))
 
     def _reason(self) -> str:
         names = " and ".join(objective.name for objective in self._objectives)

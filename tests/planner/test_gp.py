@@ -68,6 +68,17 @@ def test_pending_points_make_sure_and_change_no_mean() -> None:
     assert later.posterior(new)[0] == pytest.approx(gp.posterior(new)[0], abs=1e-6)
 
 
+def test_values_that_were_not_measured_move_the_mean() -> None:
+    rng = np.random.default_rng(4)
+    X = rng.random((10, 2))
+    gp = fit_gp(X, wavy(X), None)
+    new = np.array([[0.9, 0.1], [0.1, 0.8]])
+    wanted = gp.posterior(new)[0] + np.array([-2.0, 1.0])
+    later = gp.with_values(new, wanted)
+    assert len(later.noise) == 12
+    assert np.all(np.abs(later.posterior(new)[0] - wanted) < 0.5 * np.array([2.0, 1.0]))
+
+
 def test_upside_down() -> None:
     gp = GP(kernel=Kernel(np.ones(1), 1.0), mean=0.3, X=np.zeros((1, 1)), y=np.ones(1), noise=np.array([0.1]))
     mean, sd = gp.posterior(np.array([[0.5]]))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from planner import Continuous, NotEnoughData, Observation, SearchSpace
-from planner.models import fit_target, target_data, with_values
+from planner.models import fit_target, target_data
 
 SPACE = SearchSpace([Continuous("x", 0.0, 2.0)])
 
@@ -46,12 +46,6 @@ def test_gathers_values_noise_and_only_results() -> None:
     assert data.noise.tolist() == pytest.approx([0.2, 0.3, 0.4])
     assert data.codes.ravel().tolist() == [0.0, 0.5, 1.5]
     assert target_data(SPACE, told, "z").noise is None
-
-
-def test_adds_values() -> None:
-    data = with_values(target_data(SPACE, observations(np.zeros(2), np.ones(2)), "y"), np.array([[0.7]]), -3.0)
-    assert data.values.tolist() == [1.0, 1.0, -3.0]
-    assert data.codes.ravel().tolist() == [0.0, 0.0, 0.7]
 
 
 def test_refuses_to_fit_nothing() -> None:

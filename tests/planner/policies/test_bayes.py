@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -72,6 +73,17 @@ def test_a_missing_result_does_not_scare_it_away() -> None:
     best = planner.best()
     assert best is not None
     assert best.values["y"] > 0.95
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_an_optimum_beside_a_border_is_found_without_hugging_it(direction: Literal["maximize", "minimize"]) -> None:
+    sign = 1.0 if direction == "maximize" else -1.0
+    planner = Planner(box(3), [Objective("y", direction)], seed=0)
+    failed = run(planner, lambda x: sign * beside(x), 30, fails=lambda x: x[0] > 0.72)
+    assert sum(failed[6:]) <= 6
+    best = planner.best()
+    assert best is not None
+    assert sign * best.values["y"] > 0.97
 
 
 def test_where_everything_fails_it_looks_elsewhere() -> None:
