@@ -1,0 +1,30 @@
+"""Points drawn uniformly from what is admissible."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from planner_space import Space, Value
+
+from planner_peers import Trial
+
+
+class Uniform:
+    """Learns nothing."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        self._space = space
+        self._rng = np.random.default_rng([seed, 77])
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Forget."""
+
+    def ask(self) -> dict[str, Value]:
+        """Draw a point."""
+        return self._space.sample(1, self._rng)[0]
+
+
+def open_peer(space: Space, seed: int) -> Uniform:
+    """Return the planner."""
+    return Uniform(space, seed)
