@@ -33,7 +33,6 @@ OVERRIDES = ("budget.trials=1", "batch=1", "in_flight=1", "planner.policy=random
 RECOVERY = 8
 """Moments of the journal in a recovery until it has settled what it found and goes on: start, two robots made ready,
 and the act in doubt, before and after each commit."""
-ORDER = ("campaign", "start", "carry", "dose", "weigh", "mill", "fire", "grind", "diffract", "put away")
 KINDS = ("journal", "file", "acting", "polling")
 
 
@@ -127,7 +126,8 @@ def _print_table(verdicts: Sequence[tuple[Case, Verdict]]) -> None:
     names = ("phase", "at", "points", "lives", "resumed to the end", "measurements lost", "done twice", "violations")
     print(f"\n| {' | '.join(names)} | interventions | ended later by, s: median (largest) | failed |")
     print("|---" * (len(names) + 3) + "|")
-    for key in sorted(groups, key=lambda key: (ORDER.index(key[0]), KINDS.index(key[1]))):
+    phases = list(dict.fromkeys(phase for phase, _ in groups))
+    for key in sorted(groups, key=lambda key: (phases.index(key[0]), KINDS.index(key[1]))):
         print(_row(*key, len(points[key]), groups[key]))
     print(_row("all", "", sum(map(len, points.values())), [verdict for _, verdict in verdicts]))
 
