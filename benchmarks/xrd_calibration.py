@@ -1,13 +1,15 @@
-"""Fit the calibration that is shipped: `python benchmarks/xrd_calibration.py --patterns 200 400 450 --first 700000`.
+"""Fit the calibration that is shipped: `python benchmarks/xrd_calibration.py --first 740000`.
 
-Levels L1 and L2 with up to one unknown phase, L3 with up to two, seeds that no figure is reported on. Patterns whose
-unknown phase does not stand out of the noise teach nothing and are left out. Writes surrogate/xrd/calibration.json.
+Levels L1 and L2 without and, on the seeds that follow, with up to one unknown phase, L3 with up to two; seeds that no
+figure is reported on. Patterns whose unknown phase does not stand out of the noise teach nothing and are left out.
+Writes surrogate/xrd/calibration.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -25,7 +27,11 @@ from surrogate.xrd.pattern import make_pattern
 
 TARGET = Path(__file__).parents[1] / "surrogate" / "xrd" / "calibration.json"
 CHUNK = 50
-LEVELS = (("L1", (0, 1)), ("L2", (0, 1)), ("L3", (0, 2)))
+LEVELS = (("L1", (0, 0)), ("L1", (0, 1)), ("L2", (0, 0)), ("L2", (0, 1)), ("L3", (0, 2)))
+"""Each with the numbers of unknown phases that it may have."""
+PATTERNS = (1500, 200, 700, 400, 900)
+IMPORTANCE = {"L1": 1.0, "L2": 8.0, "L3": 1.0}
+"""Patterns of L1 are nearly all clear; the few failures of so many would decide what those of L2 need."""
 LEAST_PROMINENCE = 2.5
 """Of an unknown phase's strongest peak, in sigma: what cannot be seen cannot be told."""
 
@@ -42,15 +48,17 @@ class Searched:
 def main() -> None:
     """Search, fit, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--patterns", type=int, nargs=3, default=[200, 400, 450], help="for L1, L2 and L3")
-    parser.add_argument("--first", type=int, default=700_000)
+    parser.add_argument(
+        "--patterns",
+        type=int,
+        nargs=len(LEVELS),
+        default=PATTERNS,
+        help="L1 without and with unknown phases, L2 likewise, L3",
+    )
+    parser.add_argument("--first", type=int, default=740_000)
     parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
-    jobs = [
-        (level, n_unknown, first, min(CHUNK, arguments.first + n - first))
-        for (level, n_unknown), n in zip(LEVELS, arguments.patterns, strict=True)
-        for first in range(arguments.first, arguments.first + n, CHUNK)
-    ]
+    jobs = list(_jobs(arguments.patterns, arguments.first))
     with ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn")) as pool:
         found = [one for some in pool.map(_searched, jobs) for one in some]
     temperatures, set_weights = fitted([one.case for one in found])
@@ -75,6 +83,15 @@ def main() -> None:
         f"on the same patterns: {middle.sum()} phases with 0.02 < P < 0.98, "
         f"mean P {p[middle].mean():.3f}, true {y[middle].mean():.3f}"
     )
+
+
+def _jobs(numbers: Sequence[int], first: int) -> Iterator[tuple[str, tuple[int, int], int, int]]:
+    """Yield level, numbers of unknown phases, first seed and number of patterns; no seed of a level comes twice."""
+    free = dict.fromkeys(IMPORTANCE, first)
+    for (level, n_unknown), n in zip(LEVELS, numbers, strict=True):
+        for begin in range(free[level], free[level] + n, CHUNK):
+            yield level, n_unknown, begin, min(CHUNK, free[level] + n - begin)
+        free[level] += n
 
 
 def _searched(job: tuple[str, tuple[int, int], int, int]) -> list[Searched]:
@@ -102,6 +119,7 @@ def _case(identifier: Identifier, simulated: Simulated) -> Searched:
         signal_to_noise=signal_to_noise(pattern),
         misfit=misfit(pattern, hypotheses[0]),
         has_unknown=bool(simulated.unknown),
+        importance=IMPORTANCE[simulated.level],
     )
     left = identifier.left_over(pattern, searcher, hypotheses[0])
     return Searched(case=case, features=left.features)

@@ -2,10 +2,12 @@
 
 Laplace's evidence takes the model for true; it is not, and so it is too sure, the more so the larger the difference
 is: what a model leaves out is alike at neighbouring points, and adds up. So sets are compared by a conditional logit
-(McFadden, in Frontiers in Econometrics, 1974, p. 105) of three figures of each: the root of how far its evidence falls
+(McFadden, in Frontiers in Econometrics, 1974, p. 105) of four figures of each: the root of how far its evidence falls
 behind the best one's, with a weight for each band of signal to noise, as temperatures have (Guo et al., ICML 2017,
-arXiv 1706.04599); its number of phases; and how far these had to bend, which evidence that is too sure holds against
-them too little. Chi squared per step, where it exceeds one, divides evidence before.
+arXiv 1706.04599); its number of phases, and the same times the logarithm of chi squared per step, since where the
+model fits badly further phases are taken to mend it; and the root of how far its phases had to bend, since most bend
+little and a few far, which the evidence's normal priors do not know. Chi squared per step, where it exceeds one,
+divides evidence before.
 
 The probability that a phase is missing from the library is a logistic regression on what is left unexplained. All is
 fitted by ``benchmarks/xrd_calibration.py`` on simulated patterns; a campaign may fit its own with `fitted`.
@@ -31,8 +33,12 @@ Array = NDArray[np.floating[Any]]
 
 BANDS = (75.0, 165.0)
 """Limits between bands, of the highest peak over its standard deviation of counting."""
-USUAL = np.array([0.5] * (len(BANDS) + 1) + [1.5, 1.0])
+USUAL = np.array([0.5] * (len(BANDS) + 1) + [1.5, 0.5, 0.5])
 """Weights of sets that few patterns would not change."""
+USUAL_MISFIT = 0.85
+"""Chi squared per step of a pattern that the model can describe; below one, since its error term is in there too."""
+MISFITS = (0.5, 8.0)
+"""What misfits are held between before their logarithm is taken."""
 LEAST_CASES = 30
 """Of a band; with fewer it takes the temperature of all."""
 
@@ -61,10 +67,11 @@ def sets_of(hypotheses: Sequence[Hypothesis]) -> Sets:
 def set_features(sets: Sets, signal_to_noise: float, misfit: float) -> Array:
     """Return ``h x f`` features that sets are compared by."""
     behind = np.sqrt((sets.log_evidence.max() - sets.log_evidence) / max(1.0, misfit))
-    features = np.zeros((len(behind), len(BANDS) + 3))
+    features = np.zeros((len(behind), len(USUAL)))
     features[:, int(np.searchsorted(BANDS, signal_to_noise))] = -behind
-    features[:, -2] = -sets.n_phases
-    features[:, -1] = -sets.bending / 10.0
+    features[:, -3] = -sets.n_phases
+    features[:, -2] = -sets.n_phases * np.log(np.clip(misfit, *MISFITS) / USUAL_MISFIT)
+    features[:, -1] = -np.sqrt(sets.bending)
     return features
 
 
@@ -77,7 +84,7 @@ class Calibration:
     for each band, lowest signal to noise first."""
     set_weights: tuple[float, ...]
     """Of the features of a set: the root of its evidence's distance from the best, one weight for each band; its number
-    of phases; how far they had to bend."""
+    of phases; that number times the logarithm of the misfit; the root of how far they had to bend."""
     unknown_weights: tuple[float, ...]
     """Of the features of `surrogate.xrd.residual`, after the constant."""
     made_by: Mapping[str, Any]
@@ -125,12 +132,15 @@ class Case:
     signal_to_noise: float
     misfit: float
     has_unknown: bool
+    importance: float = 1.0
+    """How much it counts where weights are fitted."""
 
 
 def fitted(cases: Sequence[Case]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Fit temperatures and weights of sets by the likelihood of phases.
 
-    Only patterns count that the library can explain; of others the unknown phase's probability speaks.
+    Only patterns count that the library can explain; of others the unknown phase's probability speaks. Where a kind of
+    pattern is nearly always clear, its few failures would decide: give such patterns less `importance`.
 
     Returns:
         Temperatures and set weights of a `Calibration`.
@@ -169,8 +179,8 @@ def _set_weights(cases: Sequence[Case], ridge: float = 0.05) -> tuple[float, ...
             p = p_set @ case.members
             some = case.members.any(axis=0) | case.truth
             safe = np.clip(p, 1e-3, 1.0 - 1e-3)
-            total -= float(np.where(case.truth, np.log(safe), np.log1p(-safe))[some].sum())
-            by_p = np.where(case.truth, -1.0 / safe, 1.0 / (1.0 - safe)) * (some & (p == safe))
+            total -= case.importance * float(np.where(case.truth, np.log(safe), np.log1p(-safe))[some].sum())
+            by_p = case.importance * np.where(case.truth, -1.0 / safe, 1.0 / (1.0 - safe)) * (some & (p == safe))
             by_set = case.members @ by_p
             slope = slope + one.T @ (p_set * (by_set - p_set @ by_set))
         return total, slope

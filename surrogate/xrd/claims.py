@@ -17,6 +17,7 @@ from surrogate.xrd.model import positions_deg
 from surrogate.xrd.pattern import Pattern
 from surrogate.xrd.priors import bends
 from surrogate.xrd.quantify import Amount, amounts
+from surrogate.xrd.residual import MUCH_STRAIN, UNBENT
 from surrogate.xrd.result import Curves, PhaseClaim
 from surrogate.xrd.search import Searcher
 from surrogate.xrd.task import Fitted
@@ -40,11 +41,13 @@ def misfit(pattern: Pattern, hypothesis: Hypothesis) -> float:
 def bent_by(atlas: Atlas, best: Hypothesis) -> tuple[float, ...]:
     """Return how a set's phases had to bend: the last of `surrogate.xrd.residual.FEATURES`."""
     if best.fitted is None or not best.phases:
-        return 0.0, 0.0, 4.0, 0.0, 0.0
+        return UNBENT
     parameters = best.fitted.parameters
     strain, texture = bends(atlas, parameters)
+    largest = float(strain.abs().max())
     return (
-        float(strain.abs().max()),
+        largest,
+        max(largest - MUCH_STRAIN, 0.0),
         float(texture.abs().max()),
         float(parameters.log_size_nm.min()),
         float(((strain**2).sum() + (texture**2).sum()).sqrt()),

@@ -26,6 +26,10 @@ WIDTHS = (1.0, 2.0)
 LEAST_SEEN = 0.3
 """Part of a matched filter that must have been measured."""
 MOST_PEAKS = 40
+MUCH_STRAIN = 4.0
+"""In prior sds: phases that are there hardly reach it."""
+UNBENT = (0.0, 0.0, 0.0, 4.0, 0.0, 0.0)
+"""The last features where there is no phase."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,7 @@ FEATURES = (
     "misfit",
     "peaks",
     "strain",
+    "overstrain",
     "texture",
     "size",
     "priors",
@@ -52,13 +57,12 @@ FEATURES = (
 )
 """Square roots of the three highest residual peaks in sigma; the logarithm of the part of the peaks' intensity that is
 not explained; the logarithm of chi squared per step; the root of the number of residual peaks. Then how the found
-phases had to bend, which is what they do to take a missing one's place: the largest strain and texture in prior sds,
-the logarithm of the smallest crystallites in nm, the root of all priors' squares, the number of phases."""
+phases had to bend, which is what they do to take a missing one's place: the largest strain in prior sds, by how much it
+exceeds `MUCH_STRAIN`, the largest texture in prior sds, the logarithm of the smallest crystallites in nm, the root of
+all priors' squares, the number of phases."""
 
 
-def leftover(
-    pattern: Pattern, model: Array, background: Array, *, bent: tuple[float, ...] = (0.0, 0.0, 4.0, 0.0, 0.0)
-) -> Leftover:
+def leftover(pattern: Pattern, model: Array, background: Array, *, bent: tuple[float, ...] = UNBENT) -> Leftover:
     """Find peaks that a model does not explain.
 
     Args:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -5,6 +7,7 @@ from surrogate.xrd import calibration
 from surrogate.xrd.calibration import (
     BANDS,
     USUAL,
+    USUAL_MISFIT,
     Calibration,
     Case,
     Sets,
@@ -17,7 +20,7 @@ from surrogate.xrd.calibration import (
 from surrogate.xrd.residual import FEATURES
 
 MIDDLES = (BANDS[0] / 2.0, (BANDS[0] + BANDS[1]) / 2.0, BANDS[1] * 2.0)
-N_WEIGHTS = len(BANDS) + 3
+N_WEIGHTS = len(USUAL)
 
 
 def sigmoid(z):
@@ -58,7 +61,7 @@ def rooted(rng, n, weight, **facts):
     return [case(np.sign(z) * (z / weight) ** 2, bool(rng.random() < sigmoid(z)), **facts) for z in logit]
 
 
-def plain(temperatures=(2.0, 4.0, 8.0), weights=(-1.0, 2.0), set_weights=(0.5, 0.4, 0.3, 1.5, 1.0)):
+def plain(temperatures=(2.0, 4.0, 8.0), weights=(-1.0, 2.0), set_weights=(0.5, 0.4, 0.3, 1.5, 0.5, 1.0)):
     return Calibration(temperatures=temperatures, set_weights=set_weights, unknown_weights=weights, made_by={})
 
 
@@ -107,10 +110,20 @@ def test_phases_and_bending_that_evidence_holds_against_a_set_too_little():
     cases = []
     for _ in range(1500):
         n, bending = rng.integers(1, 5, 2), rng.uniform(0.0, 30.0, 2)
-        logit = -0.8 * (n[0] - n[1]) - 0.15 * (bending[0] - bending[1])
-        cases.append(case(0.0, bool(rng.random() < sigmoid(logit)), n_phases=n, bending=bending))
-    *_, by_phase, by_bending = fitted(cases)[1]
-    assert (by_phase, by_bending) == pytest.approx((0.8, 1.5), rel=0.2)
+        misfit = float(rng.choice([USUAL_MISFIT, 4.0 * USUAL_MISFIT]))
+        by_phase = 0.8 + 0.6 * np.log(misfit / USUAL_MISFIT)
+        logit = -by_phase * (n[0] - n[1]) - 0.9 * (np.sqrt(bending[0]) - np.sqrt(bending[1]))
+        first = bool(rng.random() < sigmoid(logit))
+        cases.append(case(0.0, first, n_phases=n, bending=bending, misfit=misfit))
+    assert fitted(cases)[1][-3:] == pytest.approx((0.8, 0.6, 0.9), rel=0.25)
+
+
+def test_cases_count_as_much_as_they_are_important():
+    rng = np.random.default_rng(13)
+    some, others = rooted(rng, 400, 0.3), rooted(rng, 400, 1.0)
+    alike, apart = (fitted([*some, *(replace(one, importance=by) for one in others)])[1][1] for by in (1.0, 30.0))
+    assert alike < apart
+    assert apart == pytest.approx(fitted(others)[1][1], rel=0.1)
 
 
 def test_calibrated_probabilities_are_met_as_often_as_they_say():
@@ -136,15 +149,17 @@ def test_phases_of_several_sets_add_up():
 
 
 def test_a_set_s_features_are_those_of_its_band():
-    two = sets([10.0, 1.0], n_phases=[3, 1], bending=[20.0, 0.0])
+    two = sets([10.0, 1.0], n_phases=[3, 1], bending=[16.0, 0.0])
     for band, middle in enumerate(MIDDLES):
-        features = set_features(two, middle, 0.5)
+        features = set_features(two, middle, USUAL_MISFIT)
         assert features.shape == (2, N_WEIGHTS)
         expected = np.zeros((2, N_WEIGHTS))
         expected[1, band] = -3.0
-        expected[:, -2:] = [[-3.0, -2.0], [-1.0, 0.0]]
+        expected[:, -3:] = [[-3.0, 0.0, -4.0], [-1.0, 0.0, 0.0]]
         np.testing.assert_allclose(features, expected)
     assert set_features(two, MIDDLES[0], 9.0)[1, 0] == pytest.approx(-1.0), "misfit is taken off before"
+    assert set_features(two, MIDDLES[0], np.e * USUAL_MISFIT)[:, -2] == pytest.approx([-3.0, -1.0])
+    assert np.isfinite(set_features(two, MIDDLES[0], 0.0)).all(), "nothing was measured"
 
 
 def test_more_phases_and_more_bending_are_less_probable_at_equal_evidence():
@@ -190,7 +205,8 @@ def test_patterns_with_an_unknown_phase_tell_nothing_about_sets():
 def test_the_shipped_calibration_fits_the_features():
     found = shipped()
     assert len(found.temperatures) == len(BANDS) + 1 and min(found.temperatures) >= 1.0
-    assert len(found.set_weights) == N_WEIGHTS and min(found.set_weights) > 0.0
+    assert len(found.set_weights) == N_WEIGHTS and np.isfinite(found.set_weights).all()
+    assert min(*found.set_weights[:-2], found.set_weights[-1]) > 0.0
     assert len(found.unknown_weights) == len(FEATURES) + 1 and np.isfinite(found.unknown_weights).all()
     assert found is shipped() and 0.0 <= found.unknown_probability([0.0] * len(FEATURES)) < 0.5
     assert found.made_by["command"].startswith("python benchmarks/") and calibration.shipped().made_by["n_patterns"] > 0
