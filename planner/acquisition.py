@@ -93,6 +93,8 @@ class NoisyLogEI:
 
     def __init__(self, gp: GP, points: np.ndarray, *, n_draws: int, rng: np.random.Generator) -> None:
         self._draws = Draws(gp, points, n_draws=n_draws, rng=rng)
+        self.noise_sd = float(np.sqrt(np.median(gp.noise)))
+        """Of one measurement, in the unit that the score is the logarithm of."""
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Return the score of points (`n x d`), `n`."""
@@ -174,20 +176,23 @@ class IntegratedVariance:
     def __init__(self, models: Sequence[TargetModel], pending: np.ndarray, everywhere: np.ndarray) -> None:
         self._gps = [model.gp.with_pending(pending) if len(pending) else model.gp for model in models]
         self._everywhere = everywhere
+        self._told = [gp.whitened(everywhere) for gp in self._gps]
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Return the score of points (`n x d`), `n`."""
         total = np.zeros(len(points))
-        for gp in self._gps:
-            shared = gp.covariance(self._everywhere, points)
-            _, sd = gp.posterior(points)
-            total += np.mean(shared**2, axis=0) / (sd**2 + np.median(gp.noise))
-        return np.log(np.maximum(total, 1e-300))
+        for gp, told in zip(self._gps, self._told, strict=True):
+            half = gp.whitened(points)
+            shared = gp.kernel(points, self._everywhere) - half.T @ told
+            variance = np.maximum(gp.kernel.scale - np.einsum("ij,ij->j", half, half), 1e-12 * gp.kernel.scale)
+            total += np.einsum("ij,ij->i", shared, shared) / (variance + np.median(gp.noise))
+        return np.log(np.maximum(total / len(self._everywhere), 1e-300))
 
     def add(self, point: np.ndarray, rng: np.random.Generator) -> None:
         """Take a chosen point (`d`) as pending: it will be known as well as any measured one."""
         del rng
         self._gps = [gp.with_pending(point[None]) for gp in self._gps]
+        self._told = [gp.whitened(self._everywhere) for gp in self._gps]
 
 
 def _log_softplus(x: np.ndarray) -> np.ndarray:

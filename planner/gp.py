@@ -82,8 +82,11 @@ class GP:
 
     def covariance(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Return posterior covariances (`l x r`) of the noiseless function between points (`l x d`, `r x d`)."""
-        halves = [self._whitener @ self.kernel(self.X, side) for side in (left, right)]
-        return self.kernel(left, right) - halves[0].T @ halves[1]
+        return self.kernel(left, right) - self.whitened(left).T @ self.whitened(right)
+
+    def whitened(self, points: np.ndarray) -> np.ndarray:
+        """Return what the data say of points (`m x d`), `n x m`: its products are what they take off covariances."""
+        return self._whitener @ self.kernel(self.X, points)
 
     def negated(self) -> GP:
         """Return the process of the same function upside down."""

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from planner.acquisition import Acquisition
     from planner.gp import GP
 
-_N_EVERYWHERE = 300
-"""Points that stand for the whole space."""
+_LEAST_SEEN = 0.1
+"""Of the standard deviation of the noise: an expected improvement that is worth a measurement."""
 
 
 class LogEI(Learner):
@@ -47,6 +47,21 @@ class LogEI(Learner):
         if len(upright) == 1:
             return NoisyLogEI(upright[0], known, n_draws=self._options.draws, rng=rng)
         return NoisyLogParEGO(upright, known, n_draws=self._options.draws, rng=rng)
+
+    def _instead(
+        self, data: PlannerData, worth: Acquisition, row: np.ndarray, ahead: np.ndarray, rng: np.random.Generator
+    ) -> Acquisition | None:
+        """Learn about the whole space, every other time, once the improvement to expect would drown in noise.
+
+        A surrogate that is sure of too much never leaves the first good region by itself.
+        """
+        from planner.acquisition import NoisyLogEI
+
+        if not isinstance(worth, NoisyLogEI) or (len(data.observations) + len(ahead)) % 2:
+            return None
+        if worth(data.space.encode_rows(row[None]))[0] > np.log(_LEAST_SEEN * worth.noise_sd):
+            return None
+        return self._all_over(data, ahead, rng)
 
     def _upright(self, data: PlannerData, objective: Objective) -> GP:
         """Return the process of a target, greater is better, that counts structural failures as poor results.
@@ -90,13 +105,7 @@ class IntegratedVariance(Learner):
     name = "integrated_variance"
 
     def _worth(self, data: PlannerData, fill: np.ndarray, rng: np.random.Generator) -> Acquisition:
-        from planner import acquisition
-
-        space = data.space
-        models = [self._gps.model(data, objective.name) for objective in self._objectives]
-        pending = np.vstack([self._under_way(data, fill), self._structural_failures(data)])
-        everywhere = space.encode_rows(space.sample_rows(_N_EVERYWHERE, rng))
-        return acquisition.IntegratedVariance(models, pending, everywhere)
+        return self._all_over(data, fill, rng)
 
     def _reason(self) -> str:
         names = " and ".join(objective.name for objective in self._objectives)

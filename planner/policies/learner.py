@@ -24,13 +24,16 @@ from planner.space import SearchSpace
 from planner.untried import spread_rows, untried_rows
 
 if TYPE_CHECKING:
-    from planner.acquisition import Acquisition
+    from planner.acquisition import Acquisition, IntegratedVariance
     from planner.feasibility import Viability
 
 _LEAST_CHANCE = 1e-12
 _N_AROUND = 8
+_N_EVERYWHERE = 300
+"""Points that stand for the whole space."""
 _FEWEST_VALUES = 2
 _THINNING = 20
+_TELLS = "no improvement is expected that could be seen; tells most about the whole space"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class BayesOptions:
     """Points of the space that each ask begins its search from."""
     draws: int = option(32, Range(1, 4096, is_whole=True))
     """Draws of the noiseless values that the expected improvement is averaged over."""
-    caution: float = option(1.0, Range(0.0, 100.0))
+    caution: float = option(0.5, Range(0.0, 100.0))
     """Power of the probability that a recipe works; 0 ignores failures."""
     map_model: str = option("gp", MAP_MODELS)
     """The surrogate that predictions come from."""
@@ -135,45 +138,55 @@ class Learner(ABC):
     ) -> list[Suggestion]:
         """Return up to n points by their worth, each given those before it."""
         space = data.space
-        chance = self._chance(data)
         worth = self._worth(data, fill, rng)
         candidates = candidate_rows(space, self._options.candidates, self._best_rows(data), rng)
-        chosen: list[np.ndarray] = []
-
-        def score(rows: np.ndarray) -> np.ndarray:
-            value = worth(space.encode_rows(rows))
-            return value if chance is None else value + self._options.caution * chance(rows)
-
+        chosen, reasons = np.empty((0, space.region.width)), list[str]()
         for _ in range(n):
-            row = best_row(space, score, candidates, taken, rng)
-            if row is None:
+            row, reason = best_row(space, self._score(data, worth), candidates, taken, rng), self._reason()
+            if row is not None:
+                tells = self._instead(data, worth, row, np.vstack([fill, chosen]), rng)
+                other = None if tells is None else best_row(space, self._score(data, tells), candidates, taken, rng)
+                row, reason = (row, reason) if other is None else (other, _TELLS)
+            else:
                 more = untried_rows(space, 1, taken, lambda count: space.sample_rows(count, rng), rng)
                 if not len(more):
                     break
                 row = more[0]
-            chosen.append(row)
+            chosen, reasons = np.vstack([chosen, row]), [*reasons, reason]
             taken.update(space.keys(row[None]))
             worth.add(space.encode_rows(row[None])[0], rng)
-        return self._explained(data, chosen, chance)
+        return self._explained(data, chosen, reasons)
 
-    def _explained(
-        self, data: PlannerData, rows: list[np.ndarray], chance: Callable[[np.ndarray], np.ndarray] | None
-    ) -> list[Suggestion]:
-        if not rows:
+    def _score(self, data: PlannerData, worth: Acquisition) -> Callable[[np.ndarray], np.ndarray]:
+        """Return the score of rows: their worth, and what failures take off it."""
+        chance, encode = self._chance(data), data.space.encode_rows
+        if chance is None:
+            return lambda rows: worth(encode(rows))
+        return lambda rows: worth(encode(rows)) + self._options.caution * chance(rows)
+
+    def _instead(
+        self, data: PlannerData, worth: Acquisition, row: np.ndarray, ahead: np.ndarray, rng: np.random.Generator
+    ) -> Acquisition | None:
+        """Return another worth to choose by where that of the best row is not worth a measurement; None where it is."""
+        del data, worth, row, ahead, rng
+        return None
+
+    def _explained(self, data: PlannerData, rows: np.ndarray, reasons: Sequence[str]) -> list[Suggestion]:
+        if not len(rows):
             return []
-        points = data.space.points(np.array(rows))
-        codes = data.space.encode_rows(np.array(rows))
+        chance = self._chance(data)
+        codes = data.space.encode_rows(rows)
         predicted = {o.name: self._gps.model(data, o.name).predict(codes) for o in self._objectives}
-        works = np.ones(len(rows)) if chance is None else np.exp(chance(np.array(rows)))
+        works = np.ones(len(rows)) if chance is None else np.exp(chance(rows))
         return [
             Suggestion(
                 parameters=point,
                 predictions={
                     name: Prediction(mean=float(mean[i]), sd=float(sd[i])) for name, (mean, sd) in predicted.items()
                 },
-                reason=self._reason() + ("" if chance is None else f"; works with probability {works[i]:.2f}"),
+                reason=reasons[i] + ("" if chance is None else f"; works with probability {works[i]:.2f}"),
             )
-            for i, point in enumerate(points)
+            for i, point in enumerate(data.space.points(rows))
         ]
 
     def _best_rows(self, data: PlannerData) -> np.ndarray:
@@ -188,6 +201,15 @@ class Learner(ABC):
             mean, _ = model.gp.posterior(data.space.encode_rows(rows))
             height += -mean if objective.direction == "minimize" else mean
         return rows[np.argsort(-height, kind="stable")[:_N_AROUND]]
+
+    def _all_over(self, data: PlannerData, ahead: np.ndarray, rng: np.random.Generator) -> IntegratedVariance:
+        """Return the worth of points by what they tell about the whole space, given rows (`m x p`) that come before."""
+        from planner.acquisition import IntegratedVariance
+
+        models = [self._gps.model(data, objective.name) for objective in self._objectives]
+        pending = np.vstack([self._under_way(data, ahead), self._structural_failures(data)])
+        everywhere = data.space.encode_rows(data.space.sample_rows(_N_EVERYWHERE, rng))
+        return IntegratedVariance(models, pending, everywhere)
 
     @staticmethod
     def _under_way(data: PlannerData, fill: np.ndarray) -> np.ndarray:

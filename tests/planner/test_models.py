@@ -32,6 +32,28 @@ def test_bends_the_scale_where_data_span_decades() -> None:
     assert sd[1] < sd[0]
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_of_many_values_some_choose_the_scale_and_all_are_fitted(known: bool) -> None:
+    rng = np.random.default_rng(1)
+    x = rng.uniform(0, 2, 400)
+    y = np.exp(8 * np.sin(2 * x) - 6) * (1 + 0.1 * rng.standard_normal(400))
+    told = [
+        Observation(
+            parameters={"x": float(a)}, values={"y": float(b)}, noise={"y": 0.1 * abs(float(b))} if known else {}
+        )
+        for a, b in zip(x, y, strict=True)
+    ]
+    data = target_data(SPACE, told, "y")
+    model, few = fit_target(data, "y"), fit_target(data.thinned(80), "y")
+    assert model.scale.knee is not None
+    assert len(model.gp.y) == 400
+    grid = SPACE.encode([{"x": float(at)} for at in np.linspace(0, 2, 30)])
+    truth = np.exp(8 * np.sin(2 * np.linspace(0, 2, 30)) - 6)
+    errors = [float(np.mean(np.abs(one.predict(grid)[0] - truth))) for one in (model, few)]
+    assert errors[0] < errors[1], "the others help"
+    assert np.mean(model.predict(grid)[1]) < np.mean(few.predict(grid)[1])
+
+
 def test_gathers_values_noise_and_only_results() -> None:
     told = [
         Observation(parameters={"x": 0.0}, values={"y": 1.0}, noise={"y": 0.2}),

@@ -86,6 +86,28 @@ def test_an_optimum_beside_a_border_is_found_without_hugging_it(direction: Liter
     assert sign * best.values["y"] > 0.97
 
 
+def two_bumps(x: np.ndarray) -> float:
+    """A broad bump, and a narrow one of more."""
+    return float(0.6 * np.exp(-np.sum((x - 0.25) ** 2) / 0.08) + np.exp(-np.sum((x - 0.8) ** 2) / 0.05))
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_it_does_not_stay_where_no_improvement_could_be_seen(seed: int) -> None:
+    """With these seeds the expected improvement alone never leaves the broad bump."""
+    planner = Planner(box(3), MAXIMIZE, seed=seed)
+    noise, reasons = np.random.default_rng(1), []
+    for _ in range(50):
+        proposal = planner.ask(1)[0]
+        reasons.append("tells most about the whole space" in proposal.reason)
+        value = two_bumps(planner.space.rows([proposal.parameters])[0]) + 0.01 * noise.standard_normal()
+        planner.tell([Observation(parameters=proposal.parameters, values={"y": value}, proposal_id=proposal.id)])
+    best = planner.best()
+    assert best is not None
+    assert best.values["y"] > 0.95
+    assert not any(reasons[:12])
+    assert 3 < sum(reasons) < 25
+
+
 def test_where_everything_fails_it_looks_elsewhere() -> None:
     planner = Planner(box(2), MAXIMIZE, seed=0)
     failed = run(planner, bump, 12, fails=lambda x: x[0] > 0.25)
