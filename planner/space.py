@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
+from typing import cast
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from planner.lattice import walk
 from planner.linear import nearest
 from planner.neighbourhood import Neighbourhood
 from planner.parameters import Categorical, Continuous, Integer, Parameter, nearest_level
+from planner.pool import Columns, Members, check_names, is_columns, rows_of_columns
 from planner.proposal import Value
 from planner.region import Region, category_columns
 from planner.sampling import RegionSampler
@@ -37,8 +39,9 @@ class SearchSpace:
     Args:
         parameters: The axes, in the order in which rows hold them.
         constraints: Text such as "a + 2*b <= 5" (see `planner.constraints`), or `LinearConstraint`.
-        candidates: Points of a pool; nothing else can be proposed. Those outside the bounds or the constraints are
-            left out and counted in `left_out`. Their values need not lie on a parameter's grid.
+        candidates: Points of a pool, or a column of values for each parameter (a dict of arrays, a data frame: what
+            millions of points should come in); nothing else can be proposed. Those outside the bounds or the
+            constraints are left out and counted in `left_out`. Their values need not lie on a parameter's grid.
 
     Constraints that no point satisfies are no error here, where a space may be looked at: `is_empty` says which
     contradict, and a `Planner` refuses such a space.
@@ -52,7 +55,7 @@ class SearchSpace:
         self,
         parameters: Sequence[Parameter],
         constraints: Sequence[str | LinearConstraint] = (),
-        candidates: Iterable[Point] | None = None,
+        candidates: Iterable[Point] | Columns | None = None,
     ) -> None:
         self.parameters = tuple(parameters)
         self.names = tuple(parameter.name for parameter in self.parameters)
@@ -69,7 +72,7 @@ class SearchSpace:
         self.pool: np.ndarray | None = None
         """The candidates as rows (`n x p`), each once; None where the whole region may be proposed."""
         if candidates is not None:
-            self.pool = self._read_candidates(list(candidates))
+            self.pool = self._read_candidates(candidates)
 
     def __repr__(self) -> str:
         return f"SearchSpace({', '.join(self.names)}; {len(self.constraints)} constraints; size {self.size()})"
@@ -91,24 +94,20 @@ class SearchSpace:
                     raise SpaceError(f"constraint {constraint.text!r}: {name!r} is categorical and cannot be added up")
         return tuple(read)
 
-    def _read_candidates(self, candidates: list[Point]) -> np.ndarray:
-        for number, point in enumerate(candidates):
-            self._check_names(point, f"candidate {number}: ")
-        rows = self.rows(candidates)
+    def _read_candidates(self, candidates: Iterable[Point] | Columns) -> np.ndarray:
+        if is_columns(candidates):
+            rows = rows_of_columns(self.parameters, cast("Columns", candidates))
+        else:
+            points = list(cast("Iterable[Point]", candidates))
+            for number, point in enumerate(points):
+                check_names(self.names, point, f"candidate {number}: ")
+            rows = self.rows(points)
         inside = rows[self.region.feasible(rows)] if len(rows) else rows
         self.left_out = len(rows) - len(inside)
         if not len(inside):
-            raise EmptySearchSpace(f"none of {len(candidates)} candidates lies within the bounds and constraints")
-        _, first = np.unique(np.array(self.keys(inside)), return_index=True)
-        return inside[np.sort(first)]
-
-    def _check_names(self, point: Point, where: str = "") -> None:
-        missing = [name for name in self.names if name not in point]
-        unknown = [name for name in point if name not in self.names]
-        if missing:
-            raise SpaceError(f"{where}parameter {missing[0]!r} is missing")
-        if unknown:
-            raise SpaceError(f"{where}unknown parameter {unknown[0]!r}{did_you_mean(unknown[0], self.names)}")
+            raise EmptySearchSpace(f"none of {len(rows)} candidates lies within the bounds and constraints")
+        self._members = Members(self.marks(inside))
+        return inside[np.sort(self._members.first)]
 
     @cached_property
     def sampler(self) -> RegionSampler:
@@ -191,14 +190,10 @@ class SearchSpace:
 
     def _pool_violations(self, point: Point) -> list[str]:
         try:
-            key = self.keys(self.rows([point]))[0]
+            mark = self.marks(self.rows([point]))[0]
         except SpaceError as error:
             return [str(error)]
-        return [] if key in self._pool_keys else ["the point is none of the measured pool"]
-
-    @cached_property
-    def _pool_keys(self) -> set[bytes]:
-        return set() if self.pool is None else set(self.keys(self.pool))
+        return [] if mark in self._members else ["the point is none of the measured pool"]
 
     def contains(self, point: Point) -> bool:
         """Say whether a point may be proposed."""
@@ -213,7 +208,7 @@ class SearchSpace:
             EmptySearchSpace: No point is admissible.
             SpaceError: A parameter is missing, unknown, or no number.
         """
-        self._check_names(point)
+        check_names(self.names, point, "")
         row = self.rows([point])[0]
         if self.pool is not None:
             distance = np.sum(np.abs(self.pool - row) / self._snap_scale, axis=1)
@@ -301,13 +296,17 @@ class SearchSpace:
 
     def keys(self, rows: np.ndarray) -> list[bytes]:
         """Return a key for each row; equal points have equal keys, whatever rounding did to them."""
+        return [row.tobytes() for row in self.marks(rows)]
+
+    def marks(self, rows: np.ndarray) -> np.ndarray:
+        """Return what the keys of rows (`n x p`) are made of: numbers (`n x p`) that rounding did nothing to."""
         marks = np.round((rows - self.region.low) / self.region.span, 10)
         for column, grid in enumerate(self.region.grids):
             if grid is not None:
                 index = nearest_level(grid, rows[:, column])
                 hit = np.abs(grid[index] - rows[:, column]) <= 1e-7 * self.region.span[column]
                 marks[:, column] = np.where(hit, 10.0 + index, marks[:, column])
-        return [row.tobytes() for row in marks + 0.0]
+        return marks + 0.0  # of two zeros one
 
     @cached_property
     def width(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,6 +47,19 @@ class LogEI(Learner):
         if len(upright) == 1:
             return NoisyLogEI(upright[0], known, n_draws=self._options.draws, rng=rng)
         return NoisyLogParEGO(upright, known, n_draws=self._options.draws, rng=rng)
+
+    def _first_look(self, data: PlannerData) -> Callable[[np.ndarray], np.ndarray]:
+        """Score by the expected improvement on the best that the surrogate believes in, noise left aside."""
+        from planner.acquisition import log_h
+
+        gps = [self._upright(data, objective) for objective in self._objectives]
+        best = [float(gp.posterior(gp.X)[0].max()) for gp in gps]
+
+        def look(codes: np.ndarray) -> np.ndarray:
+            found = [gp.posterior(codes) for gp in gps]
+            return np.array([log_h((m - top) / sd) + np.log(sd) for (m, sd), top in zip(found, best, strict=True)])
+
+        return look
 
     def _instead(
         self, data: PlannerData, worth: Acquisition, row: np.ndarray, ahead: np.ndarray, rng: np.random.Generator

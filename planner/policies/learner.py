@@ -18,6 +18,7 @@ from planner.objective import Objective
 from planner.optimise import best_row, candidate_rows
 from planner.policies.base import PlannerData, Suggestion
 from planner.policies.options import Range, option, read_options
+from planner.pool import in_chunks
 from planner.predictor import MAP_MODELS, Predictor
 from planner.proposal import Prediction, Value
 from planner.space import SearchSpace
@@ -33,6 +34,10 @@ _N_EVERYWHERE = 300
 """Points that stand for the whole space."""
 _FEWEST_VALUES = 2
 _THINNING = 20
+_MOST_SCORED = 20_000
+"""Points of a pool that are scored in full."""
+_MOST_LOOKED_AT = 2_000_000
+_CHUNK = 10_000
 _TELLS = "no improvement is expected that could be seen; tells most about the whole space"
 
 
@@ -140,6 +145,8 @@ class Learner(ABC):
         space = data.space
         worth = self._worth(data, fill, rng)
         candidates = candidate_rows(space, self._options.candidates, self._best_rows(data), rng)
+        if len(candidates) > _MOST_SCORED:
+            candidates = self._promising(data, candidates, rng)
         chosen, reasons = np.empty((0, space.region.width)), list[str]()
         for _ in range(n):
             row, reason = best_row(space, self._score(data, worth), candidates, taken, rng), self._reason()
@@ -156,6 +163,31 @@ class Learner(ABC):
             taken.update(space.keys(row[None]))
             worth.add(space.encode_rows(row[None])[0], rng)
         return self._explained(data, chosen, reasons)
+
+    def _promising(self, data: PlannerData, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return the rows of a large pool that a first look, cheap and in parts, finds most promising, and some others.
+
+        Of a pool of more than `_MOST_LOOKED_AT` rows so many random ones are looked at, others at each ask.
+        """
+        if len(rows) > _MOST_LOOKED_AT:
+            rows = rows[rng.choice(len(rows), _MOST_LOOKED_AT, replace=False)]
+        chance, encode = self._chance(data), data.space.encode_rows
+        looks = self._first_look(data)
+
+        def glance(some: np.ndarray) -> np.ndarray:
+            scores = looks(encode(some))
+            return scores if chance is None else scores + self._options.caution * chance(some)
+
+        scores = in_chunks(glance, rows, _CHUNK)
+        each = _MOST_SCORED // (2 * len(scores))
+        best = [np.argpartition(-one, each)[:each] for one in scores]
+        others = rng.choice(len(rows), _MOST_SCORED // 2, replace=False)
+        return rows[np.unique(np.concatenate([*best, others]))]
+
+    def _first_look(self, data: PlannerData) -> Callable[[np.ndarray], np.ndarray]:
+        """Return what gives scores (`k x n`) of encoded points (`n x d`); those that lead in any are promising."""
+        gps = [self._gps.model(data, objective.name).gp for objective in self._objectives]
+        return lambda codes: np.log(np.array([gp.posterior(codes)[1] for gp in gps]))
 
     def _score(self, data: PlannerData, worth: Acquisition) -> Callable[[np.ndarray], np.ndarray]:
         """Return the score of rows: their worth, and what failures take off it."""
