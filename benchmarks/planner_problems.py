@@ -43,7 +43,7 @@ class Problem:
 
     def initial(self, seed: int) -> list[dict[str, Value]]:
         """Return the points that every planner is given."""
-        return self.space.sample(self.n_initial, self._rng(seed, 0))
+        return self.space.sample(self.n_initial, self.rng(seed, 0))
 
     def truth(self, point: Point) -> float | None:
         """Return the true value at a point; None where it fails."""
@@ -52,9 +52,10 @@ class Problem:
 
     def observed(self, true: float, seed: int, number: int) -> float:
         """Return what is measured of a true value in the trial with this number."""
-        return true + self.noise_sd(true) * float(self._rng(seed, 1, number).standard_normal())
+        return true + self.noise_sd(true) * float(self.rng(seed, 1, number).standard_normal())
 
-    def _rng(self, *key: int) -> np.random.Generator:
+    def rng(self, *key: int) -> np.random.Generator:
+        """Return what draws, for one purpose."""
         return np.random.default_rng([zlib.crc32(self.name.encode()), *key])
 
 

@@ -173,9 +173,9 @@ def perform(planner: str, problem: Problem, seed: int, budget: int, python: Path
         try:
             version = worker.call({"space": problem.space.to_json(), "seed": seed})["version"]
             while len(trials.points) < budget:
-                answer = worker.call({"tell": fresh})
+                answer = worker.call({"tell": fresh, "n": 1})
                 cpu_s.append(rounded(answer["cpu_s"], 3))
-                fresh = [(answer["point"], trials.measure(answer["point"]))]
+                fresh = [(point, trials.measure(point)) for point in answer["points"]]
         except WorkerEnded as reason:
             stopped = str(reason)
     return Run(

@@ -2,9 +2,9 @@
 
     PYTHON benchmarks/planner_worker.py PLANNER
 
-In goes ``{"space": ..., "seed": 0}``, then ``{"tell": [[point, value or null], ...]}`` again and again. Each is
-answered: the first with ``{"version": ...}``, the others with ``{"point": ..., "cpu_s": ...}``, where ``cpu_s`` is what
-tell and ask took. A planner that cannot express the space answers ``{"unsupported": reason}``, one that fails
+In goes ``{"space": ..., "seed": 0}``, then ``{"tell": [[point, value or null], ...], "n": 1}`` again and again. Each is
+answered: the first with ``{"version": ...}``, the others with ``{"points": [...], "cpu_s": ...}``, where ``cpu_s`` is
+what tell and ask took. A planner that cannot express the space answers ``{"unsupported": reason}``, one that fails
 ``{"error": ...}``; both end the worker. What planners print goes to stderr.
 """
 
@@ -31,7 +31,8 @@ def answers(entry: Entry, lines: Iterator[str]) -> Iterator[dict[str, Any]]:
         peer = entry.open(Space.from_json(told["space"]), told["seed"])
         yield {"version": version_of(entry)}
         for line in lines:
-            yield cycle(peer, json.loads(line)["tell"])
+            asked = json.loads(line)
+            yield cycle(peer, asked["tell"], asked["n"])
     except Unsupported as reason:
         yield {"unsupported": str(reason)}
     except Exception as error:  # whatever a peer raises is a result about the peer
@@ -39,12 +40,13 @@ def answers(entry: Entry, lines: Iterator[str]) -> Iterator[dict[str, Any]]:
         yield {"error": f"{type(error).__name__}: {error}"[:300]}
 
 
-def cycle(peer: Peer, trials: list[list[Any]]) -> dict[str, Any]:
-    """Tell and ask once."""
+def cycle(peer: Peer, trials: list[list[Any]], n: int) -> dict[str, Any]:
+    """Tell, and ask for n points."""
     began = time.process_time()
     peer.tell([(point, value) for point, value in trials])
-    point = peer.ask()
-    return {"point": {name: plain(value) for name, value in point.items()}, "cpu_s": time.process_time() - began}
+    points = peer.ask(n)
+    cpu_s = time.process_time() - began
+    return {"points": [{name: plain(value) for name, value in point.items()} for point in points], "cpu_s": cpu_s}
 
 
 def plain(value: Any) -> Value:

@@ -28,8 +28,8 @@ class Peer(Protocol):
         """Learn."""
         ...
 
-    def ask(self) -> dict[str, Value]:
-        """Return one point to try next."""
+    def ask(self, n: int) -> list[dict[str, Value]]:
+        """Return n points to try next, all at once."""
         ...
 
 

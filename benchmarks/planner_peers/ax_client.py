@@ -26,7 +26,8 @@ class Ax:
         self._mixture = next((bound for bound in space.bounds if bound.relation == "=="), None)
         self._last = None if self._mixture is None else list(self._mixture.weights)[-1]
         self._abandon = abandon
-        self._asked: int | None = None
+        self._levels = {axis.name for axis in space.axes if axis.kind == "levels"}
+        self._asked: list[int] = []
         self._client = Client(random_seed=seed)
         self._client.configure_experiment(
             parameters=[_parameter(axis) for axis in space.axes if axis.name != self._last],
@@ -52,9 +53,12 @@ class Ax:
     def tell(self, trials: Sequence[Trial]) -> None:
         """Attach points that it did not choose, and complete, fail or abandon the trials."""
         for point, value in trials:
-            index, self._asked = self._asked, None
-            if index is None:
-                index = self._client.attach_trial({n: v for n, v in point.items() if n != self._last})
+            if self._asked:
+                index = self._asked.pop(0)
+            else:
+                index = self._client.attach_trial(
+                    {n: float(v) if n in self._levels else v for n, v in point.items() if n != self._last}
+                )
             if value is not None:
                 self._client.complete_trial(index, raw_data={TARGET: value})
             elif self._abandon:
@@ -62,10 +66,13 @@ class Ax:
             else:
                 self._client.mark_trial_failed(index)
 
-    def ask(self) -> dict[str, Value]:
-        """Get the next trial."""
-        [(self._asked, parameters)] = self._client.get_next_trials(max_trials=1).items()
-        point: dict[str, Value] = dict(parameters)
+    def ask(self, n: int) -> list[dict[str, Value]]:
+        """Get the next trials."""
+        trials = self._client.get_next_trials(max_trials=n)
+        self._asked = list(trials)
+        return [self._whole(dict(parameters)) for parameters in trials.values()]
+
+    def _whole(self, point: dict[str, Value]) -> dict[str, Value]:
         if self._mixture is not None and self._last is not None:
             point[self._last] = self._mixture.bound - sum(float(point[n]) for n in self._mixture.weights if n in point)
         return point

@@ -53,9 +53,9 @@ class BayBE:
     def _value(self, value: float | None) -> float | None:
         return self._worst if value is None and self._impute else value
 
-    def ask(self) -> dict[str, Value]:
-        """Get one recommendation."""
-        return self._campaign.recommend(1).iloc[0].to_dict()
+    def ask(self, n: int) -> list[dict[str, Value]]:
+        """Get recommendations."""
+        return [row.to_dict() for _, row in self._campaign.recommend(n).iterrows()]
 
 
 def open_peer(space: Space, seed: int, impute: bool = False) -> BayBE:

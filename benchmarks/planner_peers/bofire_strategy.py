@@ -37,9 +37,9 @@ class BoFire:
         ]
         self._strategy.tell(pd.DataFrame(rows))
 
-    def ask(self) -> dict[str, Value]:
-        """Get one candidate."""
-        return self._strategy.ask(1).iloc[0][list(self._names)].to_dict()
+    def ask(self, n: int) -> list[dict[str, Value]]:
+        """Get candidates."""
+        return [row.to_dict() for _, row in self._strategy.ask(n)[list(self._names)].iterrows()]
 
 
 def open_peer(space: Space, seed: int) -> BoFire:

@@ -40,43 +40,43 @@ class BoTorch:
         """Remember."""
         self._trials += trials
 
-    def ask(self) -> dict[str, Value]:
-        """Fit and optimise; a random point before anything was measured."""
+    def ask(self, n: int) -> list[dict[str, Value]]:
+        """Fit and optimise; random points before anything was measured."""
         known = [value for _, value in self._trials if value is not None]
         if not known:
-            return self._space.sample(1, self._rng)[0]
+            return self._space.sample(n, self._rng)
         x = torch.tensor(encode(self._space, [point for point, _ in self._trials]))
         y = -torch.tensor([max(known) if value is None else value for _, value in self._trials], dtype=torch.double)
         model = SingleTaskGP(x, y[:, None])
         fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
         acquisition = qLogNoisyExpectedImprovement(model, X_baseline=x, prune_baseline=True)
-        return decode(self._space, self._best(acquisition, x.shape[1]).detach().numpy())
+        return [decode(self._space, row) for row in self._best(acquisition, x.shape[1], n).detach().numpy()]
 
-    def _best(self, acquisition: qLogNoisyExpectedImprovement, d: int) -> Tensor:
+    def _best(self, acquisition: qLogNoisyExpectedImprovement, d: int, n: int) -> Tensor:
         box = torch.stack([torch.zeros(d), torch.ones(d)]).double()
         lists = [axis.grid for axis in self._space.axes if axis.kind != "continuous"]
         if len(lists) == len(self._space.axes) and np.prod([len(each) for each in lists]) <= LARGEST_LIST:
             names = self._space.names
             points = [dict(zip(names, values, strict=True)) for values in product(*lists)]
-            return optimize_acqf_discrete(acquisition, q=1, choices=torch.tensor(encode(self._space, points)))[0][0]
+            return optimize_acqf_discrete(acquisition, q=n, choices=torch.tensor(encode(self._space, points)))[0]
         if lists:
             return optimize_acqf_mixed(
                 acquisition,
                 box,
-                q=1,
+                q=n,
                 num_restarts=RESTARTS,
                 raw_samples=RAW_SAMPLES,
                 fixed_features_list=self._fixed(),
-            )[0][0]
+            )[0]
         return optimize_acqf(
             acquisition,
             box,
-            q=1,
+            q=n,
             num_restarts=RESTARTS,
             raw_samples=RAW_SAMPLES,
             inequality_constraints=[self._linear(b, -1.0) for b in self._space.bounds if b.relation == "<="] or None,
             equality_constraints=[self._linear(b, 1.0) for b in self._space.bounds if b.relation == "=="] or None,
-        )[0][0]
+        )[0]
 
     def _fixed(self) -> list[dict[int, float]]:
         """Return the columns' values for each combination of the discrete parameters."""

@@ -36,19 +36,19 @@ class GpCam:
         """Remember what gave a result."""
         self._trials += [trial for trial in trials if trial[1] is not None]
 
-    def ask(self) -> dict[str, Value]:
-        """Train and ask; a random point before two values differ."""
+    def ask(self, n: int) -> list[dict[str, Value]]:
+        """Train and ask; random points before two values differ."""
         y = -np.array([value for _, value in self._trials], dtype=float)
         if len(y) < 2 or np.ptp(y) == 0:
-            return self._space.sample(1, self._rng)[0]
+            return self._space.sample(n, self._rng)
         x = encode(self._space, [point for point, _ in self._trials])
         optimizer = self._trained(x, (y - y.mean()) / y.std())
         if self._space.is_continuous and not self._space.bounds:
             box = np.tile([0.0, 1.0], (x.shape[1], 1))
-            found = optimizer.ask(box, acquisition_function="noisy expected improvement")["x"]
+            found = optimizer.ask(box, n=n, acquisition_function="noisy expected improvement")["x"]
         else:
-            found = optimizer.ask(list(self._candidates()), acquisition_function="noisy expected improvement")["x"]
-        return decode(self._space, np.asarray(found).reshape(-1)[: x.shape[1]])
+            found = optimizer.ask(list(self._candidates()), n=n, acquisition_function="noisy expected improvement")["x"]
+        return [decode(self._space, row) for row in np.asarray(found).reshape(-1, x.shape[1])[:n]]
 
     def _trained(self, x: np.ndarray, y: np.ndarray) -> GPOptimizer:
         d = x.shape[1]

@@ -16,10 +16,10 @@ class Ours:
     def __init__(self, space: Space, seed: int) -> None:
         searched = SearchSpace([_parameter(axis) for axis in space.axes], [bound.text for bound in space.bounds])
         self._planner = Planner(searched, [Objective(TARGET, "minimize")], seed=seed, policy="auto")
-        self._asked: str | None = None
+        self._asked: list[str] = []
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Tell; the one after an ask finishes its proposal."""
+        """Tell; those after an ask finish its proposals."""
         for point, value in trials:
             self._planner.tell(
                 [
@@ -27,17 +27,16 @@ class Ours:
                         parameters=point,
                         values={} if value is None else {TARGET: value},
                         failure="no result" if value is None else None,
-                        proposal_id=self._asked,
+                        proposal_id=self._asked.pop(0) if self._asked else None,
                     )
                 ]
             )
-            self._asked = None
 
-    def ask(self) -> dict[str, Value]:
-        """Ask for one point."""
-        proposal = self._planner.ask(1)[0]
-        self._asked = proposal.id
-        return dict(proposal.parameters)
+    def ask(self, n: int) -> list[dict[str, Value]]:
+        """Ask for points."""
+        proposals = self._planner.ask(n)
+        self._asked = [proposal.id for proposal in proposals]
+        return [dict(proposal.parameters) for proposal in proposals]
 
 
 def open_peer(space: Space, seed: int) -> Ours:

@@ -20,9 +20,9 @@ class Uniform:
     def tell(self, trials: Sequence[Trial]) -> None:
         """Forget."""
 
-    def ask(self) -> dict[str, Value]:
-        """Draw a point."""
-        return self._space.sample(1, self._rng)[0]
+    def ask(self, n: int) -> list[dict[str, Value]]:
+        """Draw points."""
+        return self._space.sample(n, self._rng)
 
 
 def open_peer(space: Space, seed: int) -> Uniform:

@@ -93,7 +93,7 @@ def test_a_problem_that_a_planner_cannot_express_is_reported_with_the_reason(tmp
 
 
 def test_the_worker_needs_nothing_of_labpilot():
-    told = json.dumps({"space": BRANIN.space.to_json(), "seed": 0}) + "\n" + json.dumps({"tell": []}) + "\n"
+    told = json.dumps({"space": BRANIN.space.to_json(), "seed": 0}) + "\n" + json.dumps({"tell": [], "n": 3}) + "\n"
     code = f"import sys, runpy; sys.argv = ['w', 'random']; runpy.run_path({str(WORKER)!r}, run_name='__main__'); "
     code += "print([n for n in ('planner', 'simulators', 'orchestrator') if n in sys.modules], file=sys.stderr)"
     ran = subprocess.run(
@@ -106,7 +106,8 @@ def test_the_worker_needs_nothing_of_labpilot():
     )
     version, answer = map(json.loads, ran.stdout.splitlines())
     assert set(version) == {"version"}
-    assert BRANIN.space.violations(answer["point"]) == []
+    assert len(answer["points"]) == 3
+    assert all(BRANIN.space.violations(point) == [] for point in answer["points"])
     assert ran.stderr.strip().endswith("[]")
 
 
