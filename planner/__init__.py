@@ -16,6 +16,7 @@ from planner.constraints import LinearConstraint, parse_constraint
 from planner.errors import (
     BadObservation,
     BadOption,
+    BadSave,
     ConstraintError,
     EmptySearchSpace,
     NotEnoughData,
@@ -39,6 +40,7 @@ __all__ = [
     "AdaptiveScan",
     "BadObservation",
     "BadOption",
+    "BadSave",
     "Categorical",
     "ConstraintError",
     "Continuous",

@@ -8,6 +8,7 @@
     +-- BadObservation         an observation that cannot teach anything (NaN, unknown target)
     +-- BadOption              a policy, or an option of one, that does not exist or has no such value
     +-- UnknownProposal        a proposal id that this planner never gave out
+    +-- BadSave                a planner that cannot be written to a file, or read from one
     +-- NotEnoughData          a prediction was asked for before anything was measured
 
 All but SearchSpaceExhausted and NotEnoughData are also ValueError: the caller passed something wrong.
@@ -80,3 +81,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; known: {', '.join(names)}" if names else ""
+
+
+class BadSave(PlannerError, ValueError):
+    """A saved planner cannot be written or read."""

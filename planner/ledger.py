@@ -30,6 +30,35 @@ class Ledger:
     _told: set[bytes] = field(default_factory=set)
     """Keys of points that were told or proposed and told; kept up to date, for a campaign has thousands."""
 
+    @classmethod
+    def restored(
+        cls,
+        space: SearchSpace,
+        objectives: tuple[Objective, ...],
+        *,
+        pending: Sequence[Proposal],
+        finished: Sequence[Proposal],
+        discarded: Sequence[Proposal],
+        observations: Sequence[Observation],
+    ) -> Ledger:
+        """Return a ledger as it was saved.
+
+        Raises:
+            SpaceError, BadObservation, UnknownProposal: Something in it could not have been there.
+        """
+        ledger = cls(space, objectives)
+        ledger.add([*pending, *finished, *discarded])
+        for number, observation in enumerate(observations):
+            ledger._check(observation, f"observation {number}")
+        ledger.pending = {one.id: one for one in pending}
+        ledger.finished = {one.id: one for one in finished}
+        ledger.discarded = {one.id: one for one in discarded}
+        ledger.observations = tuple(observations)
+        ledger._told.update(ledger._keys([one.parameters for one in (*finished, *observations)]))
+        for observation in observations:
+            ledger._note_outside(observation, observation.proposal_id)
+        return ledger
+
     def taken(self) -> frozenset[bytes]:
         """Return the keys of all points that must not be proposed again."""
         return frozenset(self._told.union(self._keys([proposal.parameters for proposal in self.pending.values()])))
@@ -117,6 +146,9 @@ class Ledger:
             if proposal_id in shelf:
                 self.finished[proposal_id] = shelf.pop(proposal_id)
                 self._told.update(self._keys([self.finished[proposal_id].parameters]))
+        self._note_outside(observation, proposal_id)
+
+    def _note_outside(self, observation: Observation, proposal_id: str | None) -> None:
         if proposal_id is not None and observation.parameters == self.finished[proposal_id].parameters:
             return
         problems = self.space.violations(observation.parameters)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from planner import saving
 from planner.errors import (
     BadObservation,
     BadOption,
@@ -68,7 +70,8 @@ class Planner:
         self.objectives = tuple(objectives)
         self.seed = seed
         self.policy_name = policy
-        self._policy: Policy = policy_class(policy)(space, self.objectives, dict(options or {}))
+        self._options = dict(options or {})
+        self._policy: Policy = policy_class(policy)(space, self.objectives, self._options)
         self._ledger = Ledger(space, self.objectives)
         self._n_asks = 0
 
@@ -144,6 +147,37 @@ class Planner:
         asks = [_ask_index(proposal.id) for proposal in proposals]
         self._ledger.add(proposals)
         self._n_asks = max([self._n_asks, *(index + 1 for index in asks)])
+
+    def save(self, path: str | Path) -> None:
+        """Write everything to a file of plain JSON, whole or not at all.
+
+        Raises:
+            BadSave: An option, or something in an observation's context, is no plain data.
+        """
+        saving.write(
+            Path(path),
+            saving.State(
+                space=self.space,
+                objectives=self.objectives,
+                seed=self.seed,
+                policy=self.policy_name,
+                options=self._options,
+                n_asks=self._n_asks,
+                ledger=self._ledger,
+            ),
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> Planner:
+        """Return the planner that was saved; it proposes what that one would have proposed next.
+
+        Raises:
+            BadSave: The file is no saved planner, is damaged, or of a later format.
+        """
+        state = saving.read(Path(path))
+        planner = cls(state.space, state.objectives, state.seed, state.policy, state.options)
+        planner._ledger, planner._n_asks = state.ledger, state.n_asks
+        return planner
 
     @property
     def pending(self) -> tuple[Proposal, ...]:
