@@ -11,8 +11,11 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_planner_snippet_runs():
-    code = next(block for block in re.findall(r"```python\n(.*?)```", README, re.S) if "from planner" in block)
+@pytest.mark.parametrize("page", ["README.md", "docs/planner.md"])
+def test_the_planner_snippet_runs(page, tmp_path):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    code = next(block for block in re.findall(r"```python\n(.*?)```", text, re.S) if "from planner" in block)
+    code = code.replace('"/tmp/', f'"{tmp_path}/')
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
