@@ -46,7 +46,7 @@ class BayesOptions:
     """Options of the policies that learn."""
 
     start: int | None = option(None, Range(1, 10_000, is_whole=True))
-    """Points that fill the space before the surrogate chooses; default twice the parameters, 4 to 14."""
+    """Points that fill the space before the surrogate chooses; default twice the parameters, 4 to 10."""
     candidates: int = option(1000, Range(10, 1_000_000, is_whole=True))
     """Points of the space that each ask begins its search from."""
     draws: int = option(32, Range(1, 4096, is_whole=True))
@@ -67,7 +67,7 @@ class Learner(ABC):
         self._objectives = tuple(objectives)
         self._predictor = Predictor(space, objectives, self._options.map_model)
         self._gps = Predictor(space, objectives, "gp") if self._options.map_model != "gp" else self._predictor
-        default_start = min(max(2 * len(space.parameters), 4), 14)
+        default_start = min(max(2 * len(space.parameters), 4), 10)
         self._judged: object = None
         self._judgement: Viability | None = None
         self._n_start = default_start if self._options.start is None else self._options.start
