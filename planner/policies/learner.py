@@ -38,6 +38,8 @@ _MOST_SCORED = 20_000
 """Points of a pool that are scored in full."""
 _MOST_LOOKED_AT = 2_000_000
 _CHUNK = 10_000
+_CARE = 2.0
+"""Times `caution`, where a trial is made only for what it tells: one that fails tells little."""
 _TELLS = "no improvement is expected that could be seen; tells most about the whole space"
 
 
@@ -142,17 +144,21 @@ class Learner(ABC):
         self, data: PlannerData, n: int, fill: np.ndarray, taken: set[bytes], rng: np.random.Generator
     ) -> list[Suggestion]:
         """Return up to n points by their worth, each given those before it."""
-        space = data.space
+        space, caution = data.space, self._options.caution
         worth = self._worth(data, fill, rng)
         candidates = candidate_rows(space, self._options.candidates, self._best_rows(data), rng)
         if len(candidates) > _MOST_SCORED:
             candidates = self._promising(data, candidates, rng)
         chosen, reasons = np.empty((0, space.region.width)), list[str]()
         for _ in range(n):
-            row, reason = best_row(space, self._score(data, worth), candidates, taken, rng), self._reason()
+            row, reason = best_row(space, self._score(data, worth, caution), candidates, taken, rng), self._reason()
             if row is not None:
                 tells = self._instead(data, worth, row, np.vstack([fill, chosen]), rng)
-                other = None if tells is None else best_row(space, self._score(data, tells), candidates, taken, rng)
+                other = (
+                    None
+                    if tells is None
+                    else best_row(space, self._score(data, tells, _CARE * caution), candidates, taken, rng)
+                )
                 row, reason = (row, reason) if other is None else (other, _TELLS)
             else:
                 more = untried_rows(space, 1, taken, lambda count: space.sample_rows(count, rng), rng)
@@ -189,12 +195,12 @@ class Learner(ABC):
         gps = [self._gps.model(data, objective.name).gp for objective in self._objectives]
         return lambda codes: np.log(np.array([gp.posterior(codes)[1] for gp in gps]))
 
-    def _score(self, data: PlannerData, worth: Acquisition) -> Callable[[np.ndarray], np.ndarray]:
+    def _score(self, data: PlannerData, worth: Acquisition, caution: float) -> Callable[[np.ndarray], np.ndarray]:
         """Return the score of rows: their worth, and what failures take off it."""
         chance, encode = self._chance(data), data.space.encode_rows
         if chance is None:
             return lambda rows: worth(encode(rows))
-        return lambda rows: worth(encode(rows)) + self._options.caution * chance(rows)
+        return lambda rows: worth(encode(rows)) + caution * chance(rows)
 
     def _instead(
         self, data: PlannerData, worth: Acquisition, row: np.ndarray, ahead: np.ndarray, rng: np.random.Generator
