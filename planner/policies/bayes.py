@@ -64,13 +64,13 @@ class LogEI(Learner):
     def _instead(
         self, data: PlannerData, worth: Acquisition, row: np.ndarray, ahead: np.ndarray, rng: np.random.Generator
     ) -> Acquisition | None:
-        """Learn about the whole space once the improvement to expect would drown in noise.
+        """Learn about the whole space, every other time, once the improvement to expect would drown in noise.
 
         A surrogate that is sure of too much never leaves the first good region by itself.
         """
         from planner.acquisition import NoisyLogEI
 
-        if not isinstance(worth, NoisyLogEI):
+        if not isinstance(worth, NoisyLogEI) or (len(data.observations) + len(ahead)) % 2:
             return None
         if worth(data.space.encode_rows(row[None]))[0] > np.log(_LEAST_SEEN * worth.noise_sd):
             return None
