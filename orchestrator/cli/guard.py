@@ -56,6 +56,8 @@ def stop_all(directory: Directory, reason: Reason, name: Name = None, socket: So
         print(f"has no stop command: {', '.join(found['without_stop'])}")
     for device, why in found["failed"].items():
         print(f"NOT STOPPED: {device}: {why}; go there")
+    if found["unrecorded"]:
+        print(f"NOT RECORDED: {found['unrecorded']}; a guard that is started again would not know of this stop")
     print(f"no command is given there until `labpilot guard acknowledge {directory} stop-all --reason WHY`")
     return EXIT_REFUSED if found["failed"] else 0
 

@@ -70,3 +70,5 @@ class StopReport:
     without_stop: tuple[str, ...] = ()
     """Devices that have no stop command."""
     took_s: float = 0.0
+    unrecorded: str = ""
+    """Why the latch would not outlive the guard's process; nothing where it would."""

@@ -7,6 +7,7 @@ latched. A line that a power cut tore is skipped.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -76,7 +77,7 @@ class GuardLog:
         self.error = ""
         """Why the last line could not be written; nothing where it was."""
         self._largest_bytes = largest_bytes
-        self._waiting: queue.Queue[Event | None] = queue.Queue(MOST_WAITING)
+        self._waiting: queue.Queue[Event | threading.Event | None] = queue.Queue(MOST_WAITING)
         self._n_dropped = 0
         self._standing: Standing | None = None
         # a daemon: a disk that hangs must not keep the process from its end either
@@ -90,6 +91,17 @@ class GuardLog:
         except queue.Full:
             self._n_dropped += 1
 
+    async def written(self, *, within_s: float) -> str:
+        """Wait until all that was handed over is on the disk; returns why it is not, or nothing."""
+        reached = threading.Event()
+        try:
+            self._waiting.put_nowait(reached)
+        except queue.Full:
+            return f"{self.path} takes no more lines"
+        if not await asyncio.to_thread(reached.wait, within_s):
+            return f"{self.path} was not written within {within_s:g} s"
+        return self.error
+
     def close(self, *, within_s: float) -> bool:
         """Wait until all is on the disk; False if that took longer."""
         try:
@@ -102,6 +114,9 @@ class GuardLog:
     def _write_all(self) -> None:
         """Write what comes until the end: the supervisor of the disk."""
         while (event := self._waiting.get()) is not None:
+            if isinstance(event, threading.Event):
+                event.set()
+                continue
             try:
                 self._write(event)
                 self.error = ""

@@ -88,7 +88,7 @@ async def guard(loaded: Loaded, path: Path, log_file: Path, until: _Until) -> No
         on_event=record.write,
     )
     left = asyncio.Event()
-    server = GuardServer(watcher, path, loaded.digest, ended, left)
+    server = GuardServer(watcher, path, record, loaded.digest, ended, left)
     async with watcher.running(), server.serving():
         _notify("READY=1")
         while not ended.is_set() and watcher.failure is None:

@@ -9,15 +9,18 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from orchestrator.guard.core import Guard, Refused
+from orchestrator.guard.guard_log import GuardLog
 from orchestrator.guard.messages import LONGEST, BadMessage, event_row, next_line, packed, unpacked
 from orchestrator.plain import plain
 
+RECORD_S = 2.0
+"""How long an answer to a person waits for the disk."""
 HANG_UP_S = 1.0
 """How long connections may take to end with the server."""
 
@@ -29,6 +32,8 @@ class GuardServer:
     Args:
         guard: Whose answers.
         path: The socket.
+        record: Where the guard's events go. Nobody hears that a trip is latched or released before that is there, or
+            hears that it is not: a guard that is killed just then must come back as was said.
         digest: What tells apart what the guard goes by.
         is_ended: Set once a controller wants another guard here.
         is_left: Set while the controller that was heard last has said goodbye.
@@ -36,6 +41,7 @@ class GuardServer:
 
     guard: Guard
     path: Path
+    record: GuardLog
     digest: str
     is_ended: asyncio.Event
     is_left: asyncio.Event
@@ -123,10 +129,12 @@ class GuardServer:
                 return {"unsafe": guard.unsafe}
             case "stop-all":
                 report = await guard.stop_all(who=_signed(message["who"], user), reason=_text(message, "reason"))
-                return {"report": plain(report)}
+                unrecorded = await self.record.written(within_s=RECORD_S)
+                return {"report": plain(replace(report, unrecorded=unrecorded))}
             case "acknowledge":
                 who, reason = _signed(message["who"], user), _text(message, "reason")
                 guard.acknowledge(_text(message, "trip"), who=who, reason=reason)
+                await self.record.written(within_s=RECORD_S)  # where it is not, the trip is latched again
                 return {}
             case "status":
                 return {"status": guard.status(), "pid": os.getpid()}
