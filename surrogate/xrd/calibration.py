@@ -2,12 +2,12 @@
 
 Laplace's evidence takes the model for true; it is not, and so it is too sure, the more so the larger the difference
 is: what a model leaves out is alike at neighbouring points, and adds up. So sets are compared by a conditional logit
-(McFadden, in Frontiers in Econometrics, 1974, p. 105) of four figures of each: the root of how far its evidence falls
+(McFadden, in Frontiers in Econometrics, 1974, p. 105) of three figures of each: the root of how far its evidence falls
 behind the best one's, with a weight for each band of signal to noise, as temperatures have (Guo et al., ICML 2017,
-arXiv 1706.04599); its number of phases, and the same times the logarithm of chi squared per step, since where the
-model fits badly further phases are taken to mend it; and the root of how far its phases had to bend, since most bend
-little and a few far, which the evidence's normal priors do not know. Chi squared per step, where it exceeds one,
-divides evidence before.
+arXiv 1706.04599); its number of phases; and the root of how far its phases had to bend, since most bend little and a
+few far, which the evidence's normal priors do not know. Each counts otherwise where the model fits badly, for there
+further phases are taken, and bent, to mend it; so the weights change with the logarithm of chi squared per step. Chi
+squared per step, where it exceeds one, divides evidence before.
 
 The probability that a phase is missing from the library is a logistic regression on what is left unexplained. All is
 fitted by ``benchmarks/xrd_calibration.py`` on simulated patterns; a campaign may fit its own with `fitted`.
@@ -33,12 +33,12 @@ Array = NDArray[np.floating[Any]]
 
 BANDS = (75.0, 165.0)
 """Limits between bands, of the highest peak over its standard deviation of counting."""
-USUAL = np.array([0.5] * (len(BANDS) + 1) + [1.5, 0.5, 0.5])
+USUAL = np.array([0.5] * (len(BANDS) + 1) + [0.0, 1.5, 0.5, 0.5, 0.0])
 """Weights of sets that few patterns would not change."""
 USUAL_MISFIT = 0.85
 """Chi squared per step of a pattern that the model can describe; below one, since its error term is in there too."""
-MISFITS = (0.5, 8.0)
-"""What misfits are held between before their logarithm is taken."""
+MISFITS = (0.5, 3.0)
+"""What misfits are held between before their logarithm is taken; of a hundred patterns one lies above."""
 LEAST_CASES = 30
 """Of a band; with fewer it takes the temperature of all."""
 
@@ -67,12 +67,12 @@ def sets_of(hypotheses: Sequence[Hypothesis]) -> Sets:
 def set_features(sets: Sets, signal_to_noise: float, misfit: float) -> Array:
     """Return ``h x f`` features that sets are compared by."""
     behind = np.sqrt((sets.log_evidence.max() - sets.log_evidence) / max(1.0, misfit))
-    features = np.zeros((len(behind), len(USUAL)))
-    features[:, int(np.searchsorted(BANDS, signal_to_noise))] = -behind
-    features[:, -3] = -sets.n_phases
-    features[:, -2] = -sets.n_phases * np.log(np.clip(misfit, *MISFITS) / USUAL_MISFIT)
-    features[:, -1] = -np.sqrt(sets.bending)
-    return features
+    badly = float(np.log(np.clip(misfit, *MISFITS) / USUAL_MISFIT))
+    bent = np.sqrt(sets.bending)
+    by_band = np.zeros((len(behind), len(BANDS) + 1))
+    by_band[:, int(np.searchsorted(BANDS, signal_to_noise))] = behind
+    others = [behind * badly, sets.n_phases, sets.n_phases * badly, bent, bent * badly]
+    return -np.column_stack([by_band, *others])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +83,9 @@ class Calibration:
     """What evidence is divided by where two models are compared while counts come in (`surrogate.xrd.adaptive`); one
     for each band, lowest signal to noise first."""
     set_weights: tuple[float, ...]
-    """Of the features of a set: the root of its evidence's distance from the best, one weight for each band; its number
-    of phases; that number times the logarithm of the misfit; the root of how far they had to bend."""
+    """Of the features of a set: the root of its evidence's distance from the best, one weight for each band, and one
+    for it times the logarithm of the misfit; its number of phases, and that times the same; the root of how far they
+    had to bend, and that times the same."""
     unknown_weights: tuple[float, ...]
     """Of the features of `surrogate.xrd.residual`, after the constant."""
     made_by: Mapping[str, Any]

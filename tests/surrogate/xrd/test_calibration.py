@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from surrogate.xrd import calibration
 from surrogate.xrd.calibration import (
     BANDS,
+    MISFITS,
     USUAL,
     USUAL_MISFIT,
     Calibration,
@@ -61,7 +63,7 @@ def rooted(rng, n, weight, **facts):
     return [case(np.sign(z) * (z / weight) ** 2, bool(rng.random() < sigmoid(z)), **facts) for z in logit]
 
 
-def plain(temperatures=(2.0, 4.0, 8.0), weights=(-1.0, 2.0), set_weights=(0.5, 0.4, 0.3, 1.5, 0.5, 1.0)):
+def plain(temperatures=(2.0, 4.0, 8.0), weights=(-1.0, 2.0), set_weights=(0.5, 0.4, 0.3, 0.0, 1.5, 0.5, 1.0, 0.0)):
     return Calibration(temperatures=temperatures, set_weights=set_weights, unknown_weights=weights, made_by={})
 
 
@@ -108,14 +110,29 @@ def test_the_weight_of_the_root_is_recovered(weight):
 def test_phases_and_bending_that_evidence_holds_against_a_set_too_little():
     rng = np.random.default_rng(12)
     cases = []
-    for _ in range(1500):
+    for _ in range(4000):
         n, bending = rng.integers(1, 5, 2), rng.uniform(0.0, 30.0, 2)
-        misfit = float(rng.choice([USUAL_MISFIT, 4.0 * USUAL_MISFIT]))
+        misfit = float(rng.choice([0.6 * USUAL_MISFIT, 3.0 * USUAL_MISFIT]))
         by_phase = 0.8 + 0.6 * np.log(misfit / USUAL_MISFIT)
-        logit = -by_phase * (n[0] - n[1]) - 0.9 * (np.sqrt(bending[0]) - np.sqrt(bending[1]))
+        by_bending = 0.9 - 0.5 * np.log(misfit / USUAL_MISFIT)
+        logit = -by_phase * (n[0] - n[1]) - by_bending * (np.sqrt(bending[0]) - np.sqrt(bending[1]))
         first = bool(rng.random() < sigmoid(logit))
         cases.append(case(0.0, first, n_phases=n, bending=bending, misfit=misfit))
-    assert fitted(cases)[1][-3:] == pytest.approx((0.8, 0.6, 0.9), rel=0.25)
+    assert fitted(cases)[1][-4:] == pytest.approx((0.8, 0.6, 0.9, -0.5), rel=0.25)
+
+
+@pytest.mark.parametrize("worse", [1.0, 3.0])
+def test_evidence_counts_otherwise_where_the_model_fits_badly(worse):
+    # chi squared that is smaller than one divides nothing
+    logits = np.random.default_rng(14).normal(0.0, 2.0, 1500)
+    misfit, weight = USUAL_MISFIT * worse, 0.5 - 0.1 * np.log(worse)
+    behind = np.sign(logits) * (logits / weight) ** 2 * max(1.0, misfit)
+    rng = np.random.default_rng(15)
+    cases = [
+        case(far, bool(rng.random() < sigmoid(z)), misfit=misfit) for far, z in zip(behind, logits, strict=True)
+    ]
+    found = fitted(cases)[1]
+    assert found[1] + found[3] * np.log(worse) == pytest.approx(weight, rel=0.15)
 
 
 def test_cases_count_as_much_as_they_are_important():
@@ -155,10 +172,10 @@ def test_a_set_s_features_are_those_of_its_band():
         assert features.shape == (2, N_WEIGHTS)
         expected = np.zeros((2, N_WEIGHTS))
         expected[1, band] = -3.0
-        expected[:, -3:] = [[-3.0, 0.0, -4.0], [-1.0, 0.0, 0.0]]
+        expected[:, -4:] = [[-3.0, 0.0, -4.0, 0.0], [-1.0, 0.0, 0.0, 0.0]]
         np.testing.assert_allclose(features, expected)
     assert set_features(two, MIDDLES[0], 9.0)[1, 0] == pytest.approx(-1.0), "misfit is taken off before"
-    assert set_features(two, MIDDLES[0], np.e * USUAL_MISFIT)[:, -2] == pytest.approx([-3.0, -1.0])
+    assert set_features(two, MIDDLES[0], np.e * USUAL_MISFIT)[:, -3] == pytest.approx([-3.0, -1.0])
     assert np.isfinite(set_features(two, MIDDLES[0], 0.0)).all(), "nothing was measured"
 
 
@@ -206,7 +223,9 @@ def test_the_shipped_calibration_fits_the_features():
     found = shipped()
     assert len(found.temperatures) == len(BANDS) + 1 and min(found.temperatures) >= 1.0
     assert len(found.set_weights) == N_WEIGHTS and np.isfinite(found.set_weights).all()
-    assert min(*found.set_weights[:-2], found.set_weights[-1]) > 0.0
+    for misfit, signal in product(MISFITS, MIDDLES):  # evidence and bending count everywhere, and the right way round
+        for two in (sets([0.0, -9.0]), sets([0.0, 0.0], bending=[0.0, 9.0]), sets([0.0, 0.0], n_phases=[1, 2])):
+            assert found.set_probabilities(two, signal, misfit)[1] < 0.45
     assert len(found.unknown_weights) == len(FEATURES) + 1 and np.isfinite(found.unknown_weights).all()
     assert found is shipped() and 0.0 <= found.unknown_probability([0.0] * len(FEATURES)) < 0.5
     assert found.made_by["command"].startswith("python benchmarks/") and calibration.shipped().made_by["n_patterns"] > 0
