@@ -94,19 +94,8 @@ class BayBE(Guest):
             if len(measured):
                 campaign.add_measurements(measured, numerical_measurements_must_be_within_tolerance=False)
             pending = self._frame(known.pending) if len(known.pending) else None
-            left = self._left(data)
-            if left is not None and left < 1:
-                return []
-            wanted = n if left is None else min(n, left)
-            frame = campaign.recommend(wanted, pending_experiments=pending)
+            frame = campaign.recommend(n, pending_experiments=pending)
         return [Answer(row=self._row(dict(zip(frame.columns, values, strict=True)))) for values in frame.to_numpy()]
-
-    def _left(self, data: PlannerData) -> int | None:
-        """Count the listed points that are not taken: BayBE refuses to recommend more than there are."""
-        if self._listed is None:
-            return None
-        taken = data.taken_keys()
-        return sum(key not in taken for key in self._space.keys(self._listed))
 
     def _campaign(self) -> Any:
         from baybe import Campaign

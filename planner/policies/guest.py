@@ -23,7 +23,7 @@ from planner.policies.base import PlannerData, Suggestion
 from planner.predictor import Predictor
 from planner.proposal import Prediction, Value
 from planner.space import SearchSpace
-from planner.untried import untried_rows
+from planner.untried import listed_rows, untried_rows
 
 _SAME = 1e-9
 """How far, as a fraction of the range, a point may be moved without a word about it."""
@@ -90,6 +90,10 @@ class Guest(ABC):
 
     def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
         """Return up to n admissible points that are not taken."""
+        rest = _rest(data, n)
+        if rest is not None:
+            rows = rng.permutation(rest)
+            return [Suggestion(parameters=point, reason="the last untried points") for point in data.space.points(rows)]
         known = known_of(data, self._objectives)
         with _quiet():
             answers = self._recommend(data, known, n, int(rng.integers(2**31)))
@@ -104,6 +108,18 @@ class Guest(ABC):
     @abstractmethod
     def _recommend(self, data: PlannerData, known: Known, n: int, seed: int) -> list[Answer]:
         """Ask a fresh guest that was told everything."""
+
+
+def _rest(data: PlannerData, n: int) -> np.ndarray | None:
+    """Return all untried rows where they are no more than n, so that there is nothing to choose; otherwise None."""
+    size, taken = data.space.size(), data.taken_keys()
+    if size is None or size > len(taken) + n:
+        return None
+    rows = listed_rows(data.space, size)
+    if rows is None:
+        return None
+    fresh = np.array([key not in taken for key in data.space.keys(rows)], dtype=bool)
+    return rows[fresh] if fresh.sum() <= n else None
 
 
 def known_of(data: PlannerData, objectives: Sequence[Objective]) -> Known:

@@ -68,7 +68,7 @@ def test_a_batch_of_one_point_is_spread():
 
 
 def test_a_pool_gives_its_nearest_untried_member():
-    space = SearchSpace([Continuous("a", 0.0, 1.0)], candidates=[{"a": value} for value in (0.1, 0.4, 0.5, 0.9)])
+    space = SearchSpace([Continuous("a", 0.0, 1.0)], candidates=[{"a": value} for value in (0.1, 0.4, 0.5, 0.9, 1.0)])
     found = asked(space, [[0.52], [0.52], [0.52]], 3, told=[result(a=0.4)])
     assert [one.parameters["a"] for one in found] == [0.5, 0.1, 0.9]
 
@@ -133,3 +133,16 @@ def test_options_are_checked_before_anything_is_imported(policy):
 def test_a_map_to_learn_is_refused():
     with pytest.raises(BadOption, match="is to be learnt"):
         Guest.__init__(object.__new__(Stubborn), square(), [Objective("m", "learn")], "gp")
+
+
+def test_where_nothing_is_left_to_choose_a_guest_is_not_asked():
+    space = SearchSpace([Integer("n", 1, 5)])
+    told = tuple(result(n=number) for number in (1, 2, 3))
+    asked_one = Stubborn(space, [[5.0]])
+    data = PlannerData(space=space, objectives=(MOST,), observations=told)
+    found = asked_one.propose(data, 2, np.random.default_rng(0))
+    assert sorted(one.parameters["n"] for one in found) == [4, 5]
+    assert found[0].reason == "the last untried points"
+    assert asked_one.seeds == []
+    asked_one.propose(data, 1, np.random.default_rng(0))
+    assert len(asked_one.seeds) == 1
