@@ -157,12 +157,27 @@ def _draw_differences(axes: Any, comparison: Comparison, differences: dict[str, 
         labels.append((label, colours[label], float(end[-1]) if len(end) else None))
     axes.axhline(0.0, color=colours[first], linewidth=1.4, linestyle=(0, (4, 3)))
     labels.append((first, colours[first], 0.0))
-    _style(axes, f"Gain over {first}, seed by seed", f"median line, band: {LEVEL:.0%} bootstrap interval of the median")
+    what = f"median line, band: {LEVEL:.0%} bootstrap interval of the median"
+    if _zoom(axes, differences, comparison.stops[0]):
+        what += f"; scaled to what follows trial {comparison.stops[0]}"
+    _style(axes, f"Gain over {first}, seed by seed", what)
     axes.set_xlim(min(1, comparison.budget - 1), comparison.budget + 0.5 * (comparison.budget == 1))
     axes.set_xlabel("trials", color=INK)
     unit = f" / {unit_sign(comparison.measure.unit)}" if unit_sign(comparison.measure.unit) else ""
     axes.set_ylabel(f"better by{unit}  (below 0: worse)", color=INK)
     _label_ends(axes, labels)
+
+
+def _zoom(axes: Any, differences: dict[str, np.ndarray], start: int) -> bool:
+    """Scale to what comes after the first trials, where their differences would flatten all others; say whether."""
+    later = np.concatenate([rows[:, start - 1 :].ravel() for rows in differences.values()])
+    later = np.append(later[np.isfinite(later)], 0.0)
+    low, high = axes.get_ylim()
+    room = 0.08 * max(np.ptp(later), 1e-12 * max(1.0, abs(later).max()))
+    if not np.ptp(later) or high - low < 3.0 * (np.ptp(later) + 2 * room):
+        return False
+    axes.set_ylim(later.min() - room, later.max() + room)
+    return True
 
 
 def _colours(comparison: Comparison) -> list[str]:

@@ -65,11 +65,11 @@ def pair_sentence(pair: Pair, comparison: Comparison) -> str:
         return f"{pair.second} and {pair.first}: no difference in the median [{low}, {high}]{unit} over {seeds}"
     is_better = pair.gain.value > 0
     wins = pair.wins if is_better else pair.n_seeds - pair.wins - pair.ties
-    doubt = "; the interval holds zero, so it may be chance" if pair.gain.low <= 0 <= pair.gain.high else ""
-    return (
-        f"{pair.second} is {size}{unit} {'better' if is_better else 'worse'} than {pair.first} [{low}, {high}], on "
-        f"{wins} of {seeds}{doubt}"
-    )
+    found = f"{pair.second} is {size}{unit} {'better' if is_better else 'worse'} than {pair.first}"
+    if pair.gain.low <= 0 <= pair.gain.high:
+        better, worse = number(max(pair.gain.high, 0.0), 3), number(max(-pair.gain.low, 0.0), 3)
+        return f"{found} in the median, on {wins} of {seeds}, but anything from {better} better to {worse} worse may be"
+    return f"{found} [{low}, {high}], on {wins} of {seeds}"
 
 
 def _turned(gain: Estimate) -> tuple[float, float, float]:
@@ -87,7 +87,7 @@ def legend(comparison: Comparison) -> str:
     return (
         f"Compared by: {measure.title}{_in(measure.unit)}, {measure.better} is better. {measure.note} Medians with "
         "quartiles over the runs; differences are medians over the seeds that both have, with "
-        f"{LEVEL:.0%} bootstrap intervals, at the end of the budget of {comparison.budget} trials."
+        f"{LEVEL:.0%} bootstrap intervals, at the end of the budget of {plural(comparison.budget, 'trial')}."
     )
 
 

@@ -45,6 +45,21 @@ def test_a_regret_over_decades_is_on_a_logarithmic_scale_and_one_with_zero_is_no
     assert scale(1.0, 9.0, 10.0) == "linear"
 
 
+def test_the_first_trials_do_not_flatten_what_follows(make_campaign, make_run):
+    runs = {
+        "a": [make_run([1000.0, 0.0, 0.0, 1001.0 + seed] + [1002.0 + seed] * 4, seed=seed) for seed in range(4)],
+        "b": [make_run([1.0, 1000.0] + [1001.0] * 6, label="b", seed=seed) for seed in range(4)],
+    }
+    _, right = draw(compare(make_campaign(budget=8), runs)).axes
+    low, high = right.get_ylim()
+    assert high - low < 100
+    assert any("scaled to what follows trial 2" in text for text in texts(right))
+
+
+def test_where_nothing_flattens_the_whole_difference_is_shown(comparison):
+    assert not any("scaled to" in text for text in texts(draw(comparison).axes[1]))
+
+
 def test_one_trial_and_nothing_measured_can_be_drawn(make_campaign, make_run):
     one = compare(make_campaign(budget=1), {"a": [make_run([1.0])], "b": [make_run([None], label="b")]})
     assert png(draw(one)).startswith(b"\x89PNG")

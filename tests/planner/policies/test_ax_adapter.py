@@ -74,12 +74,12 @@ def test_a_planner_that_was_loaded_goes_on_as_if_nothing_had_happened(tmp_path):
 
 def test_it_finds_an_optimum_that_random_points_miss():
     planner = Planner(SearchSpace(UNIT), MOST, seed=0, policy="ax")
-    for _ in range(15):
+    for _ in range(12):
         (one,) = planner.ask()
         planner.tell([Observation(parameters=one.parameters, values={"y": value(one.parameters)}, proposal_id=one.id)])
     best = planner.best()
     assert best is not None
-    assert best.values["y"] > -0.01  # of 15 random points the best lies about 0.06 below
+    assert best.values["y"] > -0.01  # of 12 random points the best lies about 0.06 below
 
 
 def test_a_pool_ends_when_every_member_was_tried():
