@@ -62,7 +62,7 @@ def carry_out(order: Order) -> int:
     console = _console(is_quiet=order.json_file == STDOUT)
     tasks, ready = _planned(order)
     bench = _Bench(tasks=tasks, console=console)
-    is_interrupted = bench.make(order.workers or os.cpu_count() or 1)
+    is_interrupted = bench.make(order.workers or len(os.sched_getaffinity(0)))
     comparison = compare(ready.campaign, _with_runs(bench, is_interrupted), bench.remarks())
     _print(console, comparison)
     _write(order, comparison, console)

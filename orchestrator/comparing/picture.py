@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from orchestrator.comparing.measure import Measure
-from orchestrator.comparing.summary import Comparison, band
+from orchestrator.comparing.summary import Comparison, band, side_by_side
 from orchestrator.words import unit_sign
 from planner.comparison import LEVEL, paired_difference
 
@@ -93,7 +93,7 @@ def _is_log(measure: Measure, medians: list[np.ndarray]) -> bool:
 
 def _label_ends(axes: Any, labels: list[tuple[str, str, float | None]]) -> None:
     """Write each planner's name beside the end of its line, moved apart where they would overlap."""
-    axes.figure.canvas.draw() if axes.figure.canvas is not None else None
+    axes.get_ylim()  # which settles the scale
     to_axes = axes.transData + axes.transAxes.inverted()
     x = axes.get_xlim()[1]
     placed = [(float(to_axes.transform((x, end))[1]), name, colour) for name, colour, end in labels if end is not None]
@@ -126,24 +126,15 @@ def _apart(heights: list[float]) -> list[float]:
 
 def _differences(comparison: Comparison) -> dict[str, np.ndarray]:
     """Return by how much each planner is better than the first: median, lower, upper by trial (`3 x budget`)."""
-    measure, runs = comparison.measure, comparison.runs
-    first, *others = runs
+    first, *others = comparison.runs
     found = {}
     for other in others:
-        seeds = {run.seed: index for index, run in enumerate(runs[first])}
-        common = [(seeds[run.seed], index) for index, run in enumerate(runs[other]) if run.seed in seeds]
-        if len(common) < 2:
-            continue
-        mine, theirs = (measure.sign * measure.curves[name][list(rows)] for name, rows in _rows(first, other, common))
-        columns = [paired_difference(a, b) for a, b in zip(mine.T, theirs.T, strict=True)]
-        none = (np.nan, np.nan, np.nan)
-        found[other] = np.array([none if one is None else (one.value, one.low, one.high) for one in columns]).T
+        mine, theirs = side_by_side(first, other, comparison.runs, comparison.measure)
+        if len(mine) > 1:
+            columns = [paired_difference(a, b) for a, b in zip(mine.T, theirs.T, strict=True)]
+            none = (np.nan, np.nan, np.nan)
+            found[other] = np.array([none if one is None else (one.value, one.low, one.high) for one in columns]).T
     return found
-
-
-def _rows(first: str, other: str, common: list[tuple[int, int]]) -> list[tuple[str, tuple[int, ...]]]:
-    mine, theirs = zip(*common, strict=True)
-    return [(first, mine), (other, theirs)]
 
 
 def _draw_differences(axes: Any, comparison: Comparison, differences: dict[str, np.ndarray]) -> None:

@@ -81,7 +81,11 @@ class Comparison:
     @property
     def stops(self) -> list[int]:
         """Numbers of trials at which planners are compared."""
-        return sorted({math.ceil(share * self.budget) for share in SHARES})
+        return _stops(self.budget)
+
+
+def _stops(budget: int) -> list[int]:
+    return sorted({math.ceil(share * budget) for share in SHARES})
 
 
 def compare(campaign: Campaign, runs: Mapping[str, Sequence[Run]], remarks: Sequence[str] = ()) -> Comparison:
@@ -96,7 +100,7 @@ def compare(campaign: Campaign, runs: Mapping[str, Sequence[Run]], remarks: Sequ
         InputError: The runs have nothing to be compared by.
     """
     measure = measure_of(campaign, runs)
-    stops = sorted({math.ceil(share * campaign.budget.trials) for share in SHARES})
+    stops = _stops(campaign.budget.trials)
     first = next(iter(runs))
     level = quartiles(_worst_for_none(measure.curves[first][:, -1], measure.sign))[0]
     return Comparison(
@@ -150,17 +154,25 @@ def _reached(curve: np.ndarray, level: float, sign: float) -> int | None:
     return int(good[0]) + 1 if len(good) else None
 
 
+def side_by_side(
+    one: str, other: str, runs: Mapping[str, Sequence[Run]], measure: Measure
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the curves of two planners over the seeds that both have, greater is better (`seeds x budget` each)."""
+    rows = [{run.seed: index for index, run in enumerate(runs[label])} for label in (one, other)]
+    common = [seed for seed in rows[0] if seed in rows[1]]
+    first, second = (
+        measure.sign * measure.curves[label][[places[seed] for seed in common]]
+        for label, places in zip((one, other), rows, strict=True)
+    )
+    return first, second
+
+
 def _pair(one: str, other: str, runs: Mapping[str, Sequence[Run]], measure: Measure) -> Pair:
-    ends = {
-        label: dict(zip((run.seed for run in runs[label]), measure.sign * measure.curves[label][:, -1], strict=True))
-        for label in (one, other)
-    }
-    common = [seed for seed in ends[one] if seed in ends[other]]
-    first, second = (np.array([ends[label][seed] for seed in common]) for label in (one, other))
+    first, second = (curves[:, -1] for curves in side_by_side(one, other, runs, measure))
     return Pair(
         first=one,
         second=other,
-        n_seeds=len(common),
+        n_seeds=len(first),
         gain=paired_difference(first, second),
         wins=int(np.sum(second > first)),
         ties=int(np.sum(second == first)),

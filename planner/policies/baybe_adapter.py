@@ -1,10 +1,10 @@
 """BayBE (https://emdgroup.github.io/baybe) as a policy, by its Campaign and its default recommender.
 
 A pool or a small grid is told point by point, with every constraint already met. Elsewhere numbers are continuous to
-BayBE (a grid is put back afterwards, a logarithmic scale is told as logarithms), words and short grids are discrete,
-and linear constraints, which BayBE takes among continuous parameters, are told as they are. BayBE has no channel for
-failures and refuses a missing value: a failure is told as the worst value so far, or left out (``failures: omit``).
-Nor has it one for the noise of single results.
+BayBE (a grid is put back afterwards, a logarithmic scale is told as logarithms) and only words are discrete: it
+optimises the numbers anew for each combination of discrete values. Linear constraints are told as they are. BayBE has
+no channel for failures and refuses a missing value: a failure is told as the worst value so far, or left out
+(``failures: omit``). Nor has it one for the noise of single results.
 """
 
 # pyright: reportMissingImports=false
@@ -28,8 +28,8 @@ from planner.untried import listed_rows
 
 _MOST_LISTED = 20_000
 """Points that are told one by one; BayBE keeps and scores them all."""
-_MOST_LEVELS = 12
-"""Of a grid that is discrete to BayBE where not every point is told; it lists the product of all such grids."""
+_MOST_COMBINATIONS = 500
+"""Of categories beside continuous parameters; each costs a search of its own at every ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +70,14 @@ class BayBE(Guest):
     def _refuse_large(self) -> None:
         sizes = [len(np.asarray(self._space.region.grids[c])) for c in self._columns if self._is_discrete(c)]
         count = float(np.prod(sizes, dtype=float))
-        if count > _MOST_LISTED:
+        if count > _MOST_COMBINATIONS:
             raise BadOption(
-                f"policy 'baybe' lists every combination of categories and short grids, and {count:.0f} are too many "
-                f"(at most {_MOST_LISTED}); choose policy 'auto'"
+                f"policy 'baybe' searches anew for every combination of categories, and {count:.0f} are too many (at "
+                f"most {_MOST_COMBINATIONS}); choose policy 'auto'"
             )
 
     def _is_discrete(self, column: int) -> bool:
-        if self._listed is not None or isinstance(self._space.parameters[column], Categorical):
-            return True
-        grid = self._space.region.grids[column]
-        return grid is not None and len(grid) <= _MOST_LEVELS and not self._tied[column]
+        return self._listed is not None or isinstance(self._space.parameters[column], Categorical)
 
     def _is_logarithm(self, column: int) -> bool:
         return bool(self._space.region.is_log[column]) and not self._tied[column]
@@ -134,9 +131,6 @@ class BayBE(Guest):
             return CategoricalParameter(name, list(words))
         if self._listed is not None:
             return NumericalDiscreteParameter(name, np.unique(self._told(self._listed[:, column], column)).tolist())
-        if self._is_discrete(column):
-            grid = np.asarray(self._space.region.grids[column])
-            return NumericalDiscreteParameter(name, self._told(grid, column).tolist())
         bounds = self._told(np.array(parameter.bounds), column)
         return NumericalContinuousParameter(name, (float(bounds[0]), float(bounds[1])))
 
