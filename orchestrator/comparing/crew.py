@@ -48,10 +48,11 @@ def make_all(tasks: Sequence[Task], *, workers: int, on_end: OnEnd) -> None:
                 for following in islice(waiting, 1):
                     _begin(context, at_work, following)
     finally:
-        for process, pipe, _ in at_work.values():
+        for process, pipe, task in at_work.values():
             process.kill()
             process.join()
             pipe.close()
+            task.log.unlink(missing_ok=True)
 
 
 def _begin(context: Any, at_work: dict[int, tuple[Any, Connection, Task]], task: Task) -> None:

@@ -51,15 +51,12 @@ def svg(figure: Figure) -> str:
 
 def _curves(axes: Any, comparison: Comparison) -> None:
     measure, labels = comparison.measure, []
-    trials = np.arange(1, comparison.budget + 1)
     ends = {}
     for colour, (label, curves) in zip(_colours(comparison), measure.curves.items(), strict=True):
         middle, low, high = (np.where(np.isfinite(row), row, np.nan) for row in band(curves, measure.sign))
         if len(curves) > 1:
-            axes.fill_between(trials, low, high, color=colour, alpha=0.16, linewidth=0, step="post")
-        axes.plot(trials, middle, color=colour, linewidth=2.0, drawstyle="steps-post")
-        if comparison.budget == 1:
-            axes.plot(trials, middle, "o", color=colour)
+            _band(axes, low, high, colour)
+        _line(axes, middle, colour)
         ends[label] = (colour, middle)
         labels.append((label, colour, middle[np.isfinite(middle)][-1] if np.isfinite(middle).any() else None))
     is_log = _is_log(measure, [middle for _, middle in ends.values()])
@@ -71,10 +68,24 @@ def _curves(axes: Any, comparison: Comparison) -> None:
     count = f"{min(runs)} to {max(runs)} runs" if len(runs) > 1 else f"{min(runs)} run{'s' * (min(runs) > 1)}"
     shape = "median line, band from lower to upper quartile" if max(runs) > 1 else "one line each"
     _style(axes, comparison.campaign.name, f"{count} of each planner, the same seeds; {shape}")
-    axes.set_xlim(min(1, comparison.budget - 1), comparison.budget + 0.5 * (comparison.budget == 1))
+    axes.set_xlim(1, comparison.budget + 1)
     axes.set_xlabel("trials (controls included)" if comparison.campaign.n_controls else "trials", color=INK)
     axes.set_ylabel(_axis(measure, is_log), color=INK)
     _label_ends(axes, labels)
+
+
+def _line(axes: Any, values: np.ndarray, colour: str) -> None:
+    """Draw a value after each trial; it holds until the next."""
+    axes.plot(np.arange(1, len(values) + 2), _held(values), color=colour, linewidth=2.0, drawstyle="steps-post")
+
+
+def _band(axes: Any, low: np.ndarray, high: np.ndarray, colour: str) -> None:
+    trials = np.arange(1, len(low) + 2)
+    axes.fill_between(trials, _held(low), _held(high), color=colour, alpha=0.16, linewidth=0, step="post")
+
+
+def _held(values: np.ndarray) -> np.ndarray:
+    return np.append(values, values[-1:])
 
 
 def _axis(measure: Measure, is_log: bool) -> str:
@@ -138,12 +149,12 @@ def _differences(comparison: Comparison) -> dict[str, np.ndarray]:
 
 
 def _draw_differences(axes: Any, comparison: Comparison, differences: dict[str, np.ndarray]) -> None:
-    trials, first = np.arange(1, comparison.budget + 1), next(iter(comparison.runs))
+    first = next(iter(comparison.runs))
     colours = dict(zip(comparison.runs, _colours(comparison), strict=True))
     labels = []
     for label, (middle, low, high) in differences.items():
-        axes.fill_between(trials, low, high, color=colours[label], alpha=0.16, linewidth=0, step="post")
-        axes.plot(trials, middle, color=colours[label], linewidth=2.0, drawstyle="steps-post")
+        _band(axes, low, high, colours[label])
+        _line(axes, middle, colours[label])
         end = middle[np.isfinite(middle)]
         labels.append((label, colours[label], float(end[-1]) if len(end) else None))
     axes.axhline(0.0, color=colours[first], linewidth=1.4, linestyle=(0, (4, 3)))
@@ -152,7 +163,7 @@ def _draw_differences(axes: Any, comparison: Comparison, differences: dict[str, 
     if _zoom(axes, differences, comparison.stops[0]):
         what += f"; scaled to what follows trial {comparison.stops[0]}"
     _style(axes, f"Gain over {first}, seed by seed", what)
-    axes.set_xlim(min(1, comparison.budget - 1), comparison.budget + 0.5 * (comparison.budget == 1))
+    axes.set_xlim(1, comparison.budget + 1)
     axes.set_xlabel("trials", color=INK)
     unit = f" / {unit_sign(comparison.measure.unit)}" if unit_sign(comparison.measure.unit) else ""
     axes.set_ylabel(f"better by{unit}  (below 0: worse)", color=INK)
