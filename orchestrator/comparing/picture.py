@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from orchestrator.comparing.measure import Measure
 from orchestrator.comparing.summary import Comparison, band, side_by_side
@@ -191,6 +192,7 @@ def _style(axes: Any, title: str, below: str) -> None:
     axes.text(0.0, 1.025, below, transform=axes.transAxes, color=PALE, fontsize=8.5)
     axes.grid(True, color=GRID, linewidth=0.7)
     axes.set_axisbelow(True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.tick_params(colors=PALE, labelcolor=INK, labelsize=9)
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))

@@ -68,7 +68,8 @@ def pair_sentence(pair: Pair, comparison: Comparison) -> str:
     found = f"{pair.second} is {size}{unit} {'better' if is_better else 'worse'} than {pair.first}"
     if pair.gain.low <= 0 <= pair.gain.high:
         better, worse = number(max(pair.gain.high, 0.0), 3), number(max(-pair.gain.low, 0.0), 3)
-        return f"{found} in the median, on {wins} of {seeds}, but anything from {better} better to {worse}{unit} worse may be"
+        doubt = f"but anything from {better} better to {worse}{unit} worse may be"
+        return f"{found} in the median, on {wins} of {seeds}, {doubt}"
     return f"{found} [{low}, {high}], on {wins} of {seeds}"
 
 
