@@ -15,10 +15,11 @@ import numpy as np
 
 from planner.constraints import LinearConstraint, parse_constraint
 from planner.emptiness import explain_emptiness
-from planner.errors import EmptySearchSpace, SpaceError, did_you_mean
+from planner.errors import ConstraintError, EmptySearchSpace, SpaceError, did_you_mean
 from planner.lattice import walk
 from planner.linear import nearest
 from planner.neighbourhood import Neighbourhood
+from planner.nonlinear import NonlinearConstraint, parse_nonlinear
 from planner.parameters import Categorical, Continuous, Integer, Parameter, nearest_level
 from planner.pool import Columns, Members, check_names, is_columns, rows_of_columns
 from planner.proposal import Value
@@ -26,11 +27,25 @@ from planner.region import Region, category_columns
 from planner.sampling import RegionSampler
 from planner.sparse import SparseSampler, optional_columns
 
-__all__ = ["Categorical", "Continuous", "Integer", "LinearConstraint", "Parameter", "SearchSpace"]
+__all__ = [
+    "Categorical",
+    "Constraint",
+    "Continuous",
+    "Integer",
+    "LinearConstraint",
+    "NonlinearConstraint",
+    "Parameter",
+    "SearchSpace",
+    "read_constraint",
+]
 
 Point = Mapping[str, Value]
 
+Constraint = LinearConstraint | NonlinearConstraint
+
 _MOST_LISTED = 4096
+_N_NEAR = 256
+_NEAR_ROUNDS = 20
 
 
 class SearchSpace:
@@ -38,7 +53,8 @@ class SearchSpace:
 
     Args:
         parameters: The axes, in the order in which rows hold them.
-        constraints: Text such as "a + 2*b <= 5" (see `planner.constraints`), or `LinearConstraint`.
+        constraints: Text such as "a + 2*b <= 5" (see `planner.constraints`) or "a * b <= 5" (see `planner.nonlinear`),
+            or such a constraint that was read.
         candidates: Points of a pool, or a column of values for each parameter (a dict of arrays, a data frame: what
             millions of points should come in); nothing else can be proposed. Those outside the bounds or the
             constraints are left out and counted in `left_out`. Their values need not lie on a parameter's grid.
@@ -54,7 +70,7 @@ class SearchSpace:
     def __init__(
         self,
         parameters: Sequence[Parameter],
-        constraints: Sequence[str | LinearConstraint] = (),
+        constraints: Sequence[str | Constraint] = (),
         candidates: Iterable[Point] | Columns | None = None,
     ) -> None:
         self.parameters = tuple(parameters)
@@ -77,21 +93,21 @@ class SearchSpace:
     def __repr__(self) -> str:
         return f"SearchSpace({', '.join(self.names)}; {len(self.constraints)} constraints; size {self.size()})"
 
-    def _read_constraints(self, constraints: Sequence[str | LinearConstraint]) -> tuple[LinearConstraint, ...]:
+    def _read_constraints(self, constraints: Sequence[str | Constraint]) -> tuple[Constraint, ...]:
         if isinstance(constraints, str):
             raise SpaceError("constraints= takes a list of constraints; put this one into brackets")
-        read: list[LinearConstraint] = []
+        read: list[Constraint] = []
         for item in constraints:
-            read.extend([item] if isinstance(item, LinearConstraint) else parse_constraint(item, self.names))
+            read.extend([item] if isinstance(item, Constraint) else read_constraint(item, self.names))
         words = {parameter.name for parameter in self.parameters if isinstance(parameter, Categorical)}
         for constraint in read:
-            for name in constraint.coefficients:
+            for name in constraint.names:
                 if name not in self.names:
                     raise SpaceError(
                         f"constraint {constraint.text!r}: no parameter {name!r}{did_you_mean(name, self.names)}"
                     )
                 if name in words:
-                    raise SpaceError(f"constraint {constraint.text!r}: {name!r} is categorical and cannot be added up")
+                    raise SpaceError(f"constraint {constraint.text!r}: {name!r} is categorical and is no number")
         return tuple(read)
 
     def _read_candidates(self, candidates: Iterable[Point] | Columns) -> np.ndarray:
@@ -202,6 +218,8 @@ class SearchSpace:
     def snap(self, point: Point) -> dict[str, Value]:
         """Return the admissible point nearest to a point: levels, bounds and every constraint honoured.
 
+        Where a constraint is not linear, one that is near, by search.
+
         Distance is the sum over parameters of the change as a fraction of the range (a change of category counts 1).
 
         Raises:
@@ -215,11 +233,28 @@ class SearchSpace:
             return self.points(self.pool[[np.argmin(distance)]])[0]
         rounded = self.region.round(row[None])
         if not self.region.feasible(rounded)[0]:
-            found = nearest(self.region, row, 1.0 / self._snap_scale)
+            found = nearest(self.region.straight, row, 1.0 / self._snap_scale)
+            if found is not None and self.region.curves:
+                found = self._nearest_found(row, found)
             if found is None or not self.region.feasible(found[None])[0]:
                 raise EmptySearchSpace(self.is_empty() or "no admissible point was found near this one")
             rounded = found[None]
         return self.points(rounded)[0]
+
+    def _nearest_found(self, row: np.ndarray, straight: np.ndarray) -> np.ndarray | None:
+        """Return a row near a row where constraints are not linear: the nearest of many, led nearer by random steps."""
+        if self.region.feasible(straight[None])[0]:
+            return straight
+        if self.is_empty():
+            return None
+        rng = np.random.default_rng(0)
+        rows = self.sample_rows(_N_NEAR, rng)
+        far = np.sum(np.abs(rows - row) / self._snap_scale, axis=1)
+        for part in range(_NEAR_ROUNDS):
+            stepped = self.neighbourhood.step(rows, rng, reach=0.3 * 0.7**part)
+            now = np.sum(np.abs(stepped - row) / self._snap_scale, axis=1)
+            rows, far = np.where((now < far)[:, None], stepped, rows), np.minimum(now, far)
+        return rows[int(np.argmin(far))]
 
     @cached_property
     def _snap_scale(self) -> np.ndarray:
@@ -357,3 +392,18 @@ def _from_unit(codes: np.ndarray, low: float, high: float, is_log: bool) -> np.n
     if is_log:
         return np.clip(low * (high / low) ** codes, low, high)
     return low + codes * (high - low)
+
+
+def read_constraint(text: str, names: Sequence[str]) -> list[Constraint]:
+    """Read what is linear as such, which is sampled and kept to exactly, and anything else as it stands.
+
+    Raises:
+        ConstraintError: It is neither; says where.
+    """
+    try:
+        return list(parse_constraint(text, names))
+    except ConstraintError as error:
+        try:
+            return [parse_nonlinear(text, names)]
+        except ConstraintError as other:
+            raise (other if other.position >= error.position else error) from None
