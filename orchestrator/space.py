@@ -39,7 +39,8 @@ def search_space(campaign: Campaign, candidates: Iterable[Mapping[str, Value]] |
     """
     from planner.space import SearchSpace
 
-    return SearchSpace([_parameter(item) for item in campaign.parameters], constraints(campaign), candidates)
+    parameters = [_parameter(item) for item in campaign.parameters]
+    return SearchSpace(parameters, constraints(campaign), candidates, campaign.shared)
 
 
 def objectives(campaign: Campaign) -> list[Objective]:

@@ -125,6 +125,7 @@ def _of_space(space: SearchSpace) -> dict[str, Any]:
     return {
         "parameters": [_of_parameter(parameter) for parameter in space.parameters],
         "constraints": [_of_constraint(constraint) for constraint in space.constraints],
+        "shared": list(space.shared),
         "candidates": points and {name: [point[name] for point in points] for name in space.names},
     }
 
@@ -133,7 +134,7 @@ def _space(found: Mapping[str, Any]) -> SearchSpace:
     parameters = [_KINDS[one["kind"]](**{k: v for k, v in one.items() if k != "kind"}) for one in found["parameters"]]
     names = [parameter.name for parameter in parameters]
     constraints = [_constraint(one, names) for one in found["constraints"]]
-    return SearchSpace(parameters, constraints, found["candidates"])
+    return SearchSpace(parameters, constraints, found["candidates"], found.get("shared", ()))
 
 
 def _of_constraint(constraint: LinearConstraint | NonlinearConstraint) -> dict[str, Any]:

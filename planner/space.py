@@ -58,6 +58,8 @@ class SearchSpace:
         candidates: Points of a pool, or a column of values for each parameter (a dict of arrays, a data frame: what
             millions of points should come in); nothing else can be proposed. Those outside the bounds or the
             constraints are left out and counted in `left_out`. Their values need not lie on a parameter's grid.
+        shared: Parameters that all points of one ask have in common: the temperature of a furnace that takes eight
+            samples at once, say.
 
     Constraints that no point satisfies are no error here, where a space may be looked at: `is_empty` says which
     contradict, and a `Planner` refuses such a space.
@@ -72,6 +74,7 @@ class SearchSpace:
         parameters: Sequence[Parameter],
         constraints: Sequence[str | Constraint] = (),
         candidates: Iterable[Point] | Columns | None = None,
+        shared: Sequence[str] = (),
     ) -> None:
         self.parameters = tuple(parameters)
         self.names = tuple(parameter.name for parameter in self.parameters)
@@ -81,14 +84,30 @@ class SearchSpace:
         if twice:
             raise SpaceError(f"two parameters are called {sorted(twice)[0]!r}")
         self.constraints = self._read_constraints(constraints)
+        self.shared = self._read_shared(shared)
         self.region = Region.of(self.parameters, self.constraints)
         """The same as arrays."""
+        self._scales = self.region
+        """What points are keyed by: the region of the whole space, also in a part of it (see `held`)."""
         self.left_out = 0
         """How many candidates lay outside the bounds or the constraints."""
         self.pool: np.ndarray | None = None
         """The candidates as rows (`n x p`), each once; None where the whole region may be proposed."""
         if candidates is not None:
             self.pool = self._read_candidates(candidates)
+
+    def held(self, point: Point) -> SearchSpace:
+        """Return the part of this space where some parameters have the values given; encoded and keyed alike."""
+        columns = np.array([self.names.index(name) for name in point], dtype=int)
+        values = np.array([self.parameters[column].number(point[self.names[column]]) for column in columns])
+        part = object.__new__(SearchSpace)
+        part.parameters, part.names, part.constraints, part.shared = self.parameters, self.names, self.constraints, ()
+        part.region, part._scales, part.left_out = self.region.pinned(columns, values), self._scales, self.left_out
+        part.pool = None
+        if self.pool is not None:
+            part.pool = self.pool[np.all(self.pool[:, columns] == values, axis=1)]
+            part._members = Members(part.marks(part.pool))
+        return part
 
     def __repr__(self) -> str:
         return f"SearchSpace({', '.join(self.names)}; {len(self.constraints)} constraints; size {self.size()})"
@@ -109,6 +128,16 @@ class SearchSpace:
                 if name in words:
                     raise SpaceError(f"constraint {constraint.text!r}: {name!r} is categorical and is no number")
         return tuple(read)
+
+    def _read_shared(self, shared: Sequence[str]) -> tuple[str, ...]:
+        if isinstance(shared, str):
+            raise SpaceError("shared= takes a list of parameters; put this one into brackets")
+        for name in shared:
+            if name not in self.names:
+                raise SpaceError(f"shared: no parameter {name!r}{did_you_mean(name, self.names)}")
+        if set(shared) == set(self.names):
+            raise SpaceError("shared: points of one ask cannot have every parameter in common; leave one out")
+        return tuple(dict.fromkeys(shared))
 
     def _read_candidates(self, candidates: Iterable[Point] | Columns) -> np.ndarray:
         if is_columns(candidates):
@@ -335,11 +364,12 @@ class SearchSpace:
 
     def marks(self, rows: np.ndarray) -> np.ndarray:
         """Return what the keys of rows (`n x p`) are made of: numbers (`n x p`) that rounding did nothing to."""
-        marks = np.round((rows - self.region.low) / self.region.span, 10)
-        for column, grid in enumerate(self.region.grids):
+        scales = self._scales
+        marks = np.round((rows - scales.low) / scales.span, 10)
+        for column, grid in enumerate(scales.grids):
             if grid is not None:
                 index = nearest_level(grid, rows[:, column])
-                hit = np.abs(grid[index] - rows[:, column]) <= 1e-7 * self.region.span[column]
+                hit = np.abs(grid[index] - rows[:, column]) <= 1e-7 * scales.span[column]
                 marks[:, column] = np.where(hit, 10.0 + index, marks[:, column])
         return marks + 0.0  # of two zeros one
 

@@ -7,6 +7,7 @@ import pytest
 from orchestrator import space
 from orchestrator.campaign import Campaign
 from orchestrator.units import UnitError
+from orchestrator.yaml_source import InvalidSource
 from planner.errors import ConstraintError
 
 
@@ -94,6 +95,14 @@ def test_what_is_not_linear_joins_dimensions_in_the_parameters_units():
     found = space.search_space(_campaign({"a": "mL", "b": "s"}, "a * b <= 5"))
     assert found.contains({"a": 2.0, "b": 2.5, "word": "u"})
     assert found.violations({"a": 2.0, "b": 2.6, "word": "u"}) == ["constraint 'a * b <= 5': 5.2 exceeds 5"]
+
+
+def test_what_trials_share_is_the_spaces():
+    assert space.search_space(_campaign({"a": "mL"}, shared=["word"])).shared == ("word",)
+    with pytest.raises(InvalidSource, match="no parameter 'wrd'; did you mean 'word'"):
+        _campaign({"a": "mL"}, shared=["wrd"])
+    with pytest.raises(InvalidSource, match="leave one out"):
+        _campaign({"a": "mL"}, shared=["word", "a"])
 
 
 def test_the_search_space_has_every_axis_as_declared():
