@@ -13,6 +13,7 @@ from pydantic import (
     ValidationInfo,
     WithJsonSchema,
     field_validator,
+    model_validator,
 )
 
 from orchestrator import units
@@ -158,6 +159,9 @@ class Campaign(StrictModel):
     analysis: Analysis = Field(description="How measurements become observations")
     planner: PlannerChoice = Field(description="Who chooses what to try next")
     batch: Annotated[Whole, Field(ge=1, le=10_000)] = Field(default=1, description="Trials per ask, controls included")
+    shared: tuple[str, ...] = Field(
+        default=(), description="Parameters that all trials of one ask have in common, but for controls"
+    )
     in_flight: Annotated[Whole, Field(ge=1, le=10_000)] | None = Field(
         default=None, description="Trials under way at once; the batch where left out: then each ask waits for the last"
     )
@@ -182,6 +186,16 @@ class Campaign(StrictModel):
                 raise mistake(f"the name {item.name!r} is taken by number {seen[item.name]}", at=(index, "name"))
             seen[item.name] = index
         return items
+
+    @model_validator(mode="after")
+    def _shares_what_there_is(self) -> Campaign:
+        names = [parameter.name for parameter in self.parameters]
+        for index, name in enumerate(self.shared):
+            if name not in names:
+                raise mistake(f"no parameter {name!r}{did_you_mean(name, names)}", at=("shared", index))
+        if self.shared and set(self.shared) == set(names):
+            raise mistake("trials cannot have every parameter in common; leave one out", at=("shared",))
+        return self
 
     @property
     def n_controls(self) -> int:

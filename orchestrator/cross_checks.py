@@ -280,7 +280,7 @@ def _violations(campaign: Campaign, point: Mapping[str, Any]) -> Iterator[str]:
         except ValueError:
             continue  # said by _constraints
         for constraint in constraints:
-            violation = None if words & constraint.coefficients.keys() else constraint.violation(numbers)
+            violation = None if words.intersection(constraint.names) else constraint.violation(numbers)
             if violation:
                 yield violation
 

@@ -13,6 +13,7 @@ from orchestrator.parameters import Categorical, Continuous, Integer, Value
 
 if TYPE_CHECKING:
     from planner.constraints import LinearConstraint
+    from planner.nonlinear import NonlinearConstraint
     from planner.objective import Objective
     from planner.parameters import Parameter
     from planner.space import SearchSpace
@@ -38,7 +39,8 @@ def search_space(campaign: Campaign, candidates: Iterable[Mapping[str, Value]] |
     """
     from planner.space import SearchSpace
 
-    return SearchSpace([_parameter(item) for item in campaign.parameters], constraints(campaign), candidates)
+    parameters = [_parameter(item) for item in campaign.parameters]
+    return SearchSpace(parameters, constraints(campaign), candidates, campaign.shared)
 
 
 def objectives(campaign: Campaign) -> list[Objective]:
@@ -48,30 +50,42 @@ def objectives(campaign: Campaign) -> list[Objective]:
     return [Objective(item.name, item.direction, unit=item.unit) for item in campaign.objectives]
 
 
-def constraints(campaign: Campaign) -> list[LinearConstraint]:
+def constraints(campaign: Campaign) -> list[LinearConstraint | NonlinearConstraint]:
     """Return every constraint in the parameters' units.
 
     Raises:
-        ConstraintError: One is not linear, or names an unknown parameter.
+        ConstraintError: One is none, or names an unknown parameter.
         UnitError: One mixes dimensions.
     """
     return [found for text in campaign.constraints for found in read_constraint(text, campaign)]
 
 
-def read_constraint(text: str, campaign: Campaign) -> list[LinearConstraint]:
+def read_constraint(text: str, campaign: Campaign) -> list[LinearConstraint | NonlinearConstraint]:
     """Return what one constraint says, in the parameters' units; a chain of relations says several things.
 
+    What is not linear may join what has different dimensions; its numbers have no units then, and values are those in
+    the parameters' units.
+
     Raises:
-        ConstraintError: It is not linear, or names an unknown parameter.
-        UnitError: It mixes dimensions.
+        ConstraintError: It is none, or names an unknown parameter.
+        UnitError: It mixes dimensions, or is not linear and a number has a unit.
     """
     from planner.constraints import parse_constraint
+    from planner.nonlinear import NonlinearConstraint
+    from planner.space import read_constraint as read
 
     names = [parameter.name for parameter in campaign.parameters]
     pieces = _pieces(text, set(names))
-    shape = parse_constraint("".join(piece.bare for piece in pieces), names)
+    shape = read("".join(piece.bare for piece in pieces), names)
+    if isinstance(shape[0], NonlinearConstraint):
+        if any(piece.unit is not None for piece in pieces):
+            own = ", ".join(f"{name} in {campaign.units[name]!r}" for name in shape[0].names)
+            raise units.UnitError(
+                f"a constraint that is not linear takes numbers without units; they are those of {own}"
+            )
+        return [replace(shape[0], text=text.strip())]
     unit = _common_unit(text, pieces, campaign.units)
-    weight = sum(shape[0].coefficients.values()) if shape else 1.0
+    weight = sum(shape[0].coefficients.values())
     plain = "".join(_in_unit(piece, unit, weight, campaign.units) for piece in pieces)
     return [replace(found, text=text.strip()) for found in parse_constraint(plain, names)]
 

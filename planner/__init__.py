@@ -25,6 +25,7 @@ from planner.errors import (
     SpaceError,
     UnknownProposal,
 )
+from planner.nonlinear import NonlinearConstraint, parse_nonlinear
 from planner.objective import Objective
 from planner.parameters import Categorical, Continuous, Integer, Parameter
 from planner.planner import Planner
@@ -47,6 +48,7 @@ __all__ = [
     "EmptySearchSpace",
     "Integer",
     "LinearConstraint",
+    "NonlinearConstraint",
     "NotEnoughData",
     "Objective",
     "Observation",
@@ -62,6 +64,7 @@ __all__ = [
     "UnknownProposal",
     "Value",
     "parse_constraint",
+    "parse_nonlinear",
 ]
 
 

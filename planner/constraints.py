@@ -64,6 +64,11 @@ class LinearConstraint:
     def __str__(self) -> str:
         return self.text
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters that it names."""
+        return tuple(self.coefficients)
+
     def total(self, values: Mapping[str, float]) -> float:
         """Return the weighted sum."""
         return float(sum(weight * values[name] for name, weight in self.coefficients.items()))
@@ -82,6 +87,8 @@ class LinearConstraint:
 
 def parse_constraint(text: str, names: Iterable[str]) -> list[LinearConstraint]:
     """Read a constraint over parameters with these names.
+
+    What is not linear is read by `planner.nonlinear`.
 
     Raises:
         ConstraintError: The text is no linear constraint, or names an unknown parameter; says where.

@@ -8,26 +8,35 @@ import numpy as np
 
 from planner.constraints import LinearConstraint
 from planner.linear import conflict
+from planner.nonlinear import NonlinearConstraint
 from planner.parameters import Parameter
 from planner.region import Region
 
 
 def explain_emptiness(
-    region: Region, parameters: Sequence[Parameter], constraints: Sequence[LinearConstraint]
+    region: Region, parameters: Sequence[Parameter], constraints: Sequence[LinearConstraint | NonlinearConstraint]
 ) -> str | None:
     """Name the constraint that cannot hold, or a smallest set that contradicts itself; None where a point exists."""
-    for constraint in constraints:
+    linear = [constraint for constraint in constraints if isinstance(constraint, LinearConstraint)]
+    for constraint in linear:
         alone = _alone(constraint, parameters)
         if alone is not None:
             return alone
     rows = conflict(region, relaxed=True)
     if rows is not None:
-        return f"these constraints contradict each other: {_quoted(rows, constraints)}; loosen one of them"
+        return f"these constraints contradict each other: {_quoted(rows, linear)}; loosen one of them"
     rows = conflict(region, relaxed=False)
     if rows is not None:
         return (
-            f"no level of the grids satisfies {_quoted(rows, constraints)}, though values between the levels would; "
+            f"no level of the grids satisfies {_quoted(rows, linear)}, though values between the levels would; "
             "use finer steps, or an inequality in place of =="
+        )
+    curved = [constraint.text for constraint in constraints if isinstance(constraint, NonlinearConstraint)]
+    if curved:
+        others = " and the other constraints" if linear else ""
+        return (
+            f"no point was found that satisfies {' and '.join(map(repr, curved))} within the bounds{others}; loosen "
+            "one of them, or narrow the bounds to where a point is"
         )
     return None
 

@@ -30,13 +30,13 @@ def gibbs(region: Region, rows: np.ndarray, column: int, rng: Generator) -> np.n
     if grid is None:
         low, high = np.minimum(low, rows[:, column]), np.maximum(high, rows[:, column])
         moved[:, column] = stretch(u, low, high, bool(region.is_log[column]))
-        return moved
+        return _kept(region, rows, moved)
     slack = TOLERANCE * region.span[column]
     first = np.searchsorted(grid, low - slack)
     last = np.searchsorted(grid, high + slack, side="right") - 1
     chosen = first + np.floor(u * (last - first + 1)).astype(int)
     moved[:, column] = np.where(last >= first, grid[np.clip(chosen, 0, len(grid) - 1)], rows[:, column])
-    return moved
+    return _kept(region, rows, moved)
 
 
 def exchange(region: Region, rows: np.ndarray, rng: Generator) -> np.ndarray:
@@ -97,6 +97,11 @@ def null_space(matrix: np.ndarray) -> np.ndarray:
     _, values, rows = np.linalg.svd(matrix)
     rank = int(np.sum(values > 1e-12 * max(values.max(initial=0.0), 1e-300)))
     return rows[rank:].T
+
+
+def _kept(region: Region, rows: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """Return the moved rows but where they leave a constraint that is not linear, which no interval knows."""
+    return np.where(region.feasible(moved)[:, None], moved, rows) if region.curves else moved
 
 
 def _anywhere(region: Region, column: int, n: int, rng: Generator) -> np.ndarray:

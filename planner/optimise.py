@@ -75,7 +75,11 @@ def _climb(
         if is_smooth:
             climbers.learn(scores, score(climbers.differences()))
         tried = _neighbours(climbers, steps, rng, fan, _REACHES[stage], is_smooth=is_smooth)
-        heights = score(tried.reshape(-1, tried.shape[2])).reshape(tried.shape[:2])
+        flat = tried.reshape(-1, tried.shape[2])
+        heights = score(flat)
+        if steps.region.curves:  # a straight step may leave what is not linear
+            heights = np.where(steps.region.feasible(flat), heights, -np.inf)
+        heights = heights.reshape(tried.shape[:2])
         top = np.argmax(heights, axis=1)
         each = np.arange(len(top))
         gain = heights[each, top] - scores

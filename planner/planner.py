@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from planner.errors import (
 )
 from planner.ledger import Ledger
 from planner.objective import Objective
-from planner.policies.base import PlannerData, Policy, policy_class
+from planner.policies.base import PlannerData, Policy, Suggestion, policy_class
 from planner.proposal import Observation, Posterior, Proposal, Value
 from planner.space import SearchSpace
 from planner.threads import one_thread
@@ -78,6 +79,9 @@ class Planner:
     def ask(self, n: int = 1) -> list[Proposal]:
         """Return n points to try next, none of them told or pending; fewer where fewer are left.
 
+        Where the space has parameters that are shared, the point that is worth most decides their values, and the
+        others are the best beside it.
+
         Raises:
             SearchSpaceExhausted: Every point of the space was told or is pending.
         """
@@ -85,7 +89,7 @@ class Planner:
             raise ValueError(f"ask for a whole number of points from 1 up, not {n!r}")
         rng = np.random.default_rng([self.seed, self._n_asks])
         with one_thread():
-            suggestions = self._policy.propose(self._data(), n, rng)
+            suggestions = self._suggested(n, rng)
         if not suggestions:
             raise self._exhausted()
         proposals = [
@@ -100,6 +104,26 @@ class Planner:
         self._ledger.add(proposals)
         self._n_asks += 1
         return proposals
+
+    def _suggested(self, n: int, rng: np.random.Generator) -> list[Suggestion]:
+        """Return up to n suggestions; the first decides what all of them share."""
+        data, shared = self._data(), self.space.shared
+        if n == 1 or not shared:
+            return self._policy.propose(data, n, rng)
+        first = self._policy.propose(data, 1, rng)
+        if not first:
+            return first
+        common = {name: first[0].parameters[name] for name in shared}
+        chosen = Proposal(id=f"{self._n_asks}-0", parameters=dict(first[0].parameters))
+        part = replace(
+            data,
+            space=self.space.held(common),
+            pending=(*data.pending, chosen),
+            taken=data.taken_keys() | set(self.space.keys(self.space.rows([chosen.parameters]))),
+        )
+        others = self._policy.propose(part, n - 1, rng)
+        said = ", ".join(f"{name} {_written(value)}" for name, value in common.items())
+        return first + [replace(one, reason=f"{one.reason}; shares {said}") for one in others]
 
     def _exhausted(self) -> SearchSpaceExhausted:
         tried, pending, size = len(self._ledger.finished), len(self._ledger.pending), self.space.size()
@@ -266,6 +290,10 @@ class Planner:
             seed=self.seed,
             taken=ledger.taken(),
         )
+
+
+def _written(value: Value) -> str:
+    return value if isinstance(value, str) else f"{value:.6g}"
 
 
 def _ask_index(proposal_id: str) -> int:

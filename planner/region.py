@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from planner.constraints import TOLERANCE, LinearConstraint
+from planner.nonlinear import NonlinearConstraint
 from planner.parameters import Categorical, Parameter, nearest_level
 
 
 @dataclass(frozen=True)
+class Curve:
+    """A constraint that is not linear, over the columns of a row."""
+
+    constraint: NonlinearConstraint
+    columns: tuple[int, ...]
+    """Where its parameters are; -1 for one that is left out, which is 0."""
+
+    def holds(self, rows: np.ndarray) -> np.ndarray:
+        """Say in which rows (`n x p`) it holds (`n`, bool)."""
+        values = [rows[:, column] if column >= 0 else np.zeros(len(rows)) for column in self.columns]
+        return self.constraint.holds(dict(zip(self.constraint.names, values, strict=True)))
+
+    def within(self, columns: np.ndarray) -> Curve:
+        """Return the same over rows of these columns only."""
+        place = {int(column): index for index, column in enumerate(columns)}
+        return Curve(self.constraint, tuple(place.get(column, -1) for column in self.columns))
+
+
+@dataclass(frozen=True)
 class Region:
-    """Bounds, levels and constraints of p columns; `A z <= b` and `E z == e`."""
+    """Bounds, levels and constraints of p columns; `A z <= b`, `E z == e`, and what is not linear."""
 
     low: np.ndarray
     """Least value of each column, `p`."""
@@ -28,13 +48,17 @@ class Region:
     E: np.ndarray
     """Equalities, `k x p`."""
     e: np.ndarray
+    curves: tuple[Curve, ...] = ()
 
     @classmethod
-    def of(cls, parameters: Sequence[Parameter], constraints: Sequence[LinearConstraint]) -> Region:
+    def of(
+        cls, parameters: Sequence[Parameter], constraints: Sequence[LinearConstraint | NonlinearConstraint]
+    ) -> Region:
         """Lay parameters and constraints out as arrays."""
         names = [parameter.name for parameter in parameters]
-        inequalities = [constraint for constraint in constraints if constraint.relation != "=="]
-        equalities = [constraint for constraint in constraints if constraint.relation == "=="]
+        linear = [constraint for constraint in constraints if isinstance(constraint, LinearConstraint)]
+        inequalities = [constraint for constraint in linear if constraint.relation != "=="]
+        equalities = [constraint for constraint in linear if constraint.relation == "=="]
         signs = np.array([1.0 if constraint.relation == "<=" else -1.0 for constraint in inequalities])
         bounds = np.array([parameter.bounds for parameter in parameters]).reshape(-1, 2)
         return cls(
@@ -46,7 +70,17 @@ class Region:
             b=np.array([constraint.bound for constraint in inequalities]) * signs,
             E=_matrix(equalities, names),
             e=np.array([constraint.bound for constraint in equalities]),
+            curves=tuple(
+                Curve(constraint, tuple(names.index(name) for name in constraint.names))
+                for constraint in constraints
+                if isinstance(constraint, NonlinearConstraint)
+            ),
         )
+
+    @cached_property
+    def straight(self) -> Region:
+        """The same with nothing but the linear constraints."""
+        return replace(self, curves=())
 
     @property
     def width(self) -> int:
@@ -81,6 +115,7 @@ class Region:
             b=self.b[rows_a],
             E=self.E[np.ix_(rows_e, columns)],
             e=self.e[rows_e],
+            curves=tuple(curve.within(columns) for curve in self.curves if set(columns) & set(curve.columns)),
         )
 
     def components(self) -> list[np.ndarray]:
@@ -88,6 +123,9 @@ class Region:
         group = np.arange(self.width)
         for weights in np.vstack([self.A, self.E]):
             touched = np.flatnonzero(weights)
+            group[np.isin(group, group[touched])] = group[touched].min()
+        for curve in self.curves:
+            touched = np.array([column for column in curve.columns if column >= 0], dtype=int)
             group[np.isin(group, group[touched])] = group[touched].min()
         return [np.flatnonzero(group == label) for label in np.unique(group)]
 
@@ -97,6 +135,9 @@ class Region:
         bare_a, bare_e = (~np.any(weights[:, kept] != 0, axis=1) for weights in (self.A, self.E))
         if np.any(self.b[bare_a] < 0) or np.any(self.e[bare_e] != 0):
             return None
+        bare = [curve for curve in self.curves if not set(kept) & set(curve.columns)]
+        if not all(curve.holds(np.zeros((1, self.width)))[0] for curve in bare):
+            return None
         return self.part(kept)
 
     def pinned(self, columns: np.ndarray, values: np.ndarray) -> Region:
@@ -105,7 +146,7 @@ class Region:
         low[columns] = high[columns] = values
         held = dict(zip(columns.tolist(), values.tolist(), strict=True))
         grids = tuple(np.array([held[j]]) if j in held else grid for j, grid in enumerate(self.grids))
-        return Region(low=low, high=high, grids=grids, is_log=self.is_log, A=self.A, b=self.b, E=self.E, e=self.e)
+        return replace(self, low=low, high=high, grids=grids)
 
     def feasible(self, rows: np.ndarray) -> np.ndarray:
         """Say which rows (`n x p`) keep every constraint and bound; levels are not looked at (`n`, bool)."""
@@ -115,6 +156,8 @@ class Region:
             good &= np.all(rows @ self.A.T - self.b <= self._allowance(rows, self.A, self.b), axis=1)
         if len(self.E):
             good &= np.all(np.abs(rows @ self.E.T - self.e) <= self._allowance(rows, self.E, self.e), axis=1)
+        for curve in self.curves:
+            good &= curve.holds(rows)
         return good
 
     @staticmethod

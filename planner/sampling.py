@@ -25,6 +25,9 @@ _LEAST_ACCEPTANCE = 0.02
 _TRIALS = 512
 _N_STARTS = 12
 _MOST_COUNTED = 1_000_000
+_MOST_DRAWN = 300_000
+"""Rows among which one that keeps what is not linear is looked for."""
+_DRAWN_AT_ONCE = 10_000
 
 
 class Sampler(Protocol):
@@ -90,6 +93,8 @@ class ChainSampler:
             EmptySearchSpace: No row is feasible.
         """
         rng = np.random.default_rng(0)
+        if region.curves:
+            return cls(region, _found(region, rng), 20 + 4 * region.width)
         costs = rng.standard_normal((_N_STARTS, region.width)) / region.span
         rows = [extreme(region, cost) for cost in costs]
         found = [row for row in rows if row is not None and region.feasible(row[None])[0]]
@@ -152,6 +157,8 @@ class RegionSampler:
 
 
 def _sampler(region: Region) -> Sampler:
+    if region.curves:
+        return _sampler_of_curves(region)
     box = BoxSampler(region)
     if not len(region.A) and not len(region.E):
         return box
@@ -166,6 +173,30 @@ def _sampler(region: Region) -> Sampler:
     if rates[best] >= _LEAST_ACCEPTANCE:
         return RejectionSampler(region, options[best])
     return ChainSampler.of(region)
+
+
+def _sampler_of_curves(region: Region) -> Sampler:
+    """Draw from the linear constraints and reject, or, where little is left, run chains from rows that were found."""
+    inner = _sampler(region.straight)
+    if _acceptance(region, inner) >= _LEAST_ACCEPTANCE:
+        return RejectionSampler(region, inner)
+    return ChainSampler.of(region)
+
+
+def _found(region: Region, rng: np.random.Generator) -> np.ndarray:
+    """Return some rows of a region of which little is left.
+
+    Raises:
+        EmptySearchSpace: Not one is found.
+    """
+    inner, some, drawn = _sampler(region.straight), np.empty((0, region.width)), 0
+    while len(some) < _N_STARTS and drawn < _MOST_DRAWN:
+        rows = inner.draw(rng.random((_DRAWN_AT_ONCE, region.width)), rng)
+        some = np.vstack([some, rows[region.feasible(rows)]])
+        drawn += len(rows)
+    if not len(some):
+        raise EmptySearchSpace("no point was found that satisfies every constraint")
+    return np.unique(some[:_N_STARTS], axis=0)
 
 
 def _acceptance(region: Region, sampler: Sampler) -> float:

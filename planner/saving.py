@@ -16,6 +16,7 @@ from typing import Any
 from planner.constraints import LinearConstraint
 from planner.errors import BadSave, PlannerError
 from planner.ledger import Ledger
+from planner.nonlinear import NonlinearConstraint, parse_nonlinear
 from planner.objective import Objective
 from planner.parameters import Categorical, Continuous, Integer, Parameter
 from planner.proposal import Observation, Prediction, Proposal
@@ -123,14 +124,25 @@ def _of_space(space: SearchSpace) -> dict[str, Any]:
     points = None if space.pool is None else space.points(space.pool)
     return {
         "parameters": [_of_parameter(parameter) for parameter in space.parameters],
-        "constraints": [asdict(constraint) for constraint in space.constraints],
+        "constraints": [_of_constraint(constraint) for constraint in space.constraints],
+        "shared": list(space.shared),
         "candidates": points and {name: [point[name] for point in points] for name in space.names},
     }
 
 
 def _space(found: Mapping[str, Any]) -> SearchSpace:
     parameters = [_KINDS[one["kind"]](**{k: v for k, v in one.items() if k != "kind"}) for one in found["parameters"]]
-    return SearchSpace(parameters, [LinearConstraint(**one) for one in found["constraints"]], found["candidates"])
+    names = [parameter.name for parameter in parameters]
+    constraints = [_constraint(one, names) for one in found["constraints"]]
+    return SearchSpace(parameters, constraints, found["candidates"], found.get("shared", ()))
+
+
+def _of_constraint(constraint: LinearConstraint | NonlinearConstraint) -> dict[str, Any]:
+    return {"text": constraint.text} if isinstance(constraint, NonlinearConstraint) else asdict(constraint)
+
+
+def _constraint(found: Mapping[str, Any], names: Sequence[str]) -> LinearConstraint | NonlinearConstraint:
+    return LinearConstraint(**found) if "coefficients" in found else parse_nonlinear(found["text"], names)
 
 
 def _of_parameter(parameter: Parameter) -> dict[str, Any]:

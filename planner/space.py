@@ -15,10 +15,11 @@ import numpy as np
 
 from planner.constraints import LinearConstraint, parse_constraint
 from planner.emptiness import explain_emptiness
-from planner.errors import EmptySearchSpace, SpaceError, did_you_mean
+from planner.errors import ConstraintError, EmptySearchSpace, SpaceError, did_you_mean
 from planner.lattice import walk
 from planner.linear import nearest
 from planner.neighbourhood import Neighbourhood
+from planner.nonlinear import NonlinearConstraint, parse_nonlinear
 from planner.parameters import Categorical, Continuous, Integer, Parameter, nearest_level
 from planner.pool import Columns, Members, check_names, is_columns, rows_of_columns
 from planner.proposal import Value
@@ -26,11 +27,25 @@ from planner.region import Region, category_columns
 from planner.sampling import RegionSampler
 from planner.sparse import SparseSampler, optional_columns
 
-__all__ = ["Categorical", "Continuous", "Integer", "LinearConstraint", "Parameter", "SearchSpace"]
+__all__ = [
+    "Categorical",
+    "Constraint",
+    "Continuous",
+    "Integer",
+    "LinearConstraint",
+    "NonlinearConstraint",
+    "Parameter",
+    "SearchSpace",
+    "read_constraint",
+]
 
 Point = Mapping[str, Value]
 
+Constraint = LinearConstraint | NonlinearConstraint
+
 _MOST_LISTED = 4096
+_N_NEAR = 256
+_NEAR_ROUNDS = 20
 
 
 class SearchSpace:
@@ -38,10 +53,13 @@ class SearchSpace:
 
     Args:
         parameters: The axes, in the order in which rows hold them.
-        constraints: Text such as "a + 2*b <= 5" (see `planner.constraints`), or `LinearConstraint`.
+        constraints: Text such as "a + 2*b <= 5" (see `planner.constraints`) or "a * b <= 5" (see `planner.nonlinear`),
+            or such a constraint that was read.
         candidates: Points of a pool, or a column of values for each parameter (a dict of arrays, a data frame: what
             millions of points should come in); nothing else can be proposed. Those outside the bounds or the
             constraints are left out and counted in `left_out`. Their values need not lie on a parameter's grid.
+        shared: Parameters that all points of one ask have in common: the temperature of a furnace that takes eight
+            samples at once, say.
 
     Constraints that no point satisfies are no error here, where a space may be looked at: `is_empty` says which
     contradict, and a `Planner` refuses such a space.
@@ -54,8 +72,9 @@ class SearchSpace:
     def __init__(
         self,
         parameters: Sequence[Parameter],
-        constraints: Sequence[str | LinearConstraint] = (),
+        constraints: Sequence[str | Constraint] = (),
         candidates: Iterable[Point] | Columns | None = None,
+        shared: Sequence[str] = (),
     ) -> None:
         self.parameters = tuple(parameters)
         self.names = tuple(parameter.name for parameter in self.parameters)
@@ -65,8 +84,11 @@ class SearchSpace:
         if twice:
             raise SpaceError(f"two parameters are called {sorted(twice)[0]!r}")
         self.constraints = self._read_constraints(constraints)
+        self.shared = self._read_shared(shared)
         self.region = Region.of(self.parameters, self.constraints)
         """The same as arrays."""
+        self._scales = self.region
+        """What points are keyed by: the region of the whole space, also in a part of it (see `held`)."""
         self.left_out = 0
         """How many candidates lay outside the bounds or the constraints."""
         self.pool: np.ndarray | None = None
@@ -74,25 +96,48 @@ class SearchSpace:
         if candidates is not None:
             self.pool = self._read_candidates(candidates)
 
+    def held(self, point: Point) -> SearchSpace:
+        """Return the part of this space where some parameters have the values given; encoded and keyed alike."""
+        columns = np.array([self.names.index(name) for name in point], dtype=int)
+        values = np.array([self.parameters[column].number(point[self.names[column]]) for column in columns])
+        part = object.__new__(SearchSpace)
+        part.parameters, part.names, part.constraints, part.shared = self.parameters, self.names, self.constraints, ()
+        part.region, part._scales, part.left_out = self.region.pinned(columns, values), self._scales, self.left_out
+        part.pool = None
+        if self.pool is not None:
+            part.pool = self.pool[np.all(self.pool[:, columns] == values, axis=1)]
+            part._members = Members(part.marks(part.pool))
+        return part
+
     def __repr__(self) -> str:
         return f"SearchSpace({', '.join(self.names)}; {len(self.constraints)} constraints; size {self.size()})"
 
-    def _read_constraints(self, constraints: Sequence[str | LinearConstraint]) -> tuple[LinearConstraint, ...]:
+    def _read_constraints(self, constraints: Sequence[str | Constraint]) -> tuple[Constraint, ...]:
         if isinstance(constraints, str):
             raise SpaceError("constraints= takes a list of constraints; put this one into brackets")
-        read: list[LinearConstraint] = []
+        read: list[Constraint] = []
         for item in constraints:
-            read.extend([item] if isinstance(item, LinearConstraint) else parse_constraint(item, self.names))
+            read.extend([item] if isinstance(item, Constraint) else read_constraint(item, self.names))
         words = {parameter.name for parameter in self.parameters if isinstance(parameter, Categorical)}
         for constraint in read:
-            for name in constraint.coefficients:
+            for name in constraint.names:
                 if name not in self.names:
                     raise SpaceError(
                         f"constraint {constraint.text!r}: no parameter {name!r}{did_you_mean(name, self.names)}"
                     )
                 if name in words:
-                    raise SpaceError(f"constraint {constraint.text!r}: {name!r} is categorical and cannot be added up")
+                    raise SpaceError(f"constraint {constraint.text!r}: {name!r} is categorical and is no number")
         return tuple(read)
+
+    def _read_shared(self, shared: Sequence[str]) -> tuple[str, ...]:
+        if isinstance(shared, str):
+            raise SpaceError("shared= takes a list of parameters; put this one into brackets")
+        for name in shared:
+            if name not in self.names:
+                raise SpaceError(f"shared: no parameter {name!r}{did_you_mean(name, self.names)}")
+        if set(shared) == set(self.names):
+            raise SpaceError("shared: points of one ask cannot have every parameter in common; leave one out")
+        return tuple(dict.fromkeys(shared))
 
     def _read_candidates(self, candidates: Iterable[Point] | Columns) -> np.ndarray:
         if is_columns(candidates):
@@ -202,6 +247,8 @@ class SearchSpace:
     def snap(self, point: Point) -> dict[str, Value]:
         """Return the admissible point nearest to a point: levels, bounds and every constraint honoured.
 
+        Where a constraint is not linear, one that is near, by search.
+
         Distance is the sum over parameters of the change as a fraction of the range (a change of category counts 1).
 
         Raises:
@@ -215,11 +262,28 @@ class SearchSpace:
             return self.points(self.pool[[np.argmin(distance)]])[0]
         rounded = self.region.round(row[None])
         if not self.region.feasible(rounded)[0]:
-            found = nearest(self.region, row, 1.0 / self._snap_scale)
+            found = nearest(self.region.straight, row, 1.0 / self._snap_scale)
+            if found is not None and self.region.curves:
+                found = self._nearest_found(row, found)
             if found is None or not self.region.feasible(found[None])[0]:
                 raise EmptySearchSpace(self.is_empty() or "no admissible point was found near this one")
             rounded = found[None]
         return self.points(rounded)[0]
+
+    def _nearest_found(self, row: np.ndarray, straight: np.ndarray) -> np.ndarray | None:
+        """Return a row near a row where constraints are not linear: the nearest of many, led nearer by random steps."""
+        if self.region.feasible(straight[None])[0]:
+            return straight
+        if self.is_empty():
+            return None
+        rng = np.random.default_rng(0)
+        rows = self.sample_rows(_N_NEAR, rng)
+        far = np.sum(np.abs(rows - row) / self._snap_scale, axis=1)
+        for part in range(_NEAR_ROUNDS):
+            stepped = self.neighbourhood.step(rows, rng, reach=0.3 * 0.7**part)
+            now = np.sum(np.abs(stepped - row) / self._snap_scale, axis=1)
+            rows, far = np.where((now < far)[:, None], stepped, rows), np.minimum(now, far)
+        return rows[int(np.argmin(far))]
 
     @cached_property
     def _snap_scale(self) -> np.ndarray:
@@ -300,11 +364,12 @@ class SearchSpace:
 
     def marks(self, rows: np.ndarray) -> np.ndarray:
         """Return what the keys of rows (`n x p`) are made of: numbers (`n x p`) that rounding did nothing to."""
-        marks = np.round((rows - self.region.low) / self.region.span, 10)
-        for column, grid in enumerate(self.region.grids):
+        scales = self._scales
+        marks = np.round((rows - scales.low) / scales.span, 10)
+        for column, grid in enumerate(scales.grids):
             if grid is not None:
                 index = nearest_level(grid, rows[:, column])
-                hit = np.abs(grid[index] - rows[:, column]) <= 1e-7 * self.region.span[column]
+                hit = np.abs(grid[index] - rows[:, column]) <= 1e-7 * scales.span[column]
                 marks[:, column] = np.where(hit, 10.0 + index, marks[:, column])
         return marks + 0.0  # of two zeros one
 
@@ -357,3 +422,18 @@ def _from_unit(codes: np.ndarray, low: float, high: float, is_log: bool) -> np.n
     if is_log:
         return np.clip(low * (high / low) ** codes, low, high)
     return low + codes * (high - low)
+
+
+def read_constraint(text: str, names: Sequence[str]) -> list[Constraint]:
+    """Read what is linear as such, which is sampled and kept to exactly, and anything else as it stands.
+
+    Raises:
+        ConstraintError: It is neither; says where.
+    """
+    try:
+        return list(parse_constraint(text, names))
+    except ConstraintError as error:
+        try:
+            return [parse_nonlinear(text, names)]
+        except ConstraintError as other:
+            raise (other if other.position >= error.position else error) from None

@@ -14,8 +14,7 @@ class Ours:
     """`planner.Planner` with its default policy."""
 
     def __init__(self, space: Space, seed: int) -> None:
-        searched = SearchSpace([_parameter(axis) for axis in space.axes], [bound.text for bound in space.bounds])
-        self._planner = Planner(searched, [Objective(TARGET, "minimize")], seed=seed, policy="auto")
+        self._planner = Planner(searched(space), [Objective(TARGET, "minimize")], seed=seed, policy="auto")
         self._asked: list[str] = []
 
     def tell(self, trials: Sequence[Trial]) -> None:
@@ -42,6 +41,11 @@ class Ours:
 def open_peer(space: Space, seed: int) -> Ours:
     """Return the planner."""
     return Ours(space, seed)
+
+
+def searched(space: Space) -> SearchSpace:
+    """Return a benchmark's space as labpilot's."""
+    return SearchSpace([_parameter(axis) for axis in space.axes], [bound.text for bound in space.bounds])
 
 
 def _parameter(axis: Axis) -> Parameter:

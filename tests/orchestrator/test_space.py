@@ -7,6 +7,7 @@ import pytest
 from orchestrator import space
 from orchestrator.campaign import Campaign
 from orchestrator.units import UnitError
+from orchestrator.yaml_source import InvalidSource
 from planner.errors import ConstraintError
 
 
@@ -80,13 +81,28 @@ def test_the_users_text_is_kept_for_messages():
         ("a <= 5 foo", {"a": "mL"}, UnitError, "unknown unit 'foo'"),
         ("a + c <= 5", {"a": "mL"}, ConstraintError, "unknown parameter 'c'"),
         ("a < 5", {"a": "mL"}, ConstraintError, "use <="),
-        ("a*a <= 5", {"a": "mL"}, ConstraintError, "not linear"),
+        ("a*a <= 5 mL", {"a": "mL"}, UnitError, "takes numbers without units; they are those of a in 'mL'"),
+        ("a*a == 5", {"a": "mL"}, ConstraintError, "an equality must be linear"),
         ("", {"a": "mL"}, ConstraintError, "expected a number or a parameter"),
     ],
 )
 def test_constraints_that_make_no_sense(text, units, error, message):
     with pytest.raises(error, match=message):
         _read(text, **units)
+
+
+def test_what_is_not_linear_joins_dimensions_in_the_parameters_units():
+    found = space.search_space(_campaign({"a": "mL", "b": "s"}, "a * b <= 5"))
+    assert found.contains({"a": 2.0, "b": 2.5, "word": "u"})
+    assert found.violations({"a": 2.0, "b": 2.6, "word": "u"}) == ["constraint 'a * b <= 5': 5.2 exceeds 5"]
+
+
+def test_what_trials_share_is_the_spaces():
+    assert space.search_space(_campaign({"a": "mL"}, shared=["word"])).shared == ("word",)
+    with pytest.raises(InvalidSource, match="no parameter 'wrd'; did you mean 'word'"):
+        _campaign({"a": "mL"}, shared=["wrd"])
+    with pytest.raises(InvalidSource, match="leave one out"):
+        _campaign({"a": "mL"}, shared=["word", "a"])
 
 
 def test_the_search_space_has_every_axis_as_declared():

@@ -73,3 +73,40 @@ def test_gathers_values_noise_and_only_results() -> None:
 def test_refuses_to_fit_nothing() -> None:
     with pytest.raises(NotEnoughData, match="nothing was measured of target 'y'"):
         fit_target(target_data(SPACE, [], "y"), "y")
+
+
+def test_what_is_said_is_wider_than_the_process_believes_while_values_are_few() -> None:
+    rng = np.random.default_rng(2)
+    wider = []
+    for n in (6, 60):
+        x = rng.uniform(0, 2, n)
+        model = fit_target(target_data(SPACE, observations(x, np.sin(3 * x) - 0.2), "y"), "y")
+        codes = SPACE.encode([{"x": 0.4}, {"x": 1.7}])
+        mean, sd = model.gp.posterior(codes)
+        said_mean, said_sd = model.predict(codes)
+        np.testing.assert_allclose(said_mean, model.scale.inverse(mean))
+        factor = said_sd / (model.scale.spread * sd)
+        assert factor[0] == pytest.approx(factor[1])
+        wider.append(factor[0])
+    assert wider[0] == pytest.approx((1 + 4 * 4 / 6) ** 0.5) and 1.0 < wider[1] < 1.2
+
+
+def test_intervals_hold_about_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(3)
+    space = SearchSpace([Continuous(name, 0.0, 1.0) for name in "ab"])
+    hits = []
+    for _ in range(40):
+        weights, slopes, turns = rng.standard_normal(6), rng.uniform(1.0, 6.0, (6, 2)), rng.uniform(0.0, 6.3, 6)
+
+        def truth(points, weights=weights, slopes=slopes, turns=turns):
+            at = np.array([[p["a"], p["b"]] for p in points])
+            return np.sin(at @ slopes.T + turns) @ weights
+
+        points = space.sample(12, rng)
+        values = truth(points) + 0.1 * rng.standard_normal(12)
+        told = [Observation(parameters=p, values={"y": float(v)}) for p, v in zip(points, values, strict=True)]
+        mean, sd = fit_target(target_data(space, told, "y"), "y").predict(
+            space.encode(elsewhere := space.sample(20, rng))
+        )
+        hits.extend(np.abs(truth(elsewhere) - mean) <= 1.645 * sd)
+    assert 0.8 < np.mean(hits) < 0.98

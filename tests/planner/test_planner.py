@@ -302,3 +302,44 @@ def test_a_first_design_fills_a_simplex() -> None:
         shares = np.array([[point[name] for name in names] for point in points], dtype=float)
         assert (shares.max(axis=1) > 0.95).sum() <= 1, "corners"
         assert (shares.min(axis=1) > 0.005).sum() >= 8, "inside"
+
+
+@pytest.mark.parametrize("policy", ["logei", "integrated_variance", "random", "sobol", "grid"])
+def test_what_is_shared_is_the_same_within_an_ask(policy, tmp_path):
+    parameters = [Continuous("t", 300, 900, step=50), Continuous("a", 0, 1), Categorical("s", ["x", "y"])]
+    space = SearchSpace(parameters, ["t * a <= 700"], shared=["t", "s"])
+    direction = "learn" if policy == "integrated_variance" else "maximize"
+    planner = Planner(space, [Objective("y", direction)], seed=2, policy=policy)
+    seen = set()
+    for number in range(5):
+        if number == 3:  # what was saved goes on as it would have
+            planner.save(tmp_path / "planner.json")
+            again = Planner.load(tmp_path / "planner.json").ask(4)
+        batch = planner.ask(4)
+        assert number != 3 or again == batch
+        common = {(one.parameters["t"], one.parameters["s"]) for one in batch}
+        assert len(common) == 1 and len({one.parameters["a"] for one in batch}) == len(batch) > 1
+        assert all(space.contains(one.parameters) for one in batch)
+        assert all("shares t " in one.reason for one in batch[1:])
+        seen |= common
+        told = [
+            Observation(
+                parameters=one.parameters,
+                values={"y": -((one.parameters["t"] / 600 - 1) ** 2) - (one.parameters["a"] - 0.3) ** 2},
+                proposal_id=one.id,
+            )
+            for one in batch
+        ]
+        planner.tell(told)
+    assert len(seen) > 1
+
+
+def test_a_pool_shares_what_its_rows_have_in_common():
+    rows = [{"t": float(t), "a": a / 10} for t in (500, 600) for a in range(3)]
+    space = SearchSpace([Continuous("t", 300, 900), Continuous("a", 0, 1)], candidates=rows, shared=["t"])
+    planner = Planner(space, [Objective("y", "maximize")], seed=0, policy="random")
+    batches = [planner.ask(4), planner.ask(4)]
+    assert [len(batch) for batch in batches] == [3, 3], "fewer where fewer are left beside the first"
+    assert all(len({one.parameters["t"] for one in batch}) == 1 for batch in batches)
+    with pytest.raises(SearchSpaceExhausted):
+        planner.ask(1)

@@ -305,3 +305,27 @@ def test_a_space_without_a_point_can_be_looked_at_and_is_refused_by_a_planner() 
     assert "a + b >= 3" in str(space.is_empty())
     with pytest.raises(EmptySearchSpace, match="cannot hold"):
         Planner(space, [Objective("y", "maximize")])
+
+
+def test_a_part_that_is_held_is_encoded_and_keyed_as_the_whole():
+    space = SearchSpace(
+        [Continuous("t", 300, 900), Continuous("a", 0, 1), Integer("n", 1, 3), Categorical("s", ["x", "y"])],
+        ["t + 100*n <= 1000", "a * n <= 2"],
+    )
+    part = space.held({"t": 650.0, "s": "y"})
+    points = part.sample(50, np.random.default_rng(0))
+    assert {(p["t"], p["s"]) for p in points} == {(650.0, "y")}
+    assert all(space.contains(p) and p["n"] <= 3 for p in points)
+    rows = space.rows(points)
+    np.testing.assert_array_equal(part.encode_rows(rows), space.encode_rows(rows))
+    assert part.keys(rows) == space.keys(rows)
+    assert not part.region.feasible(space.rows([{"t": 700.0, "a": 0.5, "n": 1, "s": "y"}]))[0]
+
+
+@pytest.mark.parametrize(
+    ("shared", "says"),
+    [("t", "put this one into brackets"), (["u"], "no parameter 'u'"), (["t", "a"], "leave one out")],
+)
+def test_what_cannot_be_shared(shared, says):
+    with pytest.raises(SpaceError, match=says):
+        SearchSpace([Continuous("t", 300, 900), Continuous("a", 0, 1)], shared=shared)
