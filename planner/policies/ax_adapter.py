@@ -1,9 +1,10 @@
 """Ax (https://ax.dev) as a policy, by its Client and its default generation strategy.
 
 Translated: numbers on their scale, grids (as ordered choices where no constraint ties them), words, linear
-constraints, several objectives, known noise, pending points (trials that are running). Ax refuses equalities: one
-parameter of each is left out and follows from the others. A failed trial is abandoned, so that Ax does not suggest it
-again, as its maintainers advise (https://github.com/facebook/Ax/issues/329); with ``failures: fail`` it is failed.
+constraints, several objectives, known noise, pending points (trials that are running), what a batch shares. Ax refuses
+equalities: one parameter of each is left out and follows from the others. Constraints that are not linear are not told.
+A failed trial is abandoned, so that Ax does not suggest it again, as its maintainers advise
+(https://github.com/facebook/Ax/issues/329); with ``failures: fail`` it is failed.
 """
 
 # pyright: reportMissingImports=false
@@ -50,7 +51,6 @@ class Ax(Guest):
         self._options = read_options(AxOptions, options, self.name)
         require("ax", policy=self.name)
         super().__init__(space, objectives, self._options.map_model)
-        self._space = space
         self._reduced = Reduced.of(space.region)
         self._tied = set(self._reduced.tied().tolist())
 
@@ -63,10 +63,16 @@ class Ax(Guest):
         for row in known.pending:
             client.attach_trial(self._point(row))
         try:
-            trials = client.get_next_trials(max_trials=n)
+            trials = client.get_next_trials(max_trials=n, fixed_parameters=self._held(data.space) or None)
         except SearchSpaceExhausted:  # it gives nothing at all where fewer than n points are left
             return []
         return [Answer(row=self._row(parameters)) for parameters in trials.values()]
+
+    def _held(self, space: SearchSpace) -> dict[str, Any]:
+        """Return the parameters that are held at one value in this part of the space."""
+        is_held = (space.region.low == space.region.high) & (self._space.region.low < self._space.region.high)
+        point = self._point(space.region.low)
+        return {f"x{column}": point[f"x{column}"] for column in self._reduced.kept if is_held[column]}
 
     def _client(self, seed: int, *, is_first: bool) -> Any:
         from ax.api.client import Client

@@ -52,7 +52,6 @@ class BayBE(Guest):
         self._options = read_options(BayBEOptions, options, self.name)
         require("baybe", policy=self.name)
         super().__init__(space, objectives, self._options.map_model)
-        self._space = space
         self._listed = listed_rows(space, _MOST_LISTED)
         if self._listed is not None and len(self._listed) > _MOST_LISTED:
             raise BadOption(

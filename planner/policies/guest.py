@@ -85,6 +85,8 @@ class Guest(ABC):
                 f"policy {self.name!r} optimises, but objective {to_learn[0]!r} is to be learnt; choose policy 'auto', "
                 "or make its direction maximize or minimize"
             )
+        self._space = space
+        """The whole of it; that of an ask may be the part where some parameters are held (`SearchSpace.held`)."""
         self._objectives = tuple(objectives)
         self._predictor = Predictor(space, objectives, map_model)
 
@@ -94,7 +96,7 @@ class Guest(ABC):
         if rest is not None:
             rows = rng.permutation(rest)
             return [Suggestion(parameters=point, reason="the last untried points") for point in data.space.points(rows)]
-        known = known_of(data, self._objectives)
+        known = known_of(data, self._space, self._objectives)
         with _quiet():
             answers = self._recommend(data, known, n, int(rng.integers(2**31)))
         return admitted(data, answers[:n], n, rng, title=self.title, n_left_out=known.n_left_out)
@@ -122,9 +124,14 @@ def _rest(data: PlannerData, n: int) -> np.ndarray | None:
     return rows[fresh] if fresh.sum() <= n else None
 
 
-def known_of(data: PlannerData, objectives: Sequence[Objective]) -> Known:
-    """Return what a guest can be told, in the order of telling."""
-    space = data.space
+def known_of(data: PlannerData, space: SearchSpace, objectives: Sequence[Objective]) -> Known:
+    """Return what a guest can be told, in the order of telling.
+
+    Args:
+        data: What was told and what is pending.
+        space: The guest's whole space.
+        objectives: What the columns of the values are.
+    """
     names = [objective.name for objective in objectives]
     rows = space.rows([observation.parameters for observation in data.observations]).reshape(-1, space.region.width)
     is_inside = space.region.feasible(rows) if len(rows) else np.zeros(0, dtype=bool)

@@ -25,6 +25,7 @@ SPACES = {
     "steps": SearchSpace(
         [Continuous(name, 0.0, 1.0, step=0.05) for name in "abc"] + [Integer("n", 1, 3)], ["a + b + c == 1"]
     ),
+    "shared": SearchSpace([Continuous("t", 0.0, 1.0), *UNIT[:2]], ["a * b <= 0.2"], shared=["t"]),
     "pool": SearchSpace(
         [Continuous("a", 0.0, 1.0), Categorical("s", ["x", "y"])],
         candidates=[{"a": i / 30, "s": s} for i in range(31) for s in "xy"],
@@ -56,6 +57,7 @@ def test_every_proposal_is_admissible_and_new(name):
     assert len(proposals) == 12
     assert [text for one in proposals for text in space.violations(one.parameters)] == []
     assert len(set(space.keys(space.rows([one.parameters for one in proposals])))) == 12
+    assert all(one.reason.startswith("recommended by") for one in proposals)
 
 
 def test_equal_seeds_give_equal_proposals_and_other_seeds_others():

@@ -103,7 +103,7 @@ def test_what_is_known_is_by_objective_and_within_the_space():
         Observation(parameters={"a": 0.9, "b": 0.9}, values={"y": 9.0}),
         Observation(parameters={"a": 0.12, "b": 0.2}, values={"y": 9.0}),
     )
-    known = known_of(PlannerData(space=space, objectives=(MOST, LEAST), observations=told), (MOST, LEAST))
+    known = known_of(PlannerData(space=space, objectives=(MOST, LEAST), observations=told), space, (MOST, LEAST))
     assert np.array_equal(known.rows, [[0.1, 0.2], [0.3, 0.2], [0.5, 0.2]])
     assert np.array_equal(known.values, [[1.0, 2.0], [3.0, np.nan], [np.nan, np.nan]], equal_nan=True)
     assert known.noise[0, 1] == 0.5 and np.isnan(known.noise[0, 0])
@@ -146,3 +146,22 @@ def test_where_nothing_is_left_to_choose_a_guest_is_not_asked():
     assert asked_one.seeds == []
     asked_one.propose(data, 1, np.random.default_rng(0))
     assert len(asked_one.seeds) == 1
+
+
+def test_a_batch_shares_what_it_must_and_the_guest_is_told_everything(monkeypatch):
+    space = SearchSpace([Continuous("t", 0.0, 1.0), Continuous("b", 0.0, 1.0)], shared=["t"])
+    one = Stubborn(space, [[0.25, 0.5], [0.75, 0.1], [0.5, 0.9]])
+    monkeypatch.setattr("planner.planner.policy_class", lambda name: lambda *_: one)
+    planner = Planner(space, [MOST], policy="stubborn")
+    for _ in range(2):
+        proposals = planner.ask(3)
+        assert len({proposal.parameters["t"] for proposal in proposals}) == 1
+        planner.tell([Observation(parameters=p.parameters, values={"y": 1.0}, proposal_id=p.id) for p in proposals])
+    assert not any("not told" in proposal.reason for proposal in proposals)
+
+
+def test_a_point_beyond_a_constraint_that_is_not_linear_is_moved_into_it():
+    space = SearchSpace([Continuous("a", 0.0, 1.0), Continuous("b", 0.0, 1.0)], ["a * b <= 0.2"])
+    (found,) = asked(space, [[0.9, 0.9]], 1)
+    assert space.contains(found.parameters)
+    assert "nearest admissible point" in found.reason
