@@ -8,8 +8,10 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from planner_peers import ENTRIES
-from planner_statistics import quartiles, regrets
+from planner_statistics import regrets
 from planner_store import Run
+
+from planner.comparison import quartiles
 
 WIDE = 3
 LEAST = 1e-5

@@ -10,8 +10,10 @@ import numpy as np
 from planner_peers import ENTRIES
 from planner_plot import draw
 from planner_references import Reference, load
-from planner_statistics import LEVEL, Comparison, experiments, quartiles, reached, regrets
+from planner_statistics import Comparison, experiments, reached, regrets
 from planner_store import Run, Store
+
+from planner.comparison import LEVEL, quartiles
 
 AT = (15, 30, 60)
 N_LAST = 5

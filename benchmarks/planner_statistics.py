@@ -8,17 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from planner_store import Run
 
+from planner.comparison import BOOTSTRAPS, LEVEL, Estimate, geometric_mean
+
 Counts = Mapping[str, Mapping[str, Mapping[int, int]]]
 """Experiments to the top 1 % by problem, planner and seed; the budget where it was not reached."""
 
 Statistic = Callable[[Mapping[str, Sequence[int]]], float]
 """Of the drawn seeds of each problem."""
 
-BOOTSTRAPS = 1000
-LEVEL = 0.9
-"""Of the intervals."""
 _SEED = 30_000
-_ENORMOUS = 1e300
 
 
 def regrets(run: Run, optimum: float, budget: int) -> np.ndarray:
@@ -43,30 +41,6 @@ def reached(run: Run, top: float, budget: int) -> int | None:
 def experiments(run: Run, top: float, budget: int) -> int:
     """Return the number of experiments to the top 1 %, censored at the budget."""
     return reached(run, top, budget) or budget
-
-
-def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return median, lower and upper quartile; infinite values are allowed."""
-    # numpy's interpolation beside an infinite value is not a number
-    finite = np.nan_to_num(np.array(values, dtype=float), posinf=_ENORMOUS)
-    middle, low, high = (float(value) for value in np.quantile(finite, [0.5, 0.25, 0.75]))
-    return _infinite(middle), _infinite(low), _infinite(high)
-
-
-def _infinite(value: float) -> float:
-    return float("inf") if value > 1e-6 * _ENORMOUS else value
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A number and its interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,8 +110,3 @@ class Comparison:
         seeds = {problem: list(self.counts[problem][self.ours]) for problem in problems}
         for _ in range(BOOTSTRAPS):
             yield {name: [own[i] for i in rng.integers(len(own), size=len(own))] for name, own in seeds.items()}
-
-
-def geometric_mean(values: Sequence[float]) -> float:
-    """Return the geometric mean; not a number where there is none."""
-    return float(np.exp(np.mean(np.log(values)))) if len(values) else float("nan")

@@ -314,6 +314,7 @@ class CampaignLoop:
             "asked_s": asked_s,
             "charged_s": charged_s,
             "wall_s": answer.wall_s,
+            "cpu_s": answer.cpu_s,
             "policy": answer.policy,
             "fallback_reason": answer.fallback_reason,
             "diagnostics": self.history.diagnostics,

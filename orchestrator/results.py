@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ def read_result(path: Path, *, wall_s: float, score: bool = True) -> dict[str, A
             "virtual_s": virtual_s,
             "wall_s": wall_s,
             "planning_wall_s": sum(ask["wall_s"] for ask in read_asks(connection)),
+            "planning_cpu_s": _planning_cpu_s(connection),
             "device_idle_s": _idle(connection, ready.lab.devices, virtual_s),
             "interventions": _count(connection, "intervention"),
             "provenance": row["provenance"],
@@ -75,6 +77,13 @@ def _best(campaign: Campaign, trials: Sequence[TrialRecord]) -> dict[str, Any] |
 def _last_s(connection: Connection) -> float:
     table: Any = JournalRow.__table__  # type: ignore[attr-defined]
     return connection.execute(select(table.c.mono_s).order_by(table.c.seq.desc()).limit(1)).scalar() or 0.0
+
+
+def _planning_cpu_s(connection: Connection) -> float:
+    """Return the processor time of all asks; journals of earlier versions do not tell it."""
+    table: Any = JournalRow.__table__  # type: ignore[attr-defined]
+    bodies = connection.execute(select(table.c.body).where(table.c.kind == "asked")).scalars()
+    return sum(float(json.loads(body).get("cpu_s", 0.0)) for body in bodies)
 
 
 def _idle(connection: Connection, devices: Iterable[str], total_s: float) -> dict[str, float]:

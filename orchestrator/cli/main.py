@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "demo": "Simulate a SARA campaign and write its report.",
     "check": "Find every mistake in a campaign and its lab.",
     "simulate": "Run a campaign in virtual time.",
+    "compare": "Say which planner is better on a campaign.",
     "run": "Run a campaign on the instruments of its lab.",
     "resume": "Go on with a campaign that was interrupted.",
     "drill": "Have a laboratory suffer every fault, and judge it.",

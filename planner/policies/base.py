@@ -29,6 +29,8 @@ POLICIES: dict[str, str] = {
     "sobol": "planner.policies.space_filling:Sobol",
     "grid": "planner.policies.space_filling:Grid",
     "sara": "planner.policies.sara:Sara",
+    "ax": "planner.policies.ax_adapter:Ax",
+    "baybe": "planner.policies.baybe_adapter:BayBE",
 }
 """Policies by name; the module is imported when the policy is first named (torch is slow to load)."""
 

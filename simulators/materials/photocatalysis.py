@@ -9,6 +9,7 @@ were missing (a leaking cap, an empty cartridge).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 
@@ -62,6 +63,20 @@ def hydrogen_umol(recipe: Mapping[str, float]) -> float:
     dispersion = 1.0 + 0.295 * recipe["silicate"]
     quenching = np.exp(-sum(loss * recipe[name] for name, loss in _QUENCHING_PER_ML.items()))
     return max(0.0, float(11.70 * loading * cysteine**0.55 * alkalinity * dispersion * quenching))
+
+
+@cache
+def most_hydrogen_umol() -> float:
+    """Return the greatest noiseless yield on the robot's own grid (volumes in steps of 0.25 mL, 5 mg of p10)."""
+    steps = np.arange(0.0, CAPACITY_ML + 0.1, 0.25)
+    recipe = {**dict.fromkeys(INGREDIENTS, 0.0), "p10": 5.0}
+    return max(
+        hydrogen_umol({**recipe, "cysteine": float(cysteine), "naoh": float(naoh), "silicate": float(silicate)})
+        for cysteine in steps
+        for naoh in steps
+        for silicate in steps
+        if cysteine + naoh + silicate <= CAPACITY_ML
+    )
 
 
 def noise_sd_umol(yield_umol: float) -> float:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from simulators.materials.photocatalysis import INGREDIENTS, hydrogen_umol
+from simulators.materials.photocatalysis import INGREDIENTS, hydrogen_umol, most_hydrogen_umol
 from simulators.photocatalysis import amount_problem
 from simulators.replay import ReplayTruth
 from simulators.replay_options import Value
@@ -18,6 +18,8 @@ from simulators.replay_options import Value
 LEVELS_UMOL = (10, 16, 18)
 """Yields whose batch is reported; the robot's own campaign took 5, 11 and 17 batches."""
 PERCENTS = (1, 5)
+TARGET = "hydrogen"
+"""What the photocatalysis robot measures, in umol; more is better."""
 
 
 class ScoredTrial(Protocol):
@@ -45,7 +47,9 @@ class PhotocatalysisScorer:
     """Scores one campaign of the photocatalysis robot."""
 
     def __init__(self, *, seed: int, options: Mapping[str, Any], campaign: Mapping[str, Any]) -> None:
-        """Take what every scorer is given; the closed form needs none of it."""
+        """Take what every scorer is given; the closed form needs to know the goal only."""
+        goals = [(item["name"], item["direction"]) for item in campaign.get("objectives", ())]
+        self._known_best = {TARGET: most_hydrogen_umol()} if (TARGET, "maximize") in goals else {}
 
     def score(self, run: ScoredRun) -> dict[str, object]:
         """Return the metrics of a run.
@@ -53,12 +57,17 @@ class PhotocatalysisScorer:
         Returns:
             ``noiseless_umol`` (one per trial, under a new lamp; None for a recipe that cannot be made),
             ``best_noiseless_umol`` (after each batch, of the proposals that were measured; None before the first),
-            ``batches_to_10_umol``, ``_16_`` and ``_18_`` (the batch, from 1; None if never), and
-            ``constraint_violations`` (trials whose recipe does not fit the vial or the dosers).
+            ``batches_to_10_umol``, ``_16_`` and ``_18_`` (the batch, from 1; None if never),
+            ``constraint_violations`` (trials whose recipe does not fit the vial or the dosers), and by objective
+            ``true_values`` (the same as ``noiseless_umol``) and ``known_best`` (the most that the robot could make; not
+            where the campaign wants something else).
         """
         best = _running_best_umol(run.trials)
+        noiseless = [_noiseless_umol(trial) for trial in run.trials]
         return {
-            "noiseless_umol": [_noiseless_umol(trial) for trial in run.trials],
+            "noiseless_umol": noiseless,
+            "true_values": {TARGET: noiseless},
+            "known_best": self._known_best,
             "best_noiseless_umol": best,
             **{f"batches_to_{level}_umol": _first(best, level) for level in LEVELS_UMOL},
             "constraint_violations": sum(amount_problem(trial.parameters) is not None for trial in run.trials),

@@ -100,6 +100,9 @@ class Ridges:
 class FilmScorer:
     """Scores one campaign against the world with the same seed and options."""
 
+    SCORES_MAP = True
+    """Whether ``map_error`` is among the metrics, so that planners can be compared on a campaign that learns."""
+
     def __init__(self, *, seed: int, options: Mapping[str, object], campaign: Mapping[str, Any]) -> None:
         self._options = FilmOptions.from_mapping(options)
         self._truth = FilmTruth(seed, self._options)
@@ -116,15 +119,17 @@ class FilmScorer:
         Returns:
             ``stripes`` (numbers of stripes at which the map was scored), ``r2_map``, ``r2_map_plain_mean`` and
             ``coverage_90`` (one value per entry of ``stripes``; the first two by weight), ``boundary_error_c``,
-            ``boundaries_found``, ``false_ridges`` (after the last stripe; None where there is no map) and
-            ``spectra_taken``. What a stage without a map would give is None.
+            ``boundaries_found``, ``false_ridges`` (after the last stripe; None where there is no map),
+            ``spectra_taken`` and ``map_error`` (``1 - r2_map`` without weights of the last map, one per trial; None
+            before the first). What a stage without a map would give is None.
         """
         stages = scored_stages(run.trials, self._options.score_every)
         maps = [self._predicted(run, n_trials) for _, n_trials in stages]
         ridges = self.ridges(maps[-1]) if maps and maps[-1] is not None else None
+        r2_map = {weight: _each(maps, partial(self.r2, weight=weight)) for weight in WEIGHTS}
         return {
             "stripes": [n_stripes for n_stripes, _ in stages],
-            "r2_map": {weight: _each(maps, partial(self.r2, weight=weight)) for weight in WEIGHTS},
+            "r2_map": r2_map,
             "r2_map_plain_mean": {
                 weight: _each(maps, partial(self.r2, weight=weight, about_plain_mean=True)) for weight in WEIGHTS[1:]
             },
@@ -133,6 +138,7 @@ class FilmScorer:
             "boundaries_found": ridges.found if ridges else None,
             "false_ridges": ridges.false if ridges else None,
             "spectra_taken": int(sum(trial.n_spectra for trial in run.trials)),
+            "map_error": _by_trial(len(run.trials), [n_trials for _, n_trials in stages], r2_map["none"]),
         }
 
     def r2(self, predicted: Map, weight: str, *, about_plain_mean: bool = False) -> float:
@@ -253,6 +259,16 @@ def _parameter_names(campaign: Mapping[str, Any]) -> tuple[str, str]:
 
 def _each(maps: Sequence[Map | None], score: Callable[[Map], float]) -> list[float | None]:
     return [None if one is None else _plain(score(one)) for one in maps]
+
+
+def _by_trial(n: int, ends: Sequence[int], r2: Sequence[float | None]) -> list[float | None]:
+    """Return ``1 - R2`` of the last map that was scored, after each of n trials."""
+    known = {end: 1.0 - value for end, value in zip(ends, r2, strict=True) if value is not None}
+    errors, current = [], None
+    for number in range(1, n + 1):
+        current = known.get(number, current)
+        errors.append(current)
+    return errors
 
 
 def _plain(value: float) -> float | None:

@@ -7,8 +7,10 @@ import pytest
 from planner_plot import draw
 from planner_references import Reference
 from planner_report import Findings, best_overall, page, row
-from planner_statistics import Comparison, experiments, geometric_mean, quartiles, reached, regrets
+from planner_statistics import Comparison, experiments, reached, regrets
 from planner_store import Run
+
+from planner.comparison import geometric_mean, quartiles
 
 REFERENCE = Reference(optimum=1.0, at={"x": 0.0}, top=2.0, fails=0.0, noise_sd=0.1, half="tune", revision=1)
 

@@ -1,0 +1,85 @@
+import math
+
+import pytest
+
+from orchestrator.comparing.summary import compare
+from orchestrator.comparing.telling import cells, data, head, legend, pair_sentence
+
+
+@pytest.fixture
+def comparison(make_campaign, make_run):
+    ours = [make_run([1.0, 2.0, 3.0, 4.0 + seed], seed=seed, cpu_s=2.0) for seed in range(5)]
+    theirs = [make_run([1.0, None, 1.0, 2.0 + seed], label="b", seed=seed) for seed in range(5)]
+    return compare(make_campaign(), {"a": ours, "b": theirs})
+
+
+def test_planners_are_compared_at_shares_of_the_budget(comparison):
+    ours, theirs = comparison.rows
+    assert comparison.stops == [1, 2, 4]
+    assert ours.at[2] == (2.0, 2.0, 2.0)
+    assert ours.at[4] == (6.0, 5.0, 7.0)
+    assert theirs.at[4] == (4.0, 3.0, 5.0)
+    assert (theirs.failed, ours.failed, ours.cpu_s) == (1.0, 0.0, 2.0)
+
+
+def test_trials_to_the_level_of_the_first_planner_are_censored(comparison):
+    ours, theirs = comparison.rows
+    assert comparison.level == 6.0
+    assert (ours.n_reached, ours.reach[1]) == (3, 4.0)
+    assert theirs.n_reached == 1
+    assert math.isinf(theirs.reach[0])
+    assert ">4" in cells(theirs, comparison)[5]
+
+
+def test_a_pair_is_compared_seed_by_seed(comparison):
+    (pair,) = comparison.pairs
+    assert pair.gain is not None
+    assert (pair.gain.value, pair.gain.low, pair.gain.high) == pytest.approx((-2.0, -2.0, -2.0))
+    assert (pair.n_seeds, pair.wins) == (5, 0)
+    assert pair_sentence(pair, comparison) == "b is 2 µmol worse than a [2, 2], on 5 of 5 seeds"
+
+
+def test_only_seeds_that_both_have_are_paired(make_campaign, make_run):
+    runs = {
+        "a": [make_run([1.0], seed=seed) for seed in (0, 1, 2)],
+        "b": [make_run([5.0], label="b", seed=seed) for seed in (2, 3)],
+    }
+    (pair,) = compare(make_campaign(budget=1), runs).pairs
+    assert (pair.n_seeds, pair.gain) == (1, None)
+
+
+def test_an_interval_that_holds_zero_is_no_finding(make_campaign, make_run):
+    runs = {
+        "a": [make_run([5.0], seed=seed) for seed in range(6)],
+        "b": [make_run([value], label="b", seed=seed) for seed, value in enumerate([4.0, 8.0, 3.0, 7.0, 6.0, 5.5])],
+    }
+    comparison = compare(make_campaign(budget=1), runs)
+    said = pair_sentence(comparison.pairs[0], comparison)
+    assert said.startswith("b is 0.75 µmol better than a in the median, on 4 of 6 seeds, but anything from ")
+    assert said.endswith(" worse may be")
+
+
+def test_a_planner_that_measured_nothing_counts_as_the_worst(make_campaign, make_run):
+    comparison = compare(make_campaign(), {"a": [make_run([1.0])], "b": [make_run([None], label="b")]})
+    assert comparison.rows[1].at[4][0] == -math.inf
+    assert comparison.pairs[0].gain is None
+    assert data(comparison)["planners"][1]["at"]["4"] == [None, None, None]
+
+
+def test_what_a_reader_must_know_is_remarked(make_campaign, make_run):
+    runs = {"a": [make_run([1.0, 2.0], fallbacks=["policy 'a' raised ValueError: no"])], "b": [make_run([1.0] * 4)]}
+    remarks = compare(make_campaign(), runs, ["a, seed 3 failed: it did"]).remarks
+    assert remarks[0] == "a, seed 3 failed: it did"
+    assert any("1 of 1 runs ended before the budget" in text for text in remarks)
+    assert any("failed at 1 asks and random points stood in" in text and "ValueError: no" in text for text in remarks)
+    assert any("one run says nothing about chance" in text for text in remarks)
+
+
+def test_head_legend_and_data_agree(comparison):
+    assert head(comparison)[2:5] == ["after 1 / µmol", "after 2 / µmol", "after 4 / µmol"]
+    assert len(cells(comparison.rows[0], comparison)) == len(head(comparison))
+    assert "higher is better" in legend(comparison)
+    told = data(comparison)
+    assert told["planners"][0]["median"] == [1.0, 2.0, 3.0, 6.0]
+    assert told["planners"][1]["curves"][0] == [1.0, 1.0, 1.0, 2.0]
+    assert told["pairs"][0]["gain"]["value"] == -2.0
