@@ -1,7 +1,8 @@
 """Descriptors of categories: numbers in the place of one column for each word.
 
 A table has a row of numbers for each word: a property of a solvent, what a user knows of a ligand. `composition` stands
-for the statistics of the elements' properties that `surrogate.features.composition` makes of a formula.
+for the statistics of the elements' properties that `surrogate.features.composition` makes of a formula, and the share
+of each element: what no property of an element explains can be learnt of the element itself.
 """
 
 from __future__ import annotations
@@ -130,9 +131,9 @@ def _row(name: str, word: str, row: Any) -> tuple[float, ...]:
 
 
 def _of_formulas(name: str, words: Sequence[str]) -> np.ndarray:
-    from surrogate.features.composition import CompositionError, features
+    from surrogate.features.composition import CompositionError, features, fractions
 
     try:
-        return features(words)
+        return np.hstack([features(words), fractions(words)])
     except CompositionError as error:
         raise SpaceError(f"parameter {name!r}: {error}") from None

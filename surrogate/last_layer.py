@@ -104,7 +104,7 @@ class LeafModel:
     @cached_property
     def _by_leaf(self) -> np.ndarray:
         """What each leaf adds to the mean."""
-        return np.asarray(self.scale / self.trees * (self.leaves.T @ self.weights))
+        return self.scale / self.trees * np.asarray(self.leaves.T @ self.weights)
 
     def leaves_of(self, points: np.ndarray) -> sparse.csr_array:
         """Return which leaves points (`m x d`) fall into, `m x leaves`."""
