@@ -111,15 +111,15 @@ def by_gp(campaign: Campaign, n: int) -> list[float | None]:
     """Run one cycle that takes the greatest means of a Gaussian process."""
     space = campaign.space()
     told = campaign.literature + [_told(formula, tc_k) for formula, tc_k in campaign.made.items()]
-    mean, _ = fit_target(target_data(space, told, TARGET), TARGET).predict(space.encode_rows(space.pool))
-    best = np.argsort(-mean, kind="stable")[:n]
-    return campaign.make([str(point[_WORD]) for point in space.points(space.pool[best])])
+    points = list(space.enumerate())
+    mean, _ = fit_target(target_data(space, told, TARGET), TARGET).predict(space.encode(points))
+    return campaign.make([str(points[place][_WORD]) for place in np.argsort(-mean, kind="stable")[:n]])
 
 
-def run(way: str, seed: int, cycles: int, n: int) -> dict[str, Any]:
-    """Run one campaign and return the hits and failures of each cycle."""
+def run(way: str, seed: int, cycles: int, n: int, **sizes: int) -> dict[str, Any]:
+    """Run one campaign and return the hits and failures of each cycle; sizes are those of `Campaign`."""
     began = time.perf_counter()
-    campaign = Campaign(seed)
+    campaign = Campaign(seed, **sizes)
     options = {"threshold": HIT_K}
     planner = campaign.planner("random" if way == "random" else "screening", None if way == "random" else options)
     hits, failures = [], []

@@ -112,7 +112,7 @@ class LeafModel:
 
     def mean(self, leaves: sparse.csr_array) -> np.ndarray:
         """Return the mean (`m`) at points by their leaves; cheap for a hundred thousand."""
-        return self.centre + leaves @ self._by_leaf
+        return self.centre + np.asarray(leaves @ self._by_leaf)
 
     def belief(self, leaves: sparse.csr_array) -> Belief:
         """Return the joint belief at points by their leaves; holds `results x points` numbers."""

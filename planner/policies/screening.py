@@ -34,13 +34,14 @@ from planner.untried import listed_rows
 if TYPE_CHECKING:
     from surrogate.last_layer import LeafModel
 
-_MOST_CANDIDATES = 1_000_000
+_MOST_CANDIDATES = 300_000
 _MOST_COLUMNS = 3000
 _CHUNK = 4000
 _LEAST_CHANCE = 0.02
 """Of giving a result: no candidate is ruled out for the failures of others."""
+_MOSTLY = 0.9
 _BEND = 5.0
-"""Values of one sign are modelled on the scale of asinh with its knee at this part of the threshold."""
+"""Values that mostly have the threshold's sign are modelled on the scale of asinh, its knee at this part of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class _Learnt:
     model: LeafModel | None
     """Of values on that scale, greater is better; None where too few are known, or all are equal."""
     works: LeafModel | None
-    """Of results (1) and failures (0) of the planner's own trials; None where too few failed or gave a result."""
+    """Of trials that gave a result (1) and that failed (0); None where too few are known, or all ended alike."""
 
 
 class Screening:
@@ -138,8 +139,11 @@ class Screening:
         return self._codes(self._rows)
 
     def _codes(self, rows: np.ndarray) -> np.ndarray:
-        """Return codes in single precision: trees see no more, and a million candidates need less room."""
-        return self._space.encode_rows(rows).astype(np.float32)
+        """Return codes in single precision: trees see no more, and a large pool needs less room."""
+        codes = np.empty((len(rows), self._space.width), dtype=np.float32)
+        for start in range(0, len(rows), _CHUNK):
+            codes[start : start + _CHUNK] = self._space.encode_rows(rows[start : start + _CHUNK])
+        return codes
 
     def _know(self, data: PlannerData) -> _Learnt:
         """Return what is learnt from everything told, kept until more is."""
@@ -158,26 +162,28 @@ class Screening:
         model = fit_leaves(codes, self._sign * scale.forward(values), trees=trees, seed=seed) if len(told) else None
         works = None
         if self._options.caution > 0:
-            rows, is_result = self._own_trials(data)
+            rows, is_result = self._trials(data)
             works = fit_leaves(self._codes(rows), is_result.astype(float), trees=trees, seed=seed)
         return _Learnt(scale=scale, model=model, works=works)
 
-    def _own_trials(self, data: PlannerData) -> tuple[np.ndarray, np.ndarray]:
-        """Return the rows that this planner proposed and that were tried (`n x p`), and whether each gave a result.
+    def _trials(self, data: PlannerData) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows of which it is known whether they gave a result (`n x p`), and whether they did (`n`, bool).
 
-        What others made says little of what can be made here: their failures are not told.
+        Where no failure was told but of this planner's own proposals, what others made counts as no trial: a literature
+        without failures does not say how often they failed.
         """
         rows, is_result = data.tried_rows()
         proposed = set(data.space.keys(data.space.rows([one.parameters for one in data.finished])))
         is_own = np.array([key in proposed for key in data.space.keys(rows)], dtype=bool)
-        return rows[is_own], is_result[is_own]
+        counts = is_own if is_result[~is_own].all() else np.ones(len(rows), dtype=bool)
+        return rows[counts], is_result[counts]
 
     def _scale(self, values: np.ndarray) -> TargetScale:
         """Return the scale to learn on: near the threshold differences count, far beyond it hardly any more."""
         if not len(values):
             return TargetScale(None, 0.0, 1.0)
         threshold = float(self._options.threshold or 0.0)
-        is_one_sign = threshold != 0 and bool(np.all(values * np.sign(threshold) >= 0))
+        is_one_sign = threshold != 0 and bool(np.mean(values * np.sign(threshold) >= 0) >= _MOSTLY)
         return TargetScale.of(values, abs(threshold) / _BEND if is_one_sign else None)
 
     def _threshold(self, scale: TargetScale) -> float:

@@ -116,6 +116,32 @@ def test_failures_lower_the_worth_of_their_neighbourhood():
     assert share_left(caution=1.0) < 0.8 * share_left(caution=0.0)
 
 
+def test_failures_that_others_told_count_where_any_are_told():
+    def share_left(*, tells_failures):
+        chosen = planner()
+        chosen.tell([told(word) for word in WORDS[:60]])
+        for word in WORDS[60:120]:
+            if TABLE[WORDS.index(word)][2] < 0.5:
+                if tells_failures:
+                    chosen.tell([Observation(parameters={"w": word}, failure="no sample")])
+            else:
+                chosen.tell([told(word)])
+        return np.mean([TABLE[WORDS.index(word)][2] < 0.5 for word in words(chosen.ask(16))])
+
+    assert share_left(tells_failures=True) < share_left(tells_failures=False)
+
+
+@pytest.mark.parametrize(
+    ("values", "knee"),
+    [([3.0, 0.0, 40.0, 1.0], 2.0), ([3.0, 0.0, 40.0, 1.0] * 5 + [-1e-3], 2.0), ([3.0, -8.0, 40.0, -20.0], None)],
+    ids=["of the threshold's sign", "but for a reading below zero", "of both signs"],
+)
+def test_values_of_the_sign_of_the_threshold_are_learnt_on_a_bent_scale(values, knee):
+    chosen = planner()
+    chosen.tell([told(word, value) for word, value in zip(WORDS, values, strict=False)])
+    assert chosen._policy._know(chosen._data()).scale.knee == knee
+
+
 def test_reasons_give_the_chance_the_prediction_and_the_nearest_known():
     chosen = planner()
     chosen.tell([told(word) for word in WORDS[:60]])
