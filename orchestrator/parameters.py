@@ -139,6 +139,9 @@ class Categorical(StrictModel):
     kind: Literal["categorical"] = Field(description="categorical")
     name: Name
     levels: tuple[str, ...] = Field(min_length=2, description="The words")
+    descriptors: Literal["composition"] | dict[str, tuple[float, ...]] | None = Field(
+        default=None, description="What surrogates see: composition, where levels are formulas, or numbers by level"
+    )
 
     @field_validator("levels")
     @classmethod

@@ -197,7 +197,7 @@ def _parameter(item: Continuous | Integer | Categorical) -> Parameter:
     from planner import parameters as planned
 
     if isinstance(item, Categorical):
-        return planned.Categorical(item.name, item.levels)
+        return planned.Categorical(item.name, item.levels, descriptors=item.descriptors)
     if isinstance(item, Integer):
         low, high = item.bounds
         return planned.Integer(item.name, low, high, unit=item.unit, scale=item.scale)

@@ -136,7 +136,11 @@ class NoisyLogParEGO:
             mean, sd = draws.posterior(points)
             values.append(mean + sd[:, None] * noise)
         gain = (self._compromise(np.stack(values)) - self._best) / _SMOOTHING
-        soft = np.where(gain > 0, np.log(np.maximum(gain, 0.0) + np.log1p(np.exp(-np.abs(gain)))), _log_softplus(gain))
+        soft = np.where(
+            gain > 0,
+            np.log(np.maximum(gain, 0.0) + np.log1p(np.exp(-np.minimum(np.abs(gain), 700.0)))),
+            _log_softplus(gain),
+        )
         return logsumexp(soft, axis=1) - np.log(soft.shape[1])
 
     def add(self, point: np.ndarray, rng: np.random.Generator) -> None:

@@ -7,16 +7,20 @@ index of the category where it is not. `low`, `high` and `levels` of a parameter
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
 
+from planner.descriptors import Codes, Descriptors, checked, described
 from planner.errors import SpaceError, did_you_mean
 
 Scale = Literal["linear", "log"]
+
+_MOST_COMPARED = 1000
+"""Of more words none is looked for that a misspelt one may have meant, and they are not listed."""
 
 GRID_TOLERANCE = 1e-9
 """How far from a level a value may lie and still be that level, as a fraction of the range."""
@@ -185,10 +189,12 @@ class Integer:
 
 @dataclass(frozen=True)
 class Categorical:
-    """One of several words, without order."""
+    """One of several words, without order; surrogates see a column for each, or the words' descriptors."""
 
     name: str
     values: Sequence[str]
+    descriptors: Descriptors | None = field(default=None, hash=False)
+    """A row of numbers for each word, or `composition` where the words are formulas; see `planner.descriptors`."""
 
     def __post_init__(self) -> None:
         _check_name(self.name)
@@ -200,6 +206,20 @@ class Categorical:
         if len(set(values)) < len(values):
             raise SpaceError(f"parameter {self.name!r}: a value is given twice")
         object.__setattr__(self, "values", values)
+        if self.descriptors is not None:
+            object.__setattr__(self, "descriptors", checked(self.name, values, self.descriptors))
+            self.codes  # noqa: B018  what is wrong with descriptors is said where they are given
+
+    @cached_property
+    def codes(self) -> Codes:
+        """What turns indices into columns for surrogates and back."""
+        if self.descriptors is None:
+            return Codes(len(self.values))
+        return Codes(len(self.values), described(self.name, self.values, self.descriptors))
+
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        return {value: place for place, value in enumerate(self.values)}
 
     @cached_property
     def grid(self) -> np.ndarray:
@@ -220,7 +240,7 @@ class Categorical:
         problem = self.violation(value)
         if problem is not None:
             raise SpaceError(problem)
-        return float(self.values.index(value))
+        return float(self._places[value])
 
     def value(self, number: float) -> str:
         """Return the word for an index."""
@@ -228,8 +248,10 @@ class Categorical:
 
     def violation(self, value: Any) -> str | None:
         """Say what is wrong with a value, or return None."""
-        if value in self.values:
+        if isinstance(value, str) and value in self._places:
             return None
+        if len(self.values) > _MOST_COMPARED:
+            return f"parameter {self.name!r}: {value!r} is none of its {len(self.values)} values"
         return f"parameter {self.name!r}: {value!r} is none of its values{did_you_mean(str(value), self.values)}"
 
 

@@ -380,18 +380,21 @@ class SearchSpace:
 
     @cached_property
     def _n_codes(self) -> list[int]:
-        return [len(p.values) if isinstance(p, Categorical) else 1 for p in self.parameters]
+        return [p.codes.width if isinstance(p, Categorical) else 1 for p in self.parameters]
 
     def encode(self, points: Sequence[Point]) -> np.ndarray:
-        """Return points in the unit cube (`n x width`): numbers on their scale, a category as one column each."""
+        """Return points in the unit cube (`n x width`): numbers on their scale, a category as one column each.
+
+        Descriptors of categories have the mean and spread of the cube, and some lie beyond it.
+        """
         return self.encode_rows(self.rows(points))
 
     def encode_rows(self, rows: np.ndarray) -> np.ndarray:
         """Return rows (`n x p`) in the unit cube (`n x width`); points outside the bounds lie outside the cube."""
         columns: list[np.ndarray] = []
-        for j, (parameter, n_codes) in enumerate(zip(self.parameters, self._n_codes, strict=True)):
+        for j, parameter in enumerate(self.parameters):
             if isinstance(parameter, Categorical):
-                columns.append(np.eye(n_codes)[np.round(rows[:, j]).astype(int)])
+                columns.append(parameter.codes.encode(rows[:, j]))
             else:
                 columns.append(_to_unit(rows[:, j], *parameter.bounds, bool(self.region.is_log[j]))[:, None])
         return np.hstack(columns)
@@ -403,7 +406,7 @@ class SearchSpace:
         for j, (parameter, n_codes) in enumerate(zip(self.parameters, self._n_codes, strict=True)):
             block = codes[:, start : start + n_codes]
             if isinstance(parameter, Categorical):
-                rows[:, j] = np.argmax(block, axis=1)
+                rows[:, j] = parameter.codes.decode(block)
             else:
                 rows[:, j] = _from_unit(block[:, 0], *parameter.bounds, bool(self.region.is_log[j]))
             start += n_codes

@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
-POLICIES = ("auto", "logei", "integrated_variance", "uncertainty", "random", "sobol", "grid", "sara", "ax", "baybe")
+POLICIES = (
+    "auto",
+    "logei",
+    "integrated_variance",
+    "uncertainty",
+    "random",
+    "sobol",
+    "grid",
+    "sara",
+    "screening",
+    "ax",
+    "baybe",
+)
 
 HELP = f"Another policy than the campaign names: {', '.join(POLICIES)}."

@@ -31,6 +31,7 @@ POLICIES: dict[str, str] = {
     "sara": "planner.policies.sara:Sara",
     "ax": "planner.policies.ax_adapter:Ax",
     "baybe": "planner.policies.baybe_adapter:BayBE",
+    "screening": "planner.policies.screening:Screening",
 }
 """Policies by name; the module is imported when the policy is first named (torch is slow to load)."""
 

@@ -66,10 +66,28 @@ def _problems(path, *overrides, lab=None):
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/campaign.yaml")), ids=lambda path: path.parent.name)
 def test_examples_have_no_mistakes_but_a_table_that_they_ask_for(path):
     checked = check_campaign(path)
-    if "replay" in read_source(path).data:
+    if "replay" in read_source(path).data and read_source(path).data["replay"]["table"] is None:
         assert [problem.path for problem in checked.problems] == ["replay.table"]
     else:
         assert checked.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("descriptors: composition", "descriptors: {AgTe: [1.0, 2.0]}", "descriptors have no row for"),
+        ("levels: [", "levels: [Xx2O, ", "formula 'Xx2O': no properties are known of an element 'Xx'"),
+        ("options: {threshold: 5}", "options: {}", "needs option 'threshold'"),
+    ],
+)
+def test_what_is_wrong_with_descriptors_and_screening_is_said(tmp_path, old, new, message):
+    for name in ("lab.yaml", "candidates.csv"):
+        (tmp_path / name).write_text((EXAMPLES / "screening" / name).read_text())
+    text = (EXAMPLES / "screening" / "campaign.yaml").read_text()
+    assert old in text
+    (tmp_path / "campaign.yaml").write_text(text.replace(old, new, 1))
+    problems = _problems(tmp_path / "campaign.yaml")
+    assert any(message in problem for problem in problems)
 
 
 def test_the_summary_of_sara():

@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator import space
 from orchestrator.campaign import Campaign
+from orchestrator.parameters import Categorical
 from orchestrator.units import UnitError
 from orchestrator.yaml_source import InvalidSource
 from planner.errors import ConstraintError
@@ -111,6 +112,17 @@ def test_the_search_space_has_every_axis_as_declared():
     assert found.names == ("a", "word")
     assert found.contains({"a": 5.0, "word": "u"})
     assert not found.contains({"a": 5.1, "word": "u"})
+
+
+@pytest.mark.parametrize(
+    ("descriptors", "widths"),
+    [(None, {2}), ({"U": (1.0, 7.0), "V": (2.0, 7.0)}, {1}), ("composition", range(20, 200))],
+    ids=["a column each", "a table, one column of which says nothing", "formulas"],
+)
+def test_the_search_space_has_the_descriptors_of_words(descriptors, widths):
+    word = Categorical(kind="categorical", name="word", levels=("U", "V"), descriptors=descriptors)
+    found = space.search_space(_campaign({}).model_copy(update={"parameters": (word,)}))
+    assert found.width in widths
 
 
 def test_names_need_not_be_pythons():

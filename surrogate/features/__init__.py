@@ -1,0 +1,1 @@
+"""Numbers that describe materials, for models that learn from few results."""
