@@ -29,7 +29,7 @@ from planner.objective import Objective
 from planner.parameters import Categorical, Continuous, Integer, Parameter
 from planner.planner import Planner
 from planner.policies.base import POLICIES
-from planner.proposal import Observation, Posterior, Prediction, Proposal, Value
+from planner.proposal import Observation, Posterior, Prediction, Proposal, RegionPosterior, Value
 from planner.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ __all__ = [
     "Posterior",
     "Prediction",
     "Proposal",
+    "RegionPosterior",
     "SearchSpace",
     "SearchSpaceExhausted",
     "SpaceError",

@@ -4,11 +4,13 @@ Each phase is a regular solution, in units of RT for one mole of atoms,
 
     G(x) = sum_i x_i g_i + sum_i x_i ln x_i + sum_(i<j) w_ij x_i x_j,
 
-with lattice stabilities g and interactions w. What is stable follows from the lower convex hull of all of them (Hillert,
-Phase Equilibria, Phase Diagrams and Phase Transformations (2007), chapter 10): where the hull touches one phase there is
-that phase; where it spans a gap, phases coexist at the ends of the tie line, in amounts by the lever rule. A region is a
-set of coexisting phases. Tetragonal cells expand with their own composition (Vegard). All is drawn from a seed; worlds
-with fewer than four or more than six regions, or with one of a few points, are drawn again.
+with lattice stabilities g and interactions w. What is stable follows from the lower convex hull of all of them
+(Hillert, Phase Equilibria, Phase Diagrams and Phase Transformations (2007), chapter 10): where the hull touches one
+phase there is that phase; where it spans a gap, phases coexist at the ends of the tie line, in amounts by the lever
+rule. A region is a set of coexisting phases. Cells are tetragonal and expand with their own composition (Vegard).
+
+All is drawn from a seed. Worlds with fewer than four or more than six regions, with a region of a few points, or with
+two phases whose lines lie so close that no diffractometer could tell them apart at these shifts, are drawn again.
 """
 
 from __future__ import annotations
@@ -149,7 +151,7 @@ def draw_spread(seed: int, *, steps: int = 20) -> TernarySpread:
 
 
 def equilibrium(phases: tuple[SpreadPhase, ...], compositions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return amounts (`n x p`) and compositions (`n x p x 3`) of the phases that are stable at compositions (`n x 3`)."""
+    """Return amounts (`n x p`) and compositions (`n x p x 3`) of the stable phases at compositions (`n x 3`)."""
     grid = simplex_grid(_HULL_STEPS)
     x = np.tile(grid, (len(phases), 1))
     owner = np.repeat(np.arange(len(phases)), len(grid))
@@ -228,7 +230,7 @@ def _is_allowed(centring: str, h: int, k: int, l: int) -> bool:  # noqa: E741
 
 
 def _look_alike(phases: tuple[SpreadPhase, ...]) -> bool:
-    """Say whether two phases could hardly be told apart, because most of their lines are within a shift of each other."""
+    """Say whether two phases could hardly be told apart, because most of their lines are a shift apart."""
     plain = [phase.pattern(np.full(3, 1.0 / 3.0)) for phase in phases]
     units = [one / np.linalg.norm(one) for one in plain]
     furthest = int(np.ceil(VEGARD / np.log(Q_RANGE[1] / Q_RANGE[0]) * CHANNELS))

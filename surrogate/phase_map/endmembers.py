@@ -64,9 +64,7 @@ def _fewest(endmembers: np.ndarray, patterns: Prepared, options: MixtureOptions)
     return endmembers
 
 
-def _left_over(
-    endmembers: np.ndarray, patterns: Prepared, options: MixtureOptions
-) -> tuple[np.ndarray, np.ndarray]:
+def _left_over(endmembers: np.ndarray, patterns: Prepared, options: MixtureOptions) -> tuple[np.ndarray, np.ndarray]:
     """Return what endmembers do not explain (`n x channels`), and the part of the area that stands out of it (`n`)."""
     left = _unmixed(endmembers, patterns, options).left if len(endmembers) else patterns.values
     sd = without_ends(patterns.sd, options.most_shift)
@@ -149,17 +147,14 @@ def _most_held(values: np.ndarray, shape: np.ndarray) -> float:
 def _refined(endmembers: np.ndarray, unmixed: Unmixed, patterns: Prepared) -> np.ndarray:
     """Fit endmembers again to the fingerprints that show most of them, shifted back, less what others explain."""
     fresh = endmembers.copy()
-    parts = [
-        [unmixed.shares[i, k] * moved(endmembers[k], unmixed.shifts[i, k]) for k in range(len(endmembers))]
-        for i in range(len(patterns))
-    ]
+    parts = unmixed.shares[:, :, None] * moved(endmembers[None], unmixed.shifts)
     for k in range(len(endmembers)):
         shares = unmixed.shares[:, k]
         shown = np.flatnonzero(shares > max(0.3, 0.5 * shares.max()))
         if not len(shown):
             continue
-        own = [moved(unmixed.left[i] + parts[i][k], -unmixed.shifts[i, k]) for i in shown]
+        own = moved(unmixed.left[shown] + parts[shown, k], -unmixed.shifts[shown, k])
         weight = shares[shown] / np.sum(shares[shown] ** 2)
         sd = np.sqrt(weight**2 @ patterns.sd[shown] ** 2)
-        fresh[k] = _cleaned(weight @ np.array(own), sd)
+        fresh[k] = _cleaned(weight @ own, sd)
     return fresh

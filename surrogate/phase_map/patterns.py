@@ -55,13 +55,12 @@ def _backgrounds(patterns: np.ndarray) -> np.ndarray:
     for i, pattern in enumerate(patterns):
         kept = np.ones(len(x), dtype=bool)
         for _ in range(_ROUNDS):
-            fit = basis @ np.linalg.lstsq(basis[kept], pattern[kept], rcond=None)[0]
-            off = pattern - fit
+            found[i] = basis @ np.linalg.lstsq(basis[kept], pattern[kept], rcond=None)[0]
+            off = pattern - found[i]
             now = off < 1.5 * _MAD * np.median(np.abs(off[kept])) + 1e-12 * np.abs(pattern).max()
             if now.sum() <= len(x) // 5 or (now == kept).all():
                 break
             kept = now
-        found[i] = fit
     return found
 
 

@@ -1,8 +1,8 @@
 """Where a phase is: its amount as a Gaussian process that is seen only between nothing and everything.
 
-The amount of a phase changes steadily across a region of several phases (lever rule), is 0 where the phase is absent and
-1 where it is alone. So there is a latent amount g(x): where a share between was seen, it is that; where the phase was
-absent, g < 0; where it was alone, g > 1. With this a boundary is found by extrapolation, and not only halfway between a
+The amount of a phase changes steadily across a region of several phases (lever rule), is 0 where the phase is absent
+and 1 where it is alone. So there is a latent amount g(x): where a share between was seen, it is that; where the phase
+was absent, g < 0; where it was alone, g > 1. So a boundary is found by extrapolation, and not only halfway between a
 point on either side. Censored values are taken in by expectation propagation with probit sites (Rasmussen and Williams,
 Gaussian Processes for Machine Learning (2006), section 3.6 and eq. (3.58)), all at once and damped. The length of the
 process is that under which each value is predicted best by the others, by the cavities (section 5.4.2).
@@ -97,22 +97,27 @@ def _propagated(amounts: Amounts, length: float) -> Presence:
     covariance = _kernel(amounts.points, amounts.points, length)
     precision = np.where(is_censored, 1e-6, _SD**-2)
     shift = np.where(is_censored, 0.0, shares * _SD**-2)  # precision times mean
-    log_z = np.zeros(len(shares))
     for _ in range(_MOST_ROUNDS):
-        mean, variance = _posterior(covariance, precision, shift)
-        cavity_variance = 1.0 / np.maximum(1.0 / variance - precision, 1e-9)
-        cavity_mean = cavity_variance * (mean / variance - shift)
-        log_z, fresh_precision, fresh_shift = _probit_sites(cavity_mean, cavity_variance, sign, edge)
+        _, fresh_precision, fresh_shift = _probit_sites(*_cavities(covariance, precision, shift), sign, edge)
         step = np.abs(np.where(is_censored, fresh_shift - shift, 0.0)).max()
         precision = np.where(is_censored, _damped(precision, fresh_precision), precision)
         shift = np.where(is_censored, _damped(shift, fresh_shift), shift)
         if step < 1e-4:
             break
+    cavity_mean, cavity_variance = _cavities(covariance, precision, shift)
+    log_z, _, _ = _probit_sites(cavity_mean, cavity_variance, sign, edge)
     plain = cavity_variance + _SD**2
     log_normal = -0.5 * ((shares - cavity_mean) ** 2 / plain + np.log(2.0 * np.pi * plain))
-    # a density of a share, and a probability of a side: both per hundredth of a share
+    # the density of a share, made a probability by the width that a share is known to
     score = np.where(is_censored, log_z, np.minimum(log_normal + np.log(_SD), 0.0))
     return Presence(length, amounts.points, precision, shift / precision, float(np.sum(score)))
+
+
+def _cavities(covariance: np.ndarray, precision: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and variance (`n` each) of the latent amount at each point, given the sites of all others."""
+    mean, variance = _posterior(covariance, precision, shift)
+    cavity_variance = 1.0 / np.maximum(1.0 / variance - precision, 1e-9)
+    return cavity_variance * (mean / variance - shift), cavity_variance
 
 
 def _damped(old: np.ndarray, fresh: np.ndarray) -> np.ndarray:

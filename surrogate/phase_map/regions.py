@@ -87,4 +87,4 @@ def fit_phase_map(points: np.ndarray, patterns: np.ndarray, options: MixtureOpti
 def _possible(n_phases: int, most: int, measured: tuple[Region, ...]) -> tuple[Region, ...]:
     """Return all sets of phases that the phase rule allows; the empty one only where it was seen."""
     sets = [one for size in range(1, most + 1) for one in combinations(range(n_phases), size)]
-    return (() , *sets) if () in measured or not sets else tuple(sets)
+    return ((), *sets) if () in measured or not sets else tuple(sets)

@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import shift as shifted_by
 from scipy.optimize import nnls
 
 from surrogate.phase_map.patterns import Prepared
@@ -41,7 +40,7 @@ class Dictionary:
     def __init__(self, endmembers: np.ndarray, most_shift: float) -> None:
         self.endmembers = endmembers
         self.shifts = np.arange(-most_shift, most_shift + STEP / 2, STEP)
-        self.atoms = np.array([[moved(one, by) for by in self.shifts] for one in endmembers])
+        self.atoms = moved(endmembers[:, None, :], self.shifts)
         self._flat = self.atoms.reshape(-1, endmembers.shape[1])
         self._squares = self._flat**2
 
@@ -133,13 +132,19 @@ class Dictionary:
 
 
 def without_ends(sd: np.ndarray, most_shift: float) -> np.ndarray:
-    """Return standard deviations (`n x channels`) that let the ends count for nothing: lines come in there by a shift."""
+    """Return standard deviations (`n x channels`) that let the ends count for nothing: lines come in by a shift."""
     found, margin = sd.copy(), int(np.ceil(most_shift)) + 3
     if 2 * margin < sd.shape[1] and margin:
         found[:, :margin] = found[:, -margin:] = 1e6 * sd.max()
     return found
 
 
-def moved(values: np.ndarray, by: float) -> np.ndarray:
-    """Return a fingerprint shifted by channels; what comes in at the ends is nothing."""
-    return shifted_by(values, by, order=3, mode="constant", prefilter=True)
+def moved(values: np.ndarray, by: np.ndarray | float) -> np.ndarray:
+    """Return fingerprints (`... x channels`) shifted by channels (`...`); what comes in at the ends is nothing.
+
+    By Fourier's shift theorem, with room for what leaves at an end not to come in at the other.
+    """
+    channels = values.shape[-1]
+    length = channels + 2 * int(np.ceil(np.abs(by).max())) + 8
+    ramp = -2j * np.pi * np.fft.rfftfreq(length)
+    return np.fft.irfft(np.fft.rfft(values, length) * np.exp(ramp * np.asarray(by)[..., None]), length)[..., :channels]
