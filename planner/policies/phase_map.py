@@ -83,8 +83,8 @@ class Cameo:
         self._sign = -1.0 if self._property is not None and self._property.direction == "minimize" else 1.0
         self._rows = rows
         codes = space.encode_rows(rows)
-        centre = codes.mean(axis=0)
-        self._unit = max(2.0 * float(np.sqrt(np.sum((codes - centre) ** 2, axis=1)).max()), 1e-9)
+        furthest = codes[np.argmax(np.sum((codes - codes.mean(axis=0)) ** 2, axis=1))]
+        self._unit = max(float(np.sqrt(np.sum((codes - furthest) ** 2, axis=1)).max()), 1e-9)
         """Width of the pool, which the map's lengths are counted in."""
         self._places = codes / self._unit
         self._mapped_on: Sequence[Observation] | None = None

@@ -122,7 +122,7 @@ def _purified(endmembers: np.ndarray, options: MixtureOptions) -> np.ndarray:
         else:
             kept[j] = rest / rest.sum()
             j += 1
-    return np.array(kept)
+    return np.array(kept).reshape(-1, endmembers.shape[1])
 
 
 def _without_others(endmember: np.ndarray, others: list[np.ndarray], options: MixtureOptions) -> np.ndarray:

@@ -23,7 +23,6 @@ LENGTHS = (0.15, 0.25, 0.4, 0.7)
 """Of the latent amount, in units of the coordinates."""
 _SCALE = 1.0
 """Variance of the latent amount."""
-_MEAN = 0.0
 _SD = 0.04
 """How well a share is known, and how soft the censoring is."""
 _ALONE = 0.999
@@ -60,10 +59,10 @@ class Presence:
         root = np.sqrt(self.precision)
         lower = factor(np.eye(len(root)) + root[:, None] * _kernel(self.points, self.points, self.length) * root)
         cross = _kernel(points, self.points, self.length)
-        weights = root * cho_solve((lower, True), root * (self.target - _MEAN))
+        weights = root * cho_solve((lower, True), root * self.target)
         half = solve_triangular(lower, (cross * root).T, lower=True)
         variance = _SCALE - np.sum(half * half, axis=0)
-        return _MEAN + cross @ weights, np.sqrt(np.maximum(variance, 1e-12))
+        return cross @ weights, np.sqrt(np.maximum(variance, 1e-12))
 
     def probability(self, points: np.ndarray) -> np.ndarray:
         """Return the probability (`m`) that the phase is there at points (`m x d`)."""
@@ -130,9 +129,7 @@ def _posterior(covariance: np.ndarray, precision: np.ndarray, shift: np.ndarray)
     lower = factor(np.eye(len(root)) + root[:, None] * covariance * root)
     half = solve_triangular(lower, root[:, None] * covariance, lower=True)
     variance = np.maximum(np.diag(covariance) - np.sum(half * half, axis=0), 1e-10)
-    pull = shift - precision * _MEAN
-    mean = _MEAN + covariance @ pull - half.T @ (half @ pull)
-    return mean, variance
+    return covariance @ shift - half.T @ (half @ shift), variance
 
 
 def _probit_sites(

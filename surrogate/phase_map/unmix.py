@@ -145,6 +145,6 @@ def moved(values: np.ndarray, by: np.ndarray | float) -> np.ndarray:
     By Fourier's shift theorem, with room for what leaves at an end not to come in at the other.
     """
     channels = values.shape[-1]
-    length = channels + 2 * int(np.ceil(np.abs(by).max())) + 8
+    length = channels + 2 * int(np.ceil(np.max(np.abs(by), initial=0.0))) + 8
     ramp = -2j * np.pi * np.fft.rfftfreq(length)
     return np.fft.irfft(np.fft.rfft(values, length) * np.exp(ramp * np.asarray(by)[..., None]), length)[..., :channels]
