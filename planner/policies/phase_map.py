@@ -5,10 +5,10 @@ and, mostly, a property. While the map is open, the next point is the one whose 
 
     risk(x) = 1 - max_r P(r | x),
 
-until the risk, averaged over the pool, is below `converged`, or after `patience` points every other time. Then, inside the region that promises most, the next point
-has the greatest mu + sqrt(beta) sigma + bonus, where the bonus is larger the nearer the boundary of the region is: many
-properties are best at a boundary. Once nothing there could be better by more than the noise, the map is refined again.
-Points under way count as if they had shown what is expected of them.
+until the risk, averaged over the pool, is below `converged`, or after `patience` points every other time. Then, inside
+the region that promises most, the next point has the greatest mu + sqrt(beta) sigma + bonus, where the bonus is larger
+the nearer the boundary of the region is: many properties are best at a boundary. Once nothing there could be better by
+more than the noise, the map is refined again. Points under way count as if they had shown what is expected of them.
 """
 
 from __future__ import annotations

@@ -43,7 +43,8 @@ class PhaseMap:
 
     def probabilities(self, points: np.ndarray) -> np.ndarray:
         """Return the probability (`m x r`) of each region at points (`m x d`)."""
-        chances = np.array([one.probability(points) for one in self.presences]).reshape(len(self.presences), len(points))
+        shape = (len(self.presences), len(points))
+        chances = np.array([one.probability(points) for one in self.presences]).reshape(shape)
         chances = np.clip(chances, _LEAST_CHANCE, 1.0 - _LEAST_CHANCE)
         there, not_there = np.log(chances), np.log1p(-chances)
         logs = np.zeros((len(points), len(self.regions)))
