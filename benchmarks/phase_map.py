@@ -1,6 +1,6 @@
 """CAMEO on simulated composition spreads: how few points map the phases, and find the best property.
 
-    python benchmarks/phase_map.py [--seeds 20] [--first 0] [--points 60] [--ways cameo random ...] [--png FILE]
+    python benchmarks/phase_map.py [--seeds 20] [--first 0] [--points 48] [--ways cameo ...] [--json FILE] [--png FILE]
 
 Each seed is a spread of three elements with 231 points and four to six phase regions
 (`simulators/materials/ternary_spread.py`). Each measurement is a counted diffraction pattern and a noisy property. The
@@ -8,25 +8,29 @@ map is made by the same code whoever chose the points (`surrogate/phase_map`), a
 (J. Am. Stat. Assoc. 78, 553 (1983)) of all points, measured or not, against the true regions. The property counts as
 found once a point was measured whose noiseless value is within 5 % of the optimum; it runs from 0 to 1.
 
-`logei` sees the property alone; `nearest` is the map that gives each point the region of the nearest measured one, on
-cameo's points.
+Runs are kept in the file of `--json`, and taken from there the next time.
+
+`logei` sees the property alone, and has no map; "map of the nearest" gives each point the region of the nearest
+measured one, on cameo's points.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from planner import Continuous, Objective, Observation, Planner, SearchSpace
 from simulators.materials.ternary_spread import TernarySpread, draw_spread
 from surrogate.phase_map.endmembers import MixtureOptions
-from surrogate.phase_map.regions import PhaseMap, fit_phase_map
+from surrogate.phase_map.regions import fit_phase_map
 
 ELEMENTS = ("a", "b", "c")
 PATTERN, PROPERTY = "pattern", "property"
@@ -61,12 +65,14 @@ def run(way: str, seed: int, points: int) -> Run:
     """Let one way choose points of one spread."""
     spread = draw_spread(seed)
     rng = np.random.default_rng([seed, 7])
-    chosen, patterns, seconds = choose(way, spread, points, seed, rng)
-    sizes = np.arange(FIRST_MAP, points + 1, EVERY)
-    both = [scores(spread, chosen[:n], patterns[:n]) for n in sizes]
+    chosen, patterns, seconds, maps = choose(way, spread, points, seed, rng)
+    sizes = [n for n in range(FIRST_MAP, points + 1, EVERY) if way != "logei"]
+    if way != "cameo":
+        maps = {n: mapped(spread, chosen[:n], patterns[:n]) for n in sizes}
+    both = [scores(spread, chosen[:n], maps[n]) for n in sizes]
     return Run(
         best=np.maximum.accumulate(spread.property_true[chosen]),
-        sizes=sizes,
+        sizes=np.array(sizes, dtype=int),
         index=np.array([one for one, _ in both]),
         index_nearest=np.array([other for _, other in both]),
         seconds=seconds / points,
@@ -75,19 +81,19 @@ def run(way: str, seed: int, points: int) -> Run:
 
 def choose(
     way: str, spread: TernarySpread, points: int, seed: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return which points were measured, their patterns, and the planner's CPU time in s."""
+) -> tuple[np.ndarray, np.ndarray, float, dict[int, np.ndarray]]:
+    """Return which points were measured, their patterns, the planner's CPU time in s, and the policy's maps by size."""
     pool = [dict(zip(ELEMENTS, map(float, row), strict=True)) for row in spread.compositions]
     space = SearchSpace([Continuous(name, 0.0, 1.0) for name in ELEMENTS], candidates=pool)
     objectives = [Objective(PROPERTY, "maximize")]
     if way != "logei":
         objectives.insert(0, Objective(PATTERN, "classify"))
     if way == "grid":
-        return (*_along_grid(spread, points, rng), 0.0)
+        return (*_along_grid(spread, points, rng), 0.0, {})
     planner = Planner(space, objectives, seed=seed, policy=way)
     at = {key: i for i, key in enumerate(space.keys(space.rows(pool)))}
-    chosen, patterns, seconds = [], [], 0.0
-    for _ in range(points):
+    chosen, patterns, seconds, maps = [], [], 0.0, {}
+    for n in range(1, points + 1):
         began = time.process_time()
         proposal = planner.ask(1)[0]
         seconds += time.process_time() - began
@@ -105,7 +111,11 @@ def choose(
         )
         chosen.append(index)
         patterns.append(pattern)
-    return np.array(chosen), np.array(patterns), seconds
+        if way == "cameo" and n >= FIRST_MAP:
+            began = time.process_time()
+            maps[n] = planner.regions(pool).probabilities.argmax(axis=1)
+            seconds += time.process_time() - began  # the next proposal needs the same map
+    return np.array(chosen), np.array(patterns), seconds, maps
 
 
 def _along_grid(spread: TernarySpread, points: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -120,19 +130,18 @@ def _along_grid(spread: TernarySpread, points: int, rng: np.random.Generator) ->
     return np.array(chosen), np.array([spread.measure_pattern(index, rng) for index in chosen])
 
 
-def scores(spread: TernarySpread, chosen: np.ndarray, patterns: np.ndarray) -> tuple[float, float]:
-    """Return the Fowlkes-Mallows index of the map, and of the nearest measured region."""
+def mapped(spread: TernarySpread, chosen: np.ndarray, patterns: np.ndarray) -> np.ndarray:
+    """Return the most probable region of every point, by numbers."""
     places = spread.compositions / WIDTH
-    found = fit_phase_map(places[chosen], patterns, MIXTURES)
-    labels = found.probabilities(places).argmax(axis=1)
-    truth = spread.region_labels
-    return fowlkes_mallows(truth, labels), fowlkes_mallows(truth, _nearest(found, places, chosen))
+    return fit_phase_map(places[chosen], patterns, MIXTURES).probabilities(places).argmax(axis=1)
 
 
-def _nearest(found: PhaseMap, places: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+def scores(spread: TernarySpread, chosen: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Return the Fowlkes-Mallows index of a map, and of that in which points are of the nearest measured's region."""
+    places = spread.compositions
     squared = np.sum((places[:, None] - places[chosen][None]) ** 2, axis=2)
-    numbers = {region: i for i, region in enumerate(found.regions)}
-    return np.array([numbers[found.measured[i]] for i in squared.argmin(axis=1)])
+    nearest = labels[chosen][squared.argmin(axis=1)]
+    return fowlkes_mallows(spread.region_labels, labels), fowlkes_mallows(spread.region_labels, nearest)
 
 
 def fowlkes_mallows(truth: np.ndarray, found: np.ndarray) -> float:
@@ -156,7 +165,7 @@ def first_at(sizes: np.ndarray, values: np.ndarray, threshold: float) -> float:
 def table(runs: Mapping[str, Sequence[Run]], pool: int) -> str:
     """Return the table, medians with quartiles."""
     lines = [
-        "| points chosen by | points to FMI 0.8 for good | FMI at 10 % | at 20 % | maps of 20 at 0.8 within 20 % | "
+        "| points chosen by | points to FMI 0.8 for good | FMI at 10 % | at 20 % | maps at 0.8 within 20 % | "
         "points to the property within 5 % | found within 25 | CPU s a point |",
         "|---|---|---|---|---|---|---|---|",
     ]
@@ -169,16 +178,19 @@ def table(runs: Mapping[str, Sequence[Run]], pool: int) -> str:
 
 def _line(name: str, its: Sequence[Run], indices: Sequence[np.ndarray], pool: int) -> str:
     sizes = its[0].sizes
+    to_best = [_first_hit(one.best) for one in its]
+    found = f"{_spread(to_best)} | {sum(n <= 25 for n in to_best)} of {len(its)}"
+    seconds = f"{np.median([one.seconds for one in its]):.2f}"
+    if not len(sizes):
+        return f"| {name} | - | - | - | - | {found} | {seconds} |"
     to_map = [first_at(sizes, index, GOOD_MAP) for index in indices]
     at_tenth, at_fifth = (
         [float(index[np.searchsorted(sizes, int(share * pool), side="right") - 1]) for index in indices]
         for share in (0.1, 0.2)
     )
-    to_best = [_first_hit(one.best) for one in its]
     return (
         f"| {name} | {_spread(to_map)} | {_spread(at_tenth)} | {_spread(at_fifth)} | "
-        f"{sum(n <= 0.2 * pool for n in to_map)} of {len(its)} | {_spread(to_best)} | "
-        f"{sum(n <= 25 for n in to_best)} of {len(its)} | {np.median([one.seconds for one in its]):.2f} |"
+        f"{sum(n <= 0.2 * pool for n in to_map)} of {len(its)} | {found} | {seconds} |"
     )
 
 
@@ -198,9 +210,10 @@ def draw(runs: Mapping[str, Sequence[Run]], seed: int, points: int, pool: int) -
     (left, right), (truth, found) = figure.subplots(2, 2)
     for number, (way, its) in enumerate(runs.items()):
         sizes = 100.0 * its[0].sizes / pool
-        low, middle, high = np.quantile([one.index for one in its], [0.25, 0.5, 0.75], axis=0)
-        left.plot(sizes, middle, color=f"C{number}", label=way)
-        left.fill_between(sizes, low, high, color=f"C{number}", alpha=0.15, lw=0)
+        if len(sizes):
+            low, middle, high = np.quantile([one.index for one in its], [0.25, 0.5, 0.75], axis=0)
+            left.plot(sizes, middle, color=f"C{number}", label=way)
+            left.fill_between(sizes, low, high, color=f"C{number}", alpha=0.15, lw=0)
         regret = 1.0 - np.array([one.best for one in its])
         low, middle, high = np.quantile(regret, [0.25, 0.5, 0.75], axis=0)
         right.plot(range(1, points + 1), middle, color=f"C{number}", label=way)
@@ -217,21 +230,42 @@ def draw(runs: Mapping[str, Sequence[Run]], seed: int, points: int, pool: int) -
     return figure
 
 
-def _draw_maps(truth: object, found: object, seed: int, points: int) -> None:
+def _draw_maps(truth: Axes, found: Axes, seed: int, points: int) -> None:
     spread = draw_spread(seed)
-    chosen, patterns, _ = choose("cameo", spread, points, seed, np.random.default_rng([seed, 7]))
-    places = spread.compositions / WIDTH
-    labels = fit_phase_map(places[chosen], patterns, MIXTURES).probabilities(places).argmax(axis=1)
+    chosen, _, _, maps = choose("cameo", spread, points, seed, np.random.default_rng([seed, 7]))
+    labels, places = maps[points], spread.compositions
     plane = spread.compositions @ np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 0.75**0.5]])
     for panel, shown, title in (
         (truth, spread.region_labels, f"seed {seed}: the true regions"),
-        (found, np.unique(labels, return_inverse=True)[1], f"as mapped from {points} of {len(places)} points (rings)"),
+        (
+            found,
+            np.unique(labels, return_inverse=True)[1],
+            f"as mapped from {points} of {len(places)} points (rings; colours are by chance)",
+        ),
     ):
-        panel.scatter(*plane.T, c=shown, cmap="tab10", vmin=0, vmax=9, s=48, marker="h")  # type: ignore[attr-defined]
-        panel.scatter(*plane[chosen].T, s=60, facecolors="none", edgecolors="k", lw=0.8)  # type: ignore[attr-defined]
-        panel.set_title(title)  # type: ignore[attr-defined]
-        panel.set_aspect("equal")  # type: ignore[attr-defined]
-        panel.axis("off")  # type: ignore[attr-defined]
+        panel.scatter(*plane.T, c=shown, cmap="tab10", vmin=0, vmax=9, s=48, marker="h")
+        panel.scatter(*plane[chosen].T, s=60, facecolors="none", edgecolors="k", lw=0.8)
+        panel.set_title(title)
+        panel.set_aspect("equal")
+        panel.axis("off")
+
+
+def runs_of(way: str, seeds: Sequence[int], points: int, file: Path | None) -> list[Run]:
+    """Return one run for each seed: those that a file holds, and the others, which it then holds too."""
+    kept = {}
+    if file is not None and file.exists():
+        lines = [json.loads(text) for text in file.read_text(encoding="utf-8").splitlines()]
+        kept = {one["seed"]: one["run"] for one in lines if (one["way"], one["points"]) == (way, points)}
+    found = []
+    for seed in seeds:
+        if seed not in kept:
+            kept[seed] = {key: np.asarray(value).tolist() for key, value in asdict(run(way, seed, points)).items()}
+            if file is not None:
+                with file.open("a", encoding="utf-8") as stream:
+                    stream.write(json.dumps({"way": way, "seed": seed, "points": points, "run": kept[seed]}) + "\n")
+        arrays = {key: np.array(value) for key, value in kept[seed].items() if key != "seconds"}
+        found.append(Run(**arrays, seconds=kept[seed]["seconds"]))
+    return found
 
 
 def main() -> None:
@@ -239,12 +273,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--points", type=int, default=60)
+    parser.add_argument("--points", type=int, default=48)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--json", type=Path, help="where runs are kept, one a line")
     parser.add_argument("--png", type=Path)
     args = parser.parse_args()
     seeds = range(args.first, args.first + args.seeds)
-    runs = {way: [run(way, seed, args.points) for seed in seeds] for way in args.ways}
+    runs = {way: runs_of(way, seeds, args.points, args.json) for way in args.ways}
     pool = len(draw_spread(args.first).compositions)
     print(f"seeds {seeds.start} to {seeds.stop - 1}, {pool} points each")
     print(table(runs, pool))

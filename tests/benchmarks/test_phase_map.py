@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from phase_map import Run, draw_spread, first_at, fowlkes_mallows, scores, table
+from phase_map import Run, draw_spread, first_at, fowlkes_mallows, mapped, runs_of, scores, table
 from sklearn.metrics import fowlkes_mallows_score
 
 
@@ -25,8 +25,9 @@ def test_a_map_of_many_points_is_nearly_true():
     spread = draw_spread(200)
     rng = np.random.default_rng(0)
     chosen = rng.permutation(len(spread.compositions))[:40]
-    mapped, nearest = scores(spread, chosen, np.array([spread.measure_pattern(i, rng) for i in chosen]))
-    assert mapped > 0.8 and mapped > nearest > 0.5
+    labels = mapped(spread, chosen, np.array([spread.measure_pattern(i, rng) for i in chosen]))
+    index, index_nearest = scores(spread, chosen, labels)
+    assert index > 0.8 and index > index_nearest > 0.5
 
 
 def test_the_table_counts_what_was_reached_in_time():
@@ -45,3 +46,16 @@ def test_the_table_counts_what_was_reached_in_time():
     )
     assert lines[4].startswith("| random | inf [inf, inf]")
     assert "| 0 of 1 |" in lines[4]
+
+
+@pytest.mark.parametrize("way", ["cameo", "random", "grid", "logei"])
+def test_a_run_is_kept_and_not_made_again(way, tmp_path, monkeypatch):
+    file = tmp_path / "runs.jsonl"
+    [made] = runs_of(way, [200], 9, file)
+    assert made.sizes.tolist() == ([] if way == "logei" else [8])
+    assert len(made.best) == 9 and (np.diff(made.best) >= 0).all()
+    monkeypatch.delattr("phase_map.run")
+    [kept] = runs_of(way, [200], 9, file)
+    assert np.array_equal(kept.best, made.best) and np.array_equal(kept.index, made.index)
+    assert len(file.read_text().splitlines()) == 1
+    assert table({way: [kept]}, 231).count("\n") == (3 if way == "cameo" else 2)
