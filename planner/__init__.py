@@ -30,7 +30,7 @@ from planner.objective import Objective
 from planner.parameters import Categorical, Continuous, Integer, Parameter
 from planner.planner import Planner
 from planner.policies.base import POLICIES
-from planner.proposal import Observation, Posterior, Prediction, Proposal, Value
+from planner.proposal import Observation, Posterior, Prediction, Proposal, RegionPosterior, Value
 from planner.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ __all__ = [
     "Posterior",
     "Prediction",
     "Proposal",
+    "RegionPosterior",
     "SearchSpace",
     "SearchSpaceExhausted",
     "SpaceError",

@@ -14,6 +14,9 @@ from planner.space import SearchSpace
 LARGEST = 1e280
 """Beyond it the arithmetic of a surrogate would overflow."""
 
+FEWEST_CHANNELS = 16
+"""Of a fingerprint."""
+
 
 @dataclass
 class Ledger:
@@ -48,8 +51,7 @@ class Ledger:
         """
         ledger = cls(space, objectives)
         ledger.add([*pending, *finished, *discarded])
-        for number, observation in enumerate(observations):
-            ledger._check(observation, f"observation {number}")
+        ledger._check_all(observations)
         ledger.pending = {one.id: one for one in pending}
         ledger.finished = {one.id: one for one in finished}
         ledger.discarded = {one.id: one for one in discarded}
@@ -88,17 +90,28 @@ class Ledger:
         """Take observations; all or, where one is refused, none.
 
         Raises:
-            BadObservation: One is no observation; a target is unknown, a value is not finite or too large, a parameter
-                is missing, or a proposal was told before.
+            BadObservation: One is no observation; a target is unknown, a value is not finite or too large, a
+                fingerprint has another length than those before, a parameter is missing, or a proposal was told before.
             UnknownProposal: A proposal id was never given out.
         """
-        for number, observation in enumerate(observations):
-            self._check(observation, f"observation {number}")
+        self._check_all(observations)
         keys = self._keys([observation.parameters for observation in observations])
         for observation, key in zip(observations, keys, strict=True):
             self._file(observation, key)
         self._told.update(keys)
         self.observations = (*self.observations, *observations)
+
+    def _check_all(self, observations: Sequence[Observation]) -> None:
+        for number, observation in enumerate(observations):
+            self._check(observation, f"observation {number}")
+        lengths: dict[str, int] = {}
+        for number, observation in enumerate((*self.observations, *observations), -len(self.observations)):
+            for name, fingerprint in observation.fingerprints.items():
+                if lengths.setdefault(name, len(fingerprint)) != len(fingerprint):
+                    raise BadObservation(
+                        f"observation {number}: the fingerprint of {name!r} has {len(fingerprint)} channels, those "
+                        f"before it have {lengths[name]}; bring all to the same channels"
+                    )
 
     def _check(self, observation: Observation, where: str) -> None:
         if not isinstance(observation, Observation):
@@ -126,7 +139,8 @@ class Ledger:
         self._check_values(observation, where)
 
     def _check_values(self, observation: Observation, where: str) -> None:
-        targets = [objective.name for objective in self.objectives]
+        targets = [objective.name for objective in self.objectives if objective.direction != "classify"]
+        self._check_fingerprints(observation, where)
         for name, value in (*observation.values.items(), *observation.noise.items()):
             if name not in targets:
                 raise BadObservation(f"{where}: no objective is called {name!r}{did_you_mean(name, targets)}")
@@ -139,6 +153,28 @@ class Ledger:
         below = [name for name, sd in observation.noise.items() if sd < 0]
         if below:
             raise BadObservation(f"{where}: the noise of {below[0]!r} is a standard deviation and cannot be negative")
+
+    def _check_fingerprints(self, observation: Observation, where: str) -> None:
+        targets = [objective.name for objective in self.objectives if objective.direction == "classify"]
+        for name in (*observation.values, *observation.noise):
+            if name in targets:
+                raise BadObservation(
+                    f"{where}: {name!r} is to be classified; tell it as fingerprints={{{name!r}: ...}}"
+                )
+        for name, fingerprint in observation.fingerprints.items():
+            if name not in targets:
+                raise BadObservation(f"{where}: no objective {name!r} is to be classified{did_you_mean(name, targets)}")
+            if len(fingerprint) < FEWEST_CHANNELS:
+                raise BadObservation(
+                    f"{where}: the fingerprint of {name!r} has {len(fingerprint)} channels; {FEWEST_CHANNELS} are the "
+                    "fewest that lines can be told from their background by"
+                )
+            bad = [i for i, number in enumerate(fingerprint) if not (_is_finite(number) and abs(number) <= LARGEST)]
+            if bad:
+                raise BadObservation(
+                    f"{where}: channel {bad[0]} of the fingerprint of {name!r} is {fingerprint[bad[0]]!r}; interpolate "
+                    "a dead channel from its neighbours, or tell failure= with the reason"
+                )
 
     def _file(self, observation: Observation, key: bytes) -> None:
         proposal_id = observation.proposal_id or self._pending_at(key)

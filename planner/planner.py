@@ -21,8 +21,8 @@ from planner.errors import (
 )
 from planner.ledger import Ledger
 from planner.objective import Objective
-from planner.policies.base import PlannerData, Policy, Suggestion, policy_class
-from planner.proposal import Observation, Posterior, Proposal, Value
+from planner.policies.base import MapsRegions, PlannerData, Policy, Suggestion, policy_class
+from planner.proposal import Observation, Posterior, Proposal, RegionPosterior, Value
 from planner.space import SearchSpace
 from planner.threads import one_thread
 
@@ -214,7 +214,9 @@ class Planner:
         return self._ledger.observations
 
     def predict(self, points: Sequence[Mapping[str, Value]]) -> dict[str, Posterior]:
-        """Return the posterior of every objective's target at points; they may lie outside the space.
+        """Return the posterior of every target that is a number, at points; they may lie outside the space.
+
+        What is to be classified has no such posterior; see `regions`.
 
         Raises:
             NotEnoughData: Nothing was measured of a target yet.
@@ -222,23 +224,36 @@ class Planner:
         """
         data = self._data()
         found = {}
-        for objective in self.objectives:
+        for objective in [each for each in self.objectives if each.direction != "classify"]:
             with one_thread():
                 mean, sd = self._policy.predict(data, objective.name, points)
             found[objective.name] = Posterior(mean=mean, sd=sd)
         return found
+
+    def regions(self, points: Sequence[Mapping[str, Value]]) -> RegionPosterior:
+        """Return which regions there are, and the probability of each at points; they may lie outside the space.
+
+        Raises:
+            BadOption: The policy maps no regions; 'cameo' does.
+            NotEnoughData: No fingerprint was told yet.
+            SpaceError: A point has no number, or no known category, for a parameter.
+        """
+        if not isinstance(self._policy, MapsRegions):
+            raise BadOption(f"policy {self.policy_name!r} maps no regions; choose policy 'cameo'")
+        with one_thread():
+            return self._policy.regions(self._data(), points)
 
     def best(self, target: str | None = None) -> Observation | None:
         """Return the observation with the best measured value of a target; None where nothing was measured.
 
         Args:
             target: An objective with direction maximize or minimize; the first one by default. A target that is to be
-                learnt has no best value.
+                learnt or classified has no best value.
         """
         names = [objective.name for objective in self.objectives]
         if target is not None and target not in names:
             raise BadObservation(f"no objective is called {target!r}{did_you_mean(target, names)}")
-        ranked = [o for o in self.objectives if o.direction != "learn" and target in (None, o.name)]
+        ranked = [o for o in self.objectives if o.is_ranked and target in (None, o.name)]
         if not ranked:
             return None
         sign = 1.0 if ranked[0].direction == "maximize" else -1.0

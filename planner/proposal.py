@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,18 @@ class Posterior:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegionPosterior:
+    """Which region each of n points belongs to."""
+
+    regions: tuple[tuple[int, ...], ...]
+    """`r` sets of phases, numbered in the order of `endmembers`; the empty set is a film without lines."""
+    probabilities: np.ndarray
+    """`n x r`, rows add up to 1."""
+    endmembers: np.ndarray
+    """Fingerprints of the phases, without background, of area one; `k x channels`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """One point that the planner asks to be tried, with its reasons; immutable."""
 
@@ -50,10 +62,11 @@ class Observation:
     noise holds the standard deviation of a value, in its unit, where it is known. One trial may give many observations
     (a stripe is measured at many temperatures), each with parameters of its own and the same proposal_id: parameters
     say where was measured, which need not be where it was proposed. They are told together; what comes later, a
-    replicate say, has no proposal_id.
+    replicate say, has no proposal_id. What was measured for an objective of direction `classify` is in fingerprints:
+    some tens or hundreds of numbers, of any sequence, kept as a tuple.
 
     Raises:
-        BadObservation: It has neither values nor a failure, or both, or they are no mappings by name.
+        BadObservation: It has neither values, fingerprints nor a failure, or both, or they are no mappings by name.
     """
 
     parameters: Mapping[str, Value]
@@ -62,16 +75,33 @@ class Observation:
     failure: str | None = None
     context: Mapping[str, Value] = field(default_factory=dict)
     proposal_id: str | None = None
+    fingerprints: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("parameters", "values", "noise", "context"):
+        for name in ("parameters", "values", "noise", "context", "fingerprints"):
             given = getattr(self, name)
             if not isinstance(given, Mapping):
                 raise BadObservation(f"{name} is {given!r}; give a mapping by name, such as {name}={{'a': 0.1}}")
-        if self.failure is None and not self.values:
+        object.__setattr__(self, "fingerprints", {name: _numbers(name, one) for name, one in self.fingerprints.items()})
+        if self.failure is None and not self.values and not self.fingerprints:
             raise BadObservation("an observation needs values, or failure= with the reason")
-        if self.failure is not None and self.values:
+        if self.failure is not None and (self.values or self.fingerprints):
             raise BadObservation(
                 f"an observation has values or a failure, not both: leave out failure={self.failure!r} if the values "
                 "hold, or the values if they do not"
             )
+
+
+def _numbers(name: str, fingerprint: Sequence[float]) -> tuple[float, ...]:
+    """Return a fingerprint as plain numbers.
+
+    Raises:
+        BadObservation: It is no sequence of numbers.
+    """
+    try:
+        return tuple(float(number) for number in fingerprint)
+    except (TypeError, ValueError):
+        shown = f"{fingerprint!r:.60}"
+        raise BadObservation(
+            f"the fingerprint of {name!r} is {shown}; give its channels as a sequence of numbers"
+        ) from None

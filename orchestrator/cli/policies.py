@@ -11,6 +11,7 @@ POLICIES = (
     "sobol",
     "grid",
     "sara",
+    "cameo",
     "screening",
     "ax",
     "baybe",

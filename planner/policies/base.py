@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
 from planner.errors import BadOption, did_you_mean
 from planner.objective import Objective
-from planner.proposal import Observation, Prediction, Proposal, Value
+from planner.proposal import Observation, Prediction, Proposal, RegionPosterior, Value
 
 if TYPE_CHECKING:
     from planner.space import SearchSpace
@@ -32,6 +32,7 @@ POLICIES: dict[str, str] = {
     "ax": "planner.policies.ax_adapter:Ax",
     "baybe": "planner.policies.baybe_adapter:BayBE",
     "screening": "planner.policies.screening:Screening",
+    "cameo": "planner.policies.phase_map:Cameo",
 }
 """Policies by name; the module is imported when the policy is first named (torch is slow to load)."""
 
@@ -102,6 +103,19 @@ class Policy(Protocol):
 
         Raises:
             NotEnoughData: Nothing was measured yet.
+        """
+        ...
+
+
+@runtime_checkable
+class MapsRegions(Protocol):
+    """What a policy that classifies can do besides."""
+
+    def regions(self, data: PlannerData, points: Sequence[Mapping[str, Value]]) -> RegionPosterior:
+        """Return which region each point belongs to.
+
+        Raises:
+            NotEnoughData: No fingerprint was told yet.
         """
         ...
 

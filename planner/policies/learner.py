@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from planner.errors import BadOption
 from planner.objective import Objective
 from planner.optimise import best_row, candidate_rows
 from planner.policies.base import PlannerData, Suggestion
@@ -66,6 +67,12 @@ class Learner(ABC):
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
         self._options = read_options(BayesOptions, options, self.name)
+        to_classify = [objective.name for objective in objectives if objective.direction == "classify"]
+        if to_classify:
+            raise BadOption(
+                f"policy {self.name!r} learns numbers, but objective {to_classify[0]!r} is to be classified; choose "
+                "policy 'cameo'"
+            )
         self._objectives = tuple(objectives)
         self._predictor = Predictor(space, objectives, self._options.map_model)
         self._gps = Predictor(space, objectives, "gp") if self._options.map_model != "gp" else self._predictor

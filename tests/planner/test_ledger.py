@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from planner import BadObservation, Continuous, Integer, Objective, Observation, Proposal, SearchSpace, UnknownProposal
@@ -117,3 +118,60 @@ def test_a_proposal_is_told_in_one_call(ledger: Ledger) -> None:
         ledger.tell([observation(proposal_id="0-0")])
     ledger.tell([observation()])
     assert len(ledger.observations) == 3
+
+
+@pytest.fixture
+def mapping() -> Ledger:
+    space = SearchSpace([Continuous("x", 0.0, 1.0, step=0.1), Integer("k", 0, 3)])
+    return Ledger(space, (Objective("y", "maximize"), Objective("xrd", "classify")))
+
+
+def test_a_fingerprint_is_kept_as_plain_numbers(mapping: Ledger) -> None:
+    mapping.tell([observation(values={}, fingerprints={"xrd": np.arange(20)})])
+    assert mapping.observations[0].fingerprints == {"xrd": tuple(float(i) for i in range(20))}
+
+
+@pytest.mark.parametrize(
+    ("told", "match"),
+    [
+        ({"values": {"xrd": 1.0}}, r"'xrd' is to be classified; tell it as fingerprints=\{'xrd': \.\.\.\}"),
+        ({"values": {"y": 1.0}, "noise": {"xrd": 1.0}}, "'xrd' is to be classified"),
+        ({"fingerprints": {"y": range(20)}}, "no objective 'y' is to be classified"),
+        ({"fingerprints": {"xrb": range(20)}}, "did you mean 'xrd'"),
+        ({"fingerprints": {"xrd": [1.0] * 5}}, "has 5 channels; 16 are the fewest"),
+        (
+            {"fingerprints": {"xrd": [1.0] * 7 + [float("nan")] * 13}},
+            "channel 7 of the fingerprint of 'xrd' is nan; int",
+        ),
+        ({"fingerprints": {"xrd": [1.0] * 19 + [1e300]}}, "channel 19 of the fingerprint"),
+    ],
+    ids=["as a value", "with a noise", "of a number", "misspelt", "short", "not finite", "huge"],
+)
+def test_fingerprints_that_teach_nothing_are_refused(mapping: Ledger, told: dict, match: str) -> None:
+    with pytest.raises(BadObservation, match=match):
+        mapping.tell([observation(**told)])
+    assert mapping.observations == ()
+
+
+def test_fingerprints_have_one_length(mapping: Ledger) -> None:
+    mapping.tell([observation(x=0.1, fingerprints={"xrd": range(20)})])
+    with pytest.raises(
+        BadObservation, match="observation 1: the fingerprint of 'xrd' has 21 channels, those before it"
+    ):
+        mapping.tell(
+            [observation(x=0.2, fingerprints={"xrd": range(20)}), observation(fingerprints={"xrd": range(21)})]
+        )
+    assert len(mapping.observations) == 1
+
+
+@pytest.mark.parametrize(
+    "given", ["abc", 3.0, [1.0, "b"], [[1.0], [2.0, 3.0]]], ids=["text", "number", "word", "table"]
+)
+def test_a_fingerprint_that_is_no_list_of_numbers_is_refused(given: object) -> None:
+    with pytest.raises(BadObservation, match="give its channels as a sequence of numbers"):
+        observation(fingerprints={"xrd": given})
+
+
+def test_a_failure_has_no_fingerprint() -> None:
+    with pytest.raises(BadObservation, match="not both"):
+        observation(values={}, failure="no beam", fingerprints={"xrd": range(20)})

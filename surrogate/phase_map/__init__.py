@@ -1,0 +1,1 @@
+"""From fingerprints at some compositions to phase regions over all of them, with probabilities."""
