@@ -35,6 +35,8 @@ _WALKS = (0.01, 0.02, 0.04, 0.08)
 """Standard deviations of what a walk adds from one time to the next."""
 _STEP = 0.2
 """Standard deviation of a single step."""
+_OFFSET = 2.0
+"""Unit of an offset, in standard deviations of the results."""
 _VAGUE = 100.0
 """Prior variance of the mean, in units of the scale of the process."""
 _N_DRAWS = 40_000
@@ -125,7 +127,7 @@ def find_drift(
     known = np.unique(times)
     if len(known) < FEWEST_TIMES:
         return None
-    unit = 1.0 if kind == "factor" else model.scale.typical
+    unit = 1.0 if kind == "factor" else _OFFSET * model.scale.typical
     design = _effects(model, kind, unit)[:, None] * (times[:, None] == known[None, 1:])
     told, score = _information(model, design, np.ones(len(times), dtype=bool))
     mean, sd = _posterior(told, score, np.diff(known))

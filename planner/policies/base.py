@@ -30,6 +30,7 @@ POLICIES: dict[str, str] = {
     "grid": "planner.policies.space_filling:Grid",
     "sara": "planner.policies.sara:Sara",
     "mobile_chemist": "planner.policies.mobile_chemist:MobileChemist",
+    "soft_constraints": "planner.policies.soft_constraints:SoftConstraints",
 }
 """Policies by name; the module is imported when the policy is first named (torch is slow to load)."""
 
