@@ -24,12 +24,12 @@ from planner.untried import untried_rows
 
 if TYPE_CHECKING:
     from planner.acquisition import Acquisition
+    from planner.gp import GP
     from planner.soft import Soft
 
 _DRAWN = 40
-"""Rows drawn for each that fills the space."""
-_KEPT = 4
-"""Of which so many are kept by what soft constraints say, before the farthest is taken."""
+"""Rows drawn for each that fills the space: it is one of them, by what soft constraints leave of its worth."""
+_MAY_BE = "the best by one draw of what the surrogate thinks possible"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,27 @@ class SoftConstraints(MobileChemist):
         if chance is not None:
             heights = heights + self._options.caution * chance(rows)
         # the greatest of scores with Gumbel noise are draws without replacement, by weight
-        order = np.argsort(-(heights + rng.gumbel(size=len(rows))))
-        return _spread(space, rows[order[: _KEPT * n]], n, data.taken_rows())
+        return rows[np.argsort(-(heights + rng.gumbel(size=len(rows))))[:n]]
+
+    def _instead(
+        self, data: PlannerData, worth: Acquisition, row: np.ndarray, ahead: np.ndarray, rng: np.random.Generator
+    ) -> Acquisition | None:
+        """About the best, try what may be the best of all rather than learn about the whole space."""
+        tells = super()._instead(data, worth, row, ahead, rng)
+        if tells is None or not self._is_local(data):
+            return tells
+        gp = self._upright(data, self._objectives[0])
+        return OneDraw(gp, np.unique(np.vstack([gp.X, self._under_way(data, ahead)]), axis=0), rng)
+
+    def _reason_instead(self, data: PlannerData) -> str:
+        return (
+            "no improvement is expected that could be seen; " + _MAY_BE
+            if self._is_local(data)
+            else super()._reason_instead(data)
+        )
+
+    def _is_local(self, data: PlannerData) -> bool:
+        return self._soft.local_from is not None and len(data.tried_rows()[0]) >= self._soft.local_from
 
     def _softs(self, data: PlannerData) -> list[Soft]:
         return [*self._earlier, *self._judged_good(data), *self._about_the_best(data)]
@@ -113,10 +132,31 @@ class SoftConstraints(MobileChemist):
     def _about_the_best(self, data: PlannerData) -> list[Soft]:
         from planner.soft import Near, Soft
 
-        if self._soft.local_from is None or len(data.tried_rows()[0]) < self._soft.local_from:
+        if not self._is_local(data):
             return []
         best = self._best_rows(data)[:1]
         return [Soft(Near(data.space.encode_rows(row[None])[0], self._soft.reach), 0.0) for row in best]
+
+
+class OneDraw:
+    """A draw of the function that is optimised, in standard deviations of the noise (Thompson sampling).
+
+    Its maximum is where the best of all may be, and many draws spread as far as that is uncertain (Thompson,
+    Biometrika 25, 285 (1933), doi 10.1093/biomet/25.3-4.285).
+    """
+
+    def __init__(self, gp: GP, known: np.ndarray, rng: np.random.Generator) -> None:
+        from planner.acquisition import Draws
+
+        self._draws = Draws(gp, known, n_draws=1, rng=rng)
+        self._noise_sd = float(np.sqrt(np.median(gp.noise)))
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Return the score of encoded points (`n x d`), `n`."""
+        return self._draws.posterior(points)[0][:, 0] / self._noise_sd
+
+    def add(self, point: np.ndarray, rng: np.random.Generator) -> None:
+        """Take a chosen point (`d`) as pending: the draw knows its value already."""
 
 
 def _log_factor(softs: Sequence[Soft], codes: np.ndarray) -> np.ndarray:
@@ -145,18 +185,3 @@ def _is_good(observation: Observation, entry: str, number: int) -> bool | None:
             f"observation {number}: the judgement {entry!r} is {told!r}; tell 'pass', 'fail', or a number from 0 to 1"
         )
     return told >= 0.5
-
-
-def _spread(space: SearchSpace, rows: np.ndarray, n: int, known: np.ndarray) -> np.ndarray:
-    """Return up to n of the rows (`m x p`), each the one farthest from those before it and from known ones."""
-    codes, others = space.encode_rows(rows), space.encode_rows(known)
-    nearest = np.full(len(rows), np.inf)
-    for other in others:
-        nearest = np.minimum(nearest, np.sum((codes - other) ** 2, axis=1))
-    chosen: list[int] = []
-    for _ in range(min(n, len(rows))):
-        # the first of several that are equally far is the likeliest
-        chosen.append(int(np.argmax(nearest)))
-        nearest = np.minimum(nearest, np.sum((codes - codes[chosen[-1]]) ** 2, axis=1))
-        nearest[chosen] = -1.0
-    return rows[chosen]

@@ -120,6 +120,21 @@ def test_local_exploration_stays_about_the_best() -> None:
     assert distances["near"] < 0.1 < distances["far"]
 
 
+def test_where_no_improvement_could_be_seen_it_tries_what_may_be_the_best() -> None:
+    planner, noise = planner_of(local_from=12), np.random.default_rng(0)
+    for _ in range(4):
+        told = [
+            Observation(parameters=one.parameters, values={"y": bump(one.parameters) + 0.1 * noise.standard_normal()})
+            for one in planner.ask(10)
+        ]
+        planner.tell(told)
+    proposals = planner.ask(10)
+    draws = [one for one in proposals if "the best by one draw" in one.reason]
+    assert 1 <= len(draws) < 10
+    assert not any("whole space" in one.reason for one in proposals)
+    assert np.median([bump(one.parameters) for one in draws]) > 0.6
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
