@@ -20,14 +20,14 @@ import numpy as np
 from simulators.chance import generator
 
 PARAMETERS: Mapping[str, tuple[float, float]] = {
-    "substrate_temperature_c": (125.0, 175.0),
-    "speed_cm_per_s": (10.0, 30.0),
-    "spray_flow_ml_per_min": (2.0, 5.0),
-    "plasma_gas_l_per_min": (15.0, 35.0),
-    "plasma_height_cm": (0.8, 1.6),
-    "plasma_duty_percent": (25.0, 100.0),
+    "substrate_temperature": (125.0, 175.0),
+    "speed": (10.0, 30.0),
+    "spray_flow": (2.0, 5.0),
+    "plasma_gas_flow": (15.0, 35.0),
+    "plasma_height": (0.8, 1.6),
+    "plasma_duty": (25.0, 100.0),
 }
-"""Ranges by name."""
+"""Ranges by name: degC, cm/s, mL/min, L/min, cm, %."""
 
 BEST_PERCENT = 18.5
 EARLIER_BEST_PERCENT = 15.5

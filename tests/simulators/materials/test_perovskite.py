@@ -71,7 +71,7 @@ def test_an_earlier_process_resembles_it_without_being_it(seed: int) -> None:
 
 
 def test_a_parameter_that_is_missing_is_named() -> None:
-    with pytest.raises(KeyError, match="plasma_height_cm"):
+    with pytest.raises(KeyError, match="plasma_height"):
         SprayPlasma.of(0).efficiency_percent(
             {name: low for name, (low, _) in PARAMETERS.items() if "height" not in name}
         )
