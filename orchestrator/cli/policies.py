@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
-POLICIES = ("auto", "logei", "integrated_variance", "uncertainty", "random", "sobol", "grid", "sara")
+POLICIES = (
+    "auto",
+    "logei",
+    "integrated_variance",
+    "uncertainty",
+    "random",
+    "sobol",
+    "grid",
+    "sara",
+    "mobile_chemist",
+    "soft_constraints",
+)
 
 HELP = f"Another policy than the campaign names: {', '.join(POLICIES)}."
