@@ -210,7 +210,7 @@ def draw(runs: Sequence[Mapping[str, Any]], batches: int) -> Figure:
     panel.set_xlabel("batches of 16")
     panel.set_ylabel("best recipe tried, noiseless, umol")
     panel.set_ylim(0, None)
-    panel.legend(fontsize=8)
+    panel.legend(fontsize=8, loc=(0.64, 0.14))
     return figure
 
 
