@@ -15,6 +15,8 @@ POLICIES = (
     "screening",
     "ax",
     "baybe",
+    "mobile_chemist",
+    "soft_constraints",
 )
 
 HELP = f"Another policy than the campaign names: {', '.join(POLICIES)}."

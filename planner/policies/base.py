@@ -33,6 +33,8 @@ POLICIES: dict[str, str] = {
     "baybe": "planner.policies.baybe_adapter:BayBE",
     "screening": "planner.policies.screening:Screening",
     "cameo": "planner.policies.phase_map:Cameo",
+    "mobile_chemist": "planner.policies.mobile_chemist:MobileChemist",
+    "soft_constraints": "planner.policies.soft_constraints:SoftConstraints",
 }
 """Policies by name; the module is imported when the policy is first named (torch is slow to load)."""
 

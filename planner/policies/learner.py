@@ -166,7 +166,7 @@ class Learner(ABC):
                     if tells is None
                     else best_row(space, self._score(data, tells, _CARE * caution), candidates, taken, rng)
                 )
-                row, reason = (row, reason) if other is None else (other, _TELLS)
+                row, reason = (row, reason) if other is None else (other, self._reason_instead(data))
             else:
                 more = untried_rows(space, 1, taken, lambda count: space.sample_rows(count, rng), rng)
                 if not len(more):
@@ -215,6 +215,11 @@ class Learner(ABC):
         """Return another worth to choose by where that of the best row is not worth a measurement; None where it is."""
         del data, worth, row, ahead, rng
         return None
+
+    def _reason_instead(self, data: PlannerData) -> str:
+        """Say why a point was chosen by the worth of `_instead`."""
+        del data
+        return _TELLS
 
     def _explained(self, data: PlannerData, rows: np.ndarray, reasons: Sequence[str]) -> list[Suggestion]:
         if not len(rows):
