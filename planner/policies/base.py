@@ -29,6 +29,7 @@ POLICIES: dict[str, str] = {
     "sobol": "planner.policies.space_filling:Sobol",
     "grid": "planner.policies.space_filling:Grid",
     "sara": "planner.policies.sara:Sara",
+    "reactions": "planner.policies.reactions:Reactions",
 }
 """Policies by name; the module is imported when the policy is first named (torch is slow to load)."""
 

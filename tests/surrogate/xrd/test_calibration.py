@@ -128,9 +128,7 @@ def test_evidence_counts_otherwise_where_the_model_fits_badly(worse):
     misfit, weight = USUAL_MISFIT * worse, 0.5 - 0.1 * np.log(worse)
     behind = np.sign(logits) * (logits / weight) ** 2 * max(1.0, misfit)
     rng = np.random.default_rng(15)
-    cases = [
-        case(far, bool(rng.random() < sigmoid(z)), misfit=misfit) for far, z in zip(behind, logits, strict=True)
-    ]
+    cases = [case(far, bool(rng.random() < sigmoid(z)), misfit=misfit) for far, z in zip(behind, logits, strict=True)]
     found = fitted(cases)[1]
     assert found[1] + found[3] * np.log(worse) == pytest.approx(weight, rel=0.15)
 
