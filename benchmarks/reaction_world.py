@@ -112,6 +112,22 @@ def table_of(rng: np.random.Generator) -> Table:
     return Table.of(rows)
 
 
+def with_errors(table: Table, rng: np.random.Generator, sd_mev_atom: float = ERROR_MEV_ATOM) -> Table:
+    """Return a table whose energies are off."""
+    phases = {
+        name: replace(
+            one, enthalpy_kj_mol=one.enthalpy_kj_mol + rng.normal(0.0, sd_mev_atom) * one.n_atoms / MEV_PER_KJ_MOL
+        )
+        for name, one in table.phases.items()
+    }
+    return Table(phases=phases, gases=table.gases)
+
+
+def formula_of(one: Substance) -> str:
+    """Return a formula that a table can be read with."""
+    return "".join(f"{element}{n:g}" for element, n in one.atoms.items())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Law:
     """How fast a pair reacts, and what it makes."""
@@ -130,6 +146,9 @@ class World:
     """What a planner may know."""
     truth: Network
     sets: tuple[PrecursorSet, ...]
+    target: str = TARGET
+    temperatures_c: tuple[float, ...] = TEMPERATURES_C
+    hold_h: float = HOLD_H
     _laws: dict[tuple[str, ...], Law] = field(default_factory=dict)
     _preferred: dict[tuple[tuple[str, ...], float], tuple[float, Reaction] | None] = field(default_factory=dict)
     _rates: dict[tuple[tuple[str, ...], float], float] = field(default_factory=dict)
@@ -149,21 +168,15 @@ class World:
     @classmethod
     def _one(cls, seed: int, rng: np.random.Generator) -> World:
         table = table_of(rng)
-        phases = {
-            name: replace(
-                one,
-                enthalpy_kj_mol=one.enthalpy_kj_mol + rng.normal(0.0, ERROR_MEV_ATOM) * one.n_atoms / MEV_PER_KJ_MOL,
-            )
-            for name, one in table.phases.items()
-        }
-        truth = Network(Table(phases=phases, gases=table.gases))
+        truth = Network(with_errors(table, rng))
         every = precursor_sets(table, TARGET, PRECURSORS)
         chosen = sorted(rng.permutation(len(every))[:N_SETS])
         world = cls(seed=seed, table=table, truth=truth, sets=tuple(every[i] for i in chosen))
-        world._draw_laws(rng)
+        world.draw_laws(rng)
         return world
 
-    def _draw_laws(self, rng: np.random.Generator) -> None:
+    def draw_laws(self, rng: np.random.Generator) -> None:
+        """Draw how fast each pair reacts."""
         names = sorted(self.truth.table.phases)
         for i, one in enumerate(names):
             for other in names[i:]:
@@ -180,7 +193,7 @@ class World:
         """Return the planner's table as rows."""
         return [
             {
-                "name": one.name, "formula": one.name, "enthalpy_kj_mol": one.enthalpy_kj_mol,
+                "name": one.name, "formula": formula_of(one), "enthalpy_kj_mol": one.enthalpy_kj_mol,
                 "entropy_j_mol_k": one.entropy_j_mol_k, "melts_c": one.melts_c,
             }
             for one in self.table.phases.values()
@@ -188,22 +201,23 @@ class World:
 
     def recipes(self) -> list[tuple[PrecursorSet, float]]:
         """Return all recipes."""
-        return [(one, t) for one in self.sets for t in TEMPERATURES_C]
+        return [(one, t) for one in self.sets for t in self.temperatures_c]
 
     def pure(self) -> set[tuple[str, float]]:
         """Return the recipes whose product is the target, at least 95 % of its weight."""
-        return {(one.name, t) for one, t in self.recipes() if self.weights(one, t).get(TARGET, 0.0) >= PURE}
+        return {(one.name, t) for one, t in self.recipes() if self.weights(one, t).get(self.target, 0.0) >= PURE}
 
     def weights(self, one: PrecursorSet, temperature_c: float) -> dict[str, float]:
         """Return the true mass fractions after firing, for grains in average contact."""
         key = (one.name, temperature_c)
         if key not in self._weights:
-            self._weights[key] = self._fired(one, temperature_c, 1.0)
+            self._weights[key] = self.fired(one, temperature_c, contact=1.0)
         return self._weights[key]
 
-    def _fired(self, one: PrecursorSet, temperature_c: float, contact: float) -> dict[str, float]:
+    def fired(self, one: PrecursorSet, temperature_c: float, *, contact: float) -> dict[str, float]:
+        """Return the true mass fractions after firing, for some contact of the grains."""
         moles, progress = dict(one.moles), dict[tuple[str, ...], float]()
-        step_h = HOLD_H / SUB_STEPS
+        step_h = self.hold_h / SUB_STEPS
         for _ in range(SUB_STEPS):
             names = sorted(moles)
             pairs = [(a,) if a == b else (a, b) for i, a in enumerate(names) for b in names[i:]]
@@ -268,7 +282,7 @@ class World:
         key = [self.seed, int(temperature_c), *[ord(letter) for letter in one.name]]
         rng = np.random.default_rng(key)
         contact = float(np.clip(1.0 + 0.15 * rng.normal(), 0.5, 1.5))
-        true = self._fired(one, temperature_c, contact)
+        true = self.fired(one, temperature_c, contact=contact)
         seen = {name: w + SEEN_SD * rng.normal() for name, w in sorted(true.items()) if w > LEAST_SEEN}
         seen = {name: w for name, w in seen.items() if w > LEAST_SEEN} or {max(true, key=lambda name: true[name]): 1.0}
         chances = {name: float(1.0 - rng.beta(1.0, 12.0)) for name in seen}

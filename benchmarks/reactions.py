@@ -3,9 +3,9 @@
     python benchmarks/reactions.py [--seeds 20] [--first 0] [--ways reactions logei genetic random] [--json F] [--png F]
 
 After the Y-Ba-Cu-O study of ARROWS3 (Szymanski et al., Nat. Commun. 14, 6956 (2023), doi 10.1038/s41467-023-42329-9):
-188 recipes, about 10 of them pure. Each seed is another synthetic chemistry (`reaction_world.py`) whose energies are not
-those of the planner's table. `reactions` is told the phases that a simulated diffractometer saw; `logei` (Gaussian process,
-expected improvement; one-hot precursors and temperature), `genetic` and `random` are told the yield.
+188 recipes, about 10 of them pure. Each seed is another synthetic chemistry (`reaction_world.py`) whose energies are
+not those of the planner's table. `reactions` is told the phases that a simulated diffractometer saw; `logei` (Gaussian
+process, expected improvement; one-hot precursors and temperature), `genetic` and `random` are told the yield.
 """
 
 from __future__ import annotations

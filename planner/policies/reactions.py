@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +42,7 @@ _START = 6
 """Results before what the model of firings misses is learnt."""
 _DOUBT = 0.25
 """Standard deviation of a yield about the model of firings, until it is learnt."""
-_LEAST_DOUBT = 0.15
+_LEAST_DOUBT = 0.2
 _NEW_INTERFACES = 0.05
 """Worth of a recipe in a batch whose interfaces are all new in it."""
 _SLIGHTLY = 1e-3
@@ -339,7 +339,7 @@ class Reactions:
         ]
         if between:
             said.append(f"beside it {', '.join(between[:3])}")
-        said.append(f"driving force left {forecast.remaining_mev_atom[i]:.0f} meV/atom")
+        said.append(f"driving force left {round(float(forecast.remaining_mev_atom[i]))} meV/atom")
         precursors, temperature_c = self._recipe(point)
         avoided = self._avoided(data, beliefs, precursors)
         if avoided:
@@ -365,23 +365,36 @@ class Reactions:
         for one in data.observations:
             if self._seen(one) is None or one.values.get(self._objective, 0.0) >= self._options.wanted:
                 continue
-            for pair in _interfaces(self._recipe(one.parameters)[0]):
+            for pair in self._meetings(beliefs, self._recipe(one.parameters)[0]):
                 counts[pair] = counts.get(pair, 0) + 1
-        said = []
+        own, said = set(self._meetings(beliefs, precursors)), list[str]()
         for pair in sorted(counts, key=lambda pair: (-counts[pair], pair)):
             belief = beliefs.pairs.get(pair)
-            if pair in _interfaces(precursors) or belief is None or belief.reacts_by(self._range_c[1]) < 0.5:
+            if pair in own or belief is None or belief.reacts_by(self._range_c[1]) < 0.5:
                 continue
             made = belief.likeliest()[1].products
             if self._options.target not in made:
                 said.append(f"{' and '.join(pair)} (make {' and '.join(sorted(made))})")
         return said[:2]
 
+    def _meetings(self, beliefs: Beliefs, precursors: PrecursorSet) -> list[tuple[str, str]]:
+        """Return the pairs that meet at first: of precursors, and of what they decompose to."""
+        names = set(precursors.moles)
+        for name in precursors.moles:
+            belief = beliefs.pairs.get((name,))
+            if belief is not None and belief.reacts_by(self._range_c[1]) >= 0.5:
+                names.update(belief.likeliest()[1].products)
+        return _pairs(names)
+
 
 def _interfaces(precursors: PrecursorSet) -> list[tuple[str, str]]:
     """Return the pairs of precursors that touch; at least one."""
-    names = sorted(precursors.moles)
-    return [(one, other) for i, one in enumerate(names) for other in names[i + 1 :]]
+    return _pairs(precursors.moles)
+
+
+def _pairs(names: Iterable[str]) -> list[tuple[str, str]]:
+    ordered = sorted(names)
+    return [(one, other) for i, one in enumerate(ordered) for other in ordered[i + 1 :]]
 
 
 def _fractions(context: Mapping[str, Value], prefix: str) -> dict[str, float]:

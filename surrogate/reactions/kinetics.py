@@ -3,7 +3,8 @@
 The pair with the lowest onset reacts first and turns ``X = 1 - exp(-(k t)^0.5)`` of what its scarcer member allows (a
 product layer hinders its own growth), with Arrhenius's ``k``, one per hour at the onset; its products meet what is
 left, and so on. Reactions with little driving force are slow: the factor of ``k`` is
-``1 / (1 + exp(-(drive - 50 meV) / 15 meV))``, at least a fifth (steps below 50 meV an atom are sluggish: Szymanski et al., Nature 624, 86 (2023), doi
+``1 / (1 + exp(-(drive - 50 meV) / 15 meV))``, at least a fifth
+(steps below 50 meV an atom are sluggish: Szymanski et al., Nature 624, 86 (2023), doi
 10.1038/s41586-023-06734-w).
 """
 

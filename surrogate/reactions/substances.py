@@ -168,13 +168,15 @@ def atoms_of(formula: str, where: str = "") -> Mapping[str, float]:
     Raises:
         BadTable: It is no formula.
     """
+    import gemmi
     from pymatgen.core import Composition
 
     try:
         amounts = Composition(formula).get_el_amt_dict()
-    except (ValueError, KeyError) as error:
-        raise BadTable(f"{where + ': ' if where else ''}{formula!r} is no formula ({error})") from error
-    if not amounts:
+    except (ValueError, KeyError):
+        amounts = {}
+    # pymatgen takes any letters for a dummy element, which no table of energies can mean
+    if not amounts or any(gemmi.Element(str(element)).atomic_number == 0 for element in amounts):
         raise BadTable(f"{where + ': ' if where else ''}{formula!r} is no formula")
     return {str(element): float(n) for element, n in amounts.items()}
 
