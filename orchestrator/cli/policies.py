@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-POLICIES = ("auto", "logei", "integrated_variance", "uncertainty", "random", "sobol", "grid", "sara")
+POLICIES = ("auto", "logei", "integrated_variance", "uncertainty", "random", "sobol", "grid", "sara", "reactions")
 
 HELP = f"Another policy than the campaign names: {', '.join(POLICIES)}."

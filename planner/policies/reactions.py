@@ -15,10 +15,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,7 +24,9 @@ from planner.errors import BadOption, NotEnoughData, did_you_mean
 from planner.objective import Objective
 from planner.parameters import Categorical, Continuous, Integer
 from planner.policies.base import PlannerData, Suggestion
-from planner.policies.options import Choice, Range, option, read_options
+from planner.policies.options import read_options
+from planner.policies.reaction_options import ReactionsOptions, precursor_levels, table_of
+from planner.policies.reaction_reasons import Reasons, care, interfaces_of
 from planner.proposal import Observation, Prediction, Value
 from planner.space import SearchSpace
 from planner.untried import listed_rows
@@ -34,7 +34,8 @@ from planner.untried import listed_rows
 if TYPE_CHECKING:
     from surrogate.reactions.beliefs import Beliefs, Forecast, Seen
     from surrogate.reactions.precursors import PrecursorSet
-    from surrogate.reactions.substances import Table
+
+__all__ = ["Reactions", "ReactionsOptions", "precursor_levels"]
 
 PHASE, PROBABILITY = "phase:", "probability:"
 _MOST_RECIPES = 5_000
@@ -48,75 +49,7 @@ _NEW_INTERFACES = 0.05
 _SLIGHTLY = 1e-3
 _RAISE = 0.02
 """Of a yield: the least improvement that is looked for once what was wanted is reached."""
-_VOLATILE, _LIQUID = 0.8, 0.95
-"""Factors of the probability where a precursor evaporates, or melts, below the temperature of a recipe."""
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """A value of one of some kinds, in words."""
-
-    kinds: tuple[type, ...]
-    words: str
-
-    def problem(self, value: Any) -> str | None:
-        """Say what is wrong with a value."""
-        return None if isinstance(value, self.kinds) and value else f"must be {self.words}, not {value!r}"
-
-
-@dataclass(frozen=True, slots=True)
-class ReactionsOptions:
-    """Options of `Reactions`."""
-
-    target: str | None = option(None, _Given((str,), "the name of a phase"))  # type: ignore[arg-type]
-    """The phase that is wanted, by its name in the table; must be given."""
-    table: Any = option(None, _Given((str, list, tuple), "a path of a file, or a list of rows"))  # type: ignore[arg-type]
-    """Energies: a CSV or JSON file, or rows as such a file has them; the shipped table where left out."""
-    precursors: str = option("precursors", _Given((str,), "the name of a parameter"))  # type: ignore[arg-type]
-    """The categorical parameter whose levels are sets, such as `BaCO3 + TiO2`."""
-    temperature: str = option("temperature", _Given((str,), "the name of a parameter"))  # type: ignore[arg-type]
-    """The parameter that is the temperature, in degC."""
-    hold_h: float = option(8.0, Range(0.01, 1000.0))
-    """How long recipes are held, in hours."""
-    atmosphere: str = option("air", Choice(("air", "oxygen", "inert", "carbon dioxide")))
-    """The gas around the samples."""
-    wanted: float = option(0.5, Range(0.01, 1.0))
-    """The yield that is aimed at, as a weight fraction."""
-    goal: str = option("best", Choice(("best", "routes")))
-    """One good recipe, then better ones; or every recipe that reaches what is wanted."""
-    explore: float = option(0.3, Range(0.0, 10.0))
-    """Worth of a standard deviation of the yield, in probabilities of success."""
-
-
-def precursor_levels(
-    target: str, precursors: Sequence[str], table: str | Path | Sequence[Mapping[str, Any]] | None = None
-) -> list[str]:
-    """Return the balanced precursor sets of a target, as levels of a categorical parameter.
-
-    Args:
-        target: name of the phase that is wanted.
-        precursors: names of the phases at hand.
-        table: energies; the shipped table where left out.
-
-    Raises:
-        BadOption: The table has no such phase, or no set balances; says why.
-    """
-    from surrogate.reactions.errors import ReactionError
-    from surrogate.reactions.precursors import precursor_sets
-
-    try:
-        return [one.name for one in precursor_sets(_table(table), target, precursors)]
-    except ReactionError as error:
-        raise BadOption(str(error)) from error
-
-
-def _table(given: Any) -> Table:
-    from surrogate.reactions.substances import read_rows, read_table, shipped_table
-
-    if given is None:
-        return shipped_table()
-    return read_table(given) if isinstance(given, str | Path) else read_rows(given)
 
 
 class Reactions:
@@ -160,7 +93,7 @@ class Reactions:
         if self._options.target is None:
             raise BadOption("policy 'reactions' needs option 'target', the phase that is wanted")
         try:
-            table = _table(self._options.table)
+            table = table_of(self._options.table)
             sets = {level: set_of(table, self._options.target, level) for level in chosen.values}
             self._table = table.within(table[self._options.target].cations)
         except ReactionError as error:
@@ -180,8 +113,8 @@ class Reactions:
         forecast = beliefs.forecast([self._recipe(point) for point in points])
         yields, doubt = self._corrected(data, points, forecast)
         chosen = self._greedy(data, points, yields, doubt, n)
-        wanted = self._wanted(data)
-        return [self._suggestion(data, beliefs, points[i], forecast, i, yields[i], doubt[i], wanted) for i in chosen]
+        words, wanted = Reasons(beliefs, forecast, self._short(data)), self._wanted(data)
+        return [self._suggestion(words, points[i], yields[i], doubt[i], wanted, i) for i in chosen]
 
     def predict(
         self, data: PlannerData, target: str, points: Sequence[Mapping[str, Value]]
@@ -283,10 +216,10 @@ class Reactions:
         from scipy.special import ndtr
 
         reaches = ndtr((yields - self._wanted(data)) / doubt[:, None])
-        reaches *= np.array([self._care(*self._recipe(point)) for point in points])[:, None]
+        reaches *= np.array([care(self._table, *self._recipe(point)) for point in points])[:, None]
         spread = self._options.explore * yields.std(axis=1) + _SLIGHTLY * yields.mean(axis=1)
         under_way = [self._recipe(proposal.parameters)[0] for proposal in data.pending]
-        interfaces = {pair for one in under_way for pair in _interfaces(one)}
+        interfaces = {pair for one in under_way for pair in interfaces_of(one)}
         still, chosen = np.ones(yields.shape[1]), list[int]()
         while len(chosen) < min(n, len(points)):
             score = (reaches * still).mean(axis=1) + spread
@@ -295,106 +228,37 @@ class Reactions:
             score[chosen] = -np.inf
             best = int(np.argmax(score))
             chosen.append(best)
-            interfaces.update(_interfaces(self._recipe(points[best])[0]))
+            interfaces.update(interfaces_of(self._recipe(points[best])[0]))
             if self._options.goal == "best":
                 still = still * (1.0 - reaches[best])
         return chosen
 
     def _newness(self, point: Mapping[str, Value], interfaces: set[tuple[str, str]]) -> float:
         """Return the share of a recipe's interfaces that a batch does not have yet."""
-        own = _interfaces(self._recipe(point)[0])
+        own = interfaces_of(self._recipe(point)[0])
         return sum(pair not in interfaces for pair in own) / len(own)
 
-    def _care(self, precursors: PrecursorSet, temperature_c: float) -> float:
-        """Return a factor for what evaporates or melts before it reacts."""
-        factor = 1.0
-        for name in precursors.moles:
-            one = self._table[name]
-            factor *= _VOLATILE if one.volatile_c is not None and one.volatile_c < temperature_c else 1.0
-            factor *= _LIQUID if one.melts_c is not None and one.melts_c < temperature_c else 1.0
-        return factor
-
     def _suggestion(
-        self,
-        data: PlannerData,
-        beliefs: Beliefs,
-        point: dict[str, Value],
-        forecast: Forecast,
-        i: int,
-        yields: np.ndarray,
-        doubt: float,
-        wanted: float,
+        self, words: Reasons, point: dict[str, Value], yields: np.ndarray, doubt: float, wanted: float, i: int
     ) -> Suggestion:
         from scipy.special import ndtr
 
         mean = float(np.clip(yields.mean(), 0.0, 1.0))
-        sd = float(np.hypot(yields.std(), doubt))
         chance = float(ndtr((yields - wanted) / doubt).mean())
-        target = self._options.target
-        said = [f"{target} reaches {wanted:.2f} with probability {chance:.2f} (expected {mean:.2f})"]
-        between = [
-            f"{name} {weight:.2f}"
-            for name, weight in sorted(zip(beliefs.phases, forecast.weights[i], strict=True), key=lambda item: -item[1])
-            if name != target and weight >= 0.05
-        ]
-        if between:
-            said.append(f"beside it {', '.join(between[:3])}")
-        said.append(f"driving force left {round(float(forecast.remaining_mev_atom[i]))} meV/atom")
-        precursors, temperature_c = self._recipe(point)
-        avoided = self._avoided(data, beliefs, precursors)
-        if avoided:
-            said.append(f"avoids {'; '.join(avoided)}")
-        careful = [name for name in sorted(precursors.moles) if self._care_of(name, temperature_c)]
-        said += [self._care_of(name, temperature_c) for name in careful]
+        first = f"{self._options.target} reaches {wanted:.2f} with probability {chance:.2f} (expected {mean:.2f})"
         return Suggestion(
-            parameters=point, predictions={self._objective: Prediction(mean=mean, sd=sd)}, reason="; ".join(said)
+            parameters=point,
+            predictions={self._objective: Prediction(mean=mean, sd=float(np.hypot(yields.std(), doubt)))},
+            reason="; ".join([first, *words.of(*self._recipe(point), i)]),
         )
 
-    def _care_of(self, name: str, temperature_c: float) -> str:
-        """Say what is to be feared of a precursor at a temperature."""
-        one = self._table[name]
-        if one.volatile_c is not None and one.volatile_c < temperature_c:
-            return f"{name} evaporates from {one.volatile_c:.0f} degC"
-        if one.melts_c is not None and one.melts_c < temperature_c:
-            return f"{name} is liquid from {one.melts_c:.0f} degC"
-        return ""
-
-    def _avoided(self, data: PlannerData, beliefs: Beliefs, precursors: PrecursorSet) -> list[str]:
-        """Say which interfaces of recipes that fell short this one does without, and what they make; the commonest."""
-        counts: dict[tuple[str, str], int] = {}
-        for one in data.observations:
-            if self._seen(one) is None or one.values.get(self._objective, 0.0) >= self._options.wanted:
-                continue
-            for pair in self._meetings(beliefs, self._recipe(one.parameters)[0]):
-                counts[pair] = counts.get(pair, 0) + 1
-        own, said = set(self._meetings(beliefs, precursors)), list[str]()
-        for pair in sorted(counts, key=lambda pair: (-counts[pair], pair)):
-            belief = beliefs.pairs.get(pair)
-            if pair in own or belief is None or belief.reacts_by(self._range_c[1]) < 0.5:
-                continue
-            made = belief.likeliest()[1].products
-            if self._options.target not in made:
-                said.append(f"{' and '.join(pair)} (make {' and '.join(sorted(made))})")
-        return said[:2]
-
-    def _meetings(self, beliefs: Beliefs, precursors: PrecursorSet) -> list[tuple[str, str]]:
-        """Return the pairs that meet at first: of precursors, and of what they decompose to."""
-        names = set(precursors.moles)
-        for name in precursors.moles:
-            belief = beliefs.pairs.get((name,))
-            if belief is not None and belief.reacts_by(self._range_c[1]) >= 0.5:
-                names.update(belief.likeliest()[1].products)
-        return _pairs(names)
-
-
-def _interfaces(precursors: PrecursorSet) -> list[tuple[str, str]]:
-    """Return the pairs of precursors that touch; at least one."""
-    return _pairs(precursors.moles)
-
-
-def _pairs(names: Iterable[str]) -> list[tuple[str, str]]:
-    ordered = sorted(names)
-    return [(one, other) for i, one in enumerate(ordered) for other in ordered[i + 1 :]]
+    def _short(self, data: PlannerData) -> list[PrecursorSet]:
+        """Return the sets of recipes that were seen to fall short, once for each time."""
+        return [
+            self._recipe(one.parameters)[0]
+            for one in data.observations
+            if self._seen(one) is not None and one.values.get(self._objective, 0.0) < self._options.wanted
+        ]
 
 
 def _fractions(context: Mapping[str, Value], prefix: str) -> dict[str, float]:

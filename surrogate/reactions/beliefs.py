@@ -1,9 +1,9 @@
 """What diffraction has taught about pairs of phases, and what it lets one expect of recipes that were not tried.
 
-Every pair has a probability for each onset and each reaction (`surrogate.reactions.pairs`). A diffractogram of a fired
-set says which phases are there, how much, and how sure it is. Fates of all pairs are drawn, the firing is worked out
-for each draw, draws are weighed by how well they explain what was seen, and each pair that met keeps its own share of
-the result (assumed-density filtering: Minka, UAI 2001, arXiv 1301.2294, section 2). So a pair is never held to have
+Every pair has a probability for each onset, ceiling and reaction (`surrogate.reactions.pairs`). A diffractogram of a
+fired set says which phases are there, how much, and how sure it is. Fates of all pairs are drawn, the firing is worked
+out for each draw, draws are weighed by how well they explain what was seen, and each pair that met keeps its own share
+of the result (assumed-density filtering: Minka, UAI 2001, arXiv 1301.2294, section 2). So a pair is never held to have
 reacted, or to be inert, for certain: a wrong label shifts probabilities and can be outvoted. ARROWS3 keeps facts there
 (Szymanski et al., Nat. Commun. 14, 6956 (2023), doi 10.1038/s41467-023-42329-9). Counts of Beta distributions would do
 less: a pair that met others teaches something only through all that may have happened.
@@ -22,16 +22,16 @@ import numpy as np
 from surrogate.reactions.balance import Network, Pair
 from surrogate.reactions.energies import AIR, MEV_PER_KJ_MOL, Gas, Potentials
 from surrogate.reactions.kinetics import LEAST_CONVERSION, Fired, Ways, conversion, fire, kinetic_factor
-from surrogate.reactions.pairs import MOST_PRODUCTS, PairBelief, Priors, onset_grid
+from surrogate.reactions.pairs import MOST_PRODUCTS, PairBelief, Priors, ceiling_grid, onset_grid
 from surrogate.reactions.precursors import PrecursorSet
 
-DRAWS = 512
+DRAWS = 1024
 """Of the fates of all pairs, for one diffractogram."""
 WORLDS = 64
 """Draws that recipes are predicted by."""
 WEIGHT_SD = 0.12
 """Of a weight fraction: how far the model of a firing is off, and diffraction with it."""
-SHRINK = 2.0
+SHRINK = 1.0
 """Draws' worth of no news that is added to each hypothesis, so that a lucky draw counts for little."""
 OUTLIER = 0.05
 """Probability that a diffractogram says nothing: another powder, a wrong label throughout."""
@@ -93,7 +93,7 @@ class Beliefs:
         self.table, self.target, self.gas, self.hold_h, self.seed = table, target, gas, hold_h, seed
         self.temperatures_c = tuple(sorted(set(temperatures_c)))
         self.phases = tuple(sorted(table.phases))
-        self.onsets_c = onset_grid(self.temperatures_c)
+        self.onsets_c, self.ceilings_c = onset_grid(self.temperatures_c), ceiling_grid(self.temperatures_c)
         self._at = {name: i for i, name in enumerate(self.phases)}
         self._atoms = np.array([table[name].n_atoms for name in self.phases])
         self._masses = np.array([table[name].molar_mass_g for name in self.phases])
@@ -107,7 +107,7 @@ class Beliefs:
         ]
 
     def _before(self, network: Network) -> tuple[PairBelief, ...]:
-        priors = Priors(network, self.onsets_c, self.gas)
+        priors = Priors(network, self.onsets_c, self.ceilings_c, self.gas)
         names = self.phases
         pairs: list[Pair] = [(a,) if a == b else (a, b) for i, a in enumerate(names) for b in names[i:]]
         return tuple(found for pair in pairs if (found := priors.of(pair)) is not None)
@@ -143,8 +143,8 @@ class Beliefs:
         moles = np.zeros((len(recipes), len(self.phases)))
         for row, (precursors, _) in zip(moles, recipes, strict=True):
             row[[self._at[name] for name in precursors.moles]] = list(precursors.moles.values())
-        pair, drawn = np.arange(hypotheses.shape[1]), hypotheses // MOST_PRODUCTS
-        onsets, which = self.onsets_c[drawn], hypotheses % MOST_PRODUCTS
+        pair, which = np.arange(hypotheses.shape[1]), hypotheses % MOST_PRODUCTS
+        onsets = self.onsets_c[hypotheses // (MOST_PRODUCTS * len(self.ceilings_c))]
         found: list[Fired] = []
         step = max(1, _CHUNK // len(hypotheses))
         by_temperature = {t: self._converts(t)[pair, hypotheses] for t in {t for _, t in recipes}}
@@ -160,12 +160,14 @@ class Beliefs:
         """Return what each hypothesis of each pair converts at a temperature, ``k x h``."""
         if temperature_c not in self._fates:
             phi = dict(zip(self.phases, self._phi(temperature_c), strict=True))
-            converts = np.zeros((len(self._beliefs), len(self.onsets_c), MOST_PRODUCTS))
+            below = self.ceilings_c >= temperature_c
+            converts = np.zeros((len(self._beliefs), len(self.onsets_c), len(below), MOST_PRODUCTS))
             for k, one in enumerate(self._beliefs):
                 for r, reaction in enumerate(one.reactions):
                     used = sum(n * phi[name] for name, n in reaction.reactants.items())
                     drive = MEV_PER_KJ_MOL * (used - sum(n * phi[name] for name, n in reaction.products.items()))
-                    converts[k, :, r] = conversion(self.onsets_c, temperature_c, self.hold_h, kinetic_factor(drive))
+                    share = conversion(self.onsets_c, temperature_c, self.hold_h, kinetic_factor(drive))
+                    converts[k, :, :, r] = share[:, None] * below
             self._fates[temperature_c] = converts.reshape(len(converts), -1)
         return self._fates[temperature_c]
 

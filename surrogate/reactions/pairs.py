@@ -2,7 +2,9 @@
 
 Before anything was seen, an onset lies near Tammann's temperature, 0.55 of the lower melting point in kelvin, and
 hardly where the table gives the reaction no driving force; products are the likelier, the larger their driving force
-is, softened by the errors of tables. Diffraction then reweighs the hypotheses (`surrogate.reactions.beliefs`).
+is, softened by the errors of tables. A reaction that takes up gas, or makes phases of little entropy, loses its driving
+force when it is hot: above a ceiling it does not go on. Diffraction then
+reweighs the hypotheses (`surrogate.reactions.beliefs`).
 """
 
 from __future__ import annotations
@@ -31,14 +33,19 @@ _LEAST = 1e-4
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PairBelief:
-    """Probabilities of ``b`` onsets and up to `MOST_PRODUCTS` reactions of a pair; the last onset is never."""
+    """Probabilities of ``b`` onsets, ``c`` ceilings and up to `MOST_PRODUCTS` reactions of a pair.
+
+    The last onset is never, the last ceiling none.
+    """
 
     pair: Pair
     onsets_c: np.ndarray
     """``b``"""
+    ceilings_c: np.ndarray
+    """``c``"""
     reactions: tuple[Reaction, ...]
     probability: np.ndarray
-    """``b x MOST_PRODUCTS``, sums to 1; 0 where there is no such reaction"""
+    """``b x c x MOST_PRODUCTS``, sums to 1; 0 where there is no such reaction"""
 
     def draw(self, quantiles: np.ndarray) -> np.ndarray:
         """Return hypotheses (flat indices) at quantiles; equal quantiles keep their answer where beliefs do."""
@@ -47,18 +54,20 @@ class PairBelief:
         return np.minimum(found, len(cumulative) - 1)
 
     def reacts_by(self, temperature_c: float) -> float:
-        """Return the probability that the pair's onset is at most a temperature."""
-        return float(self.probability[self.onsets_c <= temperature_c].sum())
+        """Return the probability that the pair's onset is at most a temperature, and its ceiling above it."""
+        begun = self.probability[self.onsets_c <= temperature_c]
+        return float(begun[:, self.ceilings_c >= temperature_c].sum())
 
     def reweighed(self, probability: np.ndarray) -> PairBelief:
         """Return the pair with other probabilities (of the same shape), none of a reaction ever zero."""
         kept = np.zeros(probability.shape)
-        kept[:, : len(self.reactions)] = np.maximum(probability, _LEAST / probability.size)[:, : len(self.reactions)]
+        n = len(self.reactions)
+        kept[..., :n] = np.maximum(probability, _LEAST / probability.size)[..., :n]
         return replace(self, probability=kept / kept.sum())
 
     def likeliest(self) -> tuple[float, Reaction]:
         """Return the likeliest reaction and its probability, onsets summed over."""
-        by_reaction = self.probability.sum(axis=0)
+        by_reaction = self.probability.sum(axis=(0, 1))
         best = int(np.argmax(by_reaction))
         return float(by_reaction[best]), self.reactions[best]
 
@@ -69,11 +78,17 @@ def onset_grid(temperatures_c: Sequence[float]) -> np.ndarray:
     return np.append(np.arange(low, high + 1.0, STEP_C), np.inf)
 
 
+def ceiling_grid(temperatures_c: Sequence[float]) -> np.ndarray:
+    """Return the ceilings that are told apart (degC): three between the temperatures, and none."""
+    low, high = min(temperatures_c), max(temperatures_c)
+    return np.append(low + (high - low) * np.array([1.0, 3.0, 5.0]) / 6.0, np.inf)
+
+
 class Priors:
     """What is believed of each pair of a network before anything was seen."""
 
-    def __init__(self, network: Network, onsets_c: np.ndarray, gas: Gas = AIR) -> None:
-        self._network, self._onsets_c = network, onsets_c
+    def __init__(self, network: Network, onsets_c: np.ndarray, ceilings_c: np.ndarray, gas: Gas = AIR) -> None:
+        self._network, self._onsets_c, self._ceilings_c = network, onsets_c, ceilings_c
         self._finite = onsets_c[np.isfinite(onsets_c)]
         potentials = [Potentials.of(network.table, float(onset), gas) for onset in self._finite]
         self._phi = {
@@ -90,16 +105,36 @@ class Priors:
         if drives.max() < -2.0 * TABLE_SD_MEV_ATOM:
             return None
         best = np.argsort(-drives[len(drives) // 2 :].max(axis=0), kind="stable")[:MOST_PRODUCTS]
-        probability = np.zeros((len(self._onsets_c), MOST_PRODUCTS))
-        probability[:, : len(best)] = self._joint(self._when(pair), drives[:, best])
+        probability = np.zeros((len(self._onsets_c), len(self._ceilings_c), MOST_PRODUCTS))
+        joint = self._joint(self._when(pair), drives[:, best])
+        probability[..., : len(best)] = joint[:, None, :] * self._ceilings(drives[:, best])
+        # what never begins needs no ceiling
+        probability[-1, -1] = probability[-1].sum(axis=0)
+        probability[-1, :-1] = 0.0
         belief = PairBelief(
-            pair=pair, onsets_c=self._onsets_c, reactions=tuple(found[i] for i in best), probability=probability
+            pair=pair,
+            onsets_c=self._onsets_c,
+            ceilings_c=self._ceilings_c,
+            reactions=tuple(found[i] for i in best),
+            probability=probability,
         )
         return belief.reweighed(probability)
 
     def _drive(self, reaction: Reaction) -> np.ndarray:
         used = sum(n * self._phi[name] for name, n in reaction.reactants.items())
         return np.asarray(used - sum(n * self._phi[name] for name, n in reaction.products.items()))
+
+    def _ceilings(self, drives: np.ndarray) -> np.ndarray:
+        """Return the probability of each ceiling by reaction, ``c x r``, given that it goes on somewhere below."""
+        at = np.array([np.interp(self._ceilings_c[:-1], self._finite, drive) for drive in drives.T]).T
+        going = np.minimum.accumulate(_normal(at / TABLE_SD_MEV_ATOM), axis=0)
+        first = np.maximum(going[:1], _normal(drives[:1] / TABLE_SD_MEV_ATOM))
+        lasts = np.vstack([first, going])
+        rises = drives[-1] > drives[0]
+        share = np.vstack([-np.diff(lasts, axis=0), lasts[-1:]]) / np.maximum(lasts[:1], 1e-9)
+        none = np.zeros((len(self._ceilings_c), 1))
+        none[-1] = 1.0
+        return np.where(rises, none, share)
 
     def _when(self, pair: Pair) -> np.ndarray:
         """Return the probability of each finite onset, by melting points; they sum to less than 1."""

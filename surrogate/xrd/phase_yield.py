@@ -2,7 +2,8 @@
 
 The value ``yield`` is the target's weight fraction among crystalline phases, with a standard deviation from its 90 %
 interval. Beside it stand, for each phase that was found, ``phase:NAME``, its weight fraction, and ``probability:NAME``,
-that it is there: what a planner of reactions learns from. Where the pattern cannot tell, there is no value: a campaign must not learn from a guess. Options:
+that it is there: what a planner of reactions learns from. Where the pattern cannot tell, there is no value: a campaign
+must not learn from a guess. Options:
 
 - ``target``: the phase that is wanted, by its name in the library;
 - ``phases``: names of the library's phases that could be there (all of it where left out);
