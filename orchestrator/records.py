@@ -124,7 +124,8 @@ def observations_of(
 ) -> list[Observation]:
     """Return what the planner is told about a finished trial; nothing if it was lost.
 
-    targets: the objectives; what else an analysis found is kept, but is not the planner's business.
+    targets: the objectives. Of what else an analysis found, values such as ``phase:rutile`` are told as context; the
+    rest is kept, but is not the planner's business.
     """
     if trial.outcome == "failed":
         return [Observation(parameters=trial.parameters, failure=trial.reason, proposal_id=trial.proposal_id)]
@@ -135,6 +136,7 @@ def observations_of(
             parameters=finding["parameters"],
             values={name: value for name, value in finding["values"].items() if name in targets},
             noise={name: sd for name, sd in finding["sd"].items() if name in targets},
+            context={name: value for name, value in finding["values"].items() if ":" in name},
             proposal_id=trial.proposal_id,
         )
         for finding in findings

@@ -17,6 +17,7 @@ POLICIES = (
     "baybe",
     "mobile_chemist",
     "soft_constraints",
+    "reactions",
 )
 
 HELP = f"Another policy than the campaign names: {', '.join(POLICIES)}."

@@ -35,6 +35,7 @@ POLICIES: dict[str, str] = {
     "cameo": "planner.policies.phase_map:Cameo",
     "mobile_chemist": "planner.policies.mobile_chemist:MobileChemist",
     "soft_constraints": "planner.policies.soft_constraints:SoftConstraints",
+    "reactions": "planner.policies.reactions:Reactions",
 }
 """Policies by name; the module is imported when the policy is first named (torch is slow to load)."""
 

@@ -1,7 +1,9 @@
 """The analysis `phase_yield`: how much of a sample is the target, from its diffractogram.
 
 The value ``yield`` is the target's weight fraction among crystalline phases, with a standard deviation from its 90 %
-interval. Where the pattern cannot tell, there is no value: a campaign must not learn from a guess. Options:
+interval. Beside it stand, for each phase that was found, ``phase:NAME``, its weight fraction, and ``probability:NAME``,
+that it is there: what a planner of reactions learns from. Where the pattern cannot tell, there is no value: a campaign
+must not learn from a guess. Options:
 
 - ``target``: the phase that is wanted, by its name in the library;
 - ``phases``: names of the library's phases that could be there (all of it where left out);
@@ -73,8 +75,14 @@ def analyse(measurements: Sequence[MeasurementData], *, options: Mapping[str, An
     claim = next((phase for phase in found.phases if phase.name == options["target"]), None)
     fraction, (low, high) = (0.0, (0.0, LEAST_SD)) if claim is None else (claim.weight_fraction, claim.weight_interval)
     sd = max((high - low) / WIDTH_90, LEAST_SD)
-    finding = Finding(parameters=dict(options.get("parameters", {})), values={"yield": fraction}, sd={"yield": sd})
+    values = {"yield": fraction, **_phases(found)}
+    finding = Finding(parameters=dict(options.get("parameters", {})), values=values, sd={"yield": sd})
     return AnalysisResult(findings=(finding,), values={"yield": fraction}, details=details)
+
+
+def _phases(found: Identification) -> dict[str, float]:
+    weights = {f"phase:{phase.name}": phase.weight_fraction for phase in found.phases}
+    return {**weights, **{f"probability:{phase.name}": phase.probability for phase in found.phases}}
 
 
 def _untold(found: Identification, may_lack: float) -> str | None:

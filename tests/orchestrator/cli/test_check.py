@@ -40,6 +40,14 @@ def test_what_the_guard_of_a_lab_does_is_summed_up(capsys):
     assert "guard      8 interlocks, 12 trips; a trip stops its devices within 110 s" in capsys.readouterr().out
 
 
+def test_a_campaign_of_reactions_holds_and_one_with_a_set_that_does_not_balance_is_told_so(capsys):
+    example = "examples/lithium_cobalt_oxide/campaign.yaml"
+    assert supervise(["check", example]) == 0
+    assert "20 points over precursors, temperature" in capsys.readouterr().out
+    assert supervise(["check", example, "--set", "planner.options.target=rutile"]) == 2
+    assert "does not balance to rutile" in capsys.readouterr().err
+
+
 def test_mistakes_go_to_stderr_all_at_once_with_code_2(capsys):
     options = ["--set", "budget.trials=0", "--set", "seed=x"]
     assert supervise(["check", PHOTO, *options]) == 2

@@ -34,6 +34,13 @@ def test_the_yield_is_the_weight_fraction_of_the_target():
     assert set(found.details["phases"]) == {"BaTiO3-tetragonal", "witherite", "rutile"}
 
 
+def test_every_phase_is_told_with_its_amount_and_how_sure_it_is():
+    finding = analysed(diffractogram({"BaTiO3-tetragonal": 0.7, "witherite": 0.2, "rutile": 0.1})).findings[0]
+    assert finding.values["phase:witherite"] == pytest.approx(0.2, abs=0.06)
+    assert 0.5 < finding.values["probability:witherite"] <= 1.0
+    assert set(finding.sd) == {"yield"}
+
+
 def test_without_the_target_the_yield_is_zero():
     found = analysed(diffractogram({"witherite": 0.6, "rutile": 0.4}))
     assert found.values["yield"] == 0.0
