@@ -176,7 +176,8 @@ class Planner:
         """Write everything to a file of plain JSON, whole or not at all.
 
         Raises:
-            BadSave: An option, or something in an observation's context, is no plain data.
+            BadSave: An option, or something in an observation's context, is no plain data; or the file cannot be
+                written.
         """
         saving.write(
             Path(path),

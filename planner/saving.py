@@ -43,18 +43,21 @@ def write(path: Path, state: State) -> None:
     """Write a state whole, or leave the file as it was.
 
     Raises:
-        BadSave: An option, or something in an observation's context, is no plain data.
+        BadSave: An option, or something in an observation's context, is no plain data; or the file cannot be written.
     """
     try:
         text = json.dumps(document(state), allow_nan=False, indent=1)
     except (TypeError, ValueError) as error:
         raise BadSave(f"{path}: only numbers, words and lists of them can be saved: {error}") from None
     fresh = path.with_name(path.name + ".new")
-    with fresh.open("w", encoding="utf-8") as stream:
-        stream.write(text + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    fresh.replace(path)
+    try:
+        with fresh.open("w", encoding="utf-8") as stream:
+            stream.write(text + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        fresh.replace(path)
+    except OSError as error:
+        raise BadSave(f"{path}: it cannot be written: {error.strerror or error}") from error
 
 
 def read(path: Path) -> State:

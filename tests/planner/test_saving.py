@@ -122,3 +122,24 @@ def test_the_document_is_plain(tmp_path: Path) -> None:
     assert found["space"]["parameters"][1]["scale"] == "log"
     assert found["observations"][0]["values"] == {"y": 0.5}
     assert found["asks"] == 1
+
+
+def test_a_folder_that_is_missing_is_said(tmp_path):
+    planner = Planner(SearchSpace([Continuous("a", 0.0, 1.0)]), [Objective("y", "maximize")])
+    with pytest.raises(BadSave, match=r"planner\.json: it cannot be written: No such file or directory"):
+        planner.save(tmp_path / "no folder" / "planner.json")
+
+
+def test_fingerprints_and_shared_parameters_survive(tmp_path):
+    rows = [{"a": a / 10, "b": b / 10} for a in range(4) for b in range(4)]
+    space = SearchSpace([Continuous("a", 0.0, 1.0), Continuous("b", 0.0, 1.0)], candidates=rows, shared=["a"])
+    planner = Planner(space, [Objective("pattern", "classify")], policy="random", seed=4)
+    for proposal in planner.ask(2):
+        told = Observation(
+            parameters=proposal.parameters, fingerprints={"pattern": list(range(20))}, proposal_id=proposal.id
+        )
+        planner.tell([told])
+    planner.save(tmp_path / "planner.json")
+    again = Planner.load(tmp_path / "planner.json")
+    assert again.space.shared == ("a",) and again.observations == planner.observations
+    assert again.ask(3) == planner.ask(3)
