@@ -9,22 +9,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import cast
 
 import numpy as np
 
-from planner.constraints import LinearConstraint, parse_constraint
+from planner.constraints import LinearConstraint
+from planner.declared import (
+    Constraint,
+    candidate_rows,
+    read_constraint,
+    read_constraints,
+    read_parameters,
+    read_shared,
+)
 from planner.emptiness import explain_emptiness
-from planner.errors import ConstraintError, EmptySearchSpace, SpaceError, did_you_mean
+from planner.encoding import Encoding, marks
+from planner.errors import EmptySearchSpace, SpaceError, did_you_mean
 from planner.lattice import walk
-from planner.linear import nearest
 from planner.neighbourhood import Neighbourhood
-from planner.nonlinear import NonlinearConstraint, parse_nonlinear
-from planner.parameters import Categorical, Continuous, Integer, Parameter, nearest_level
-from planner.pool import Columns, Members, check_names, is_columns, rows_of_columns
+from planner.nonlinear import NonlinearConstraint
+from planner.parameters import Categorical, Continuous, Integer, Parameter
+from planner.pool import Columns, Members, check_names
 from planner.proposal import Value
 from planner.region import Region, category_columns
 from planner.sampling import RegionSampler
+from planner.snapping import snapped
 from planner.sparse import SparseSampler, optional_columns
 
 __all__ = [
@@ -41,11 +49,7 @@ __all__ = [
 
 Point = Mapping[str, Value]
 
-Constraint = LinearConstraint | NonlinearConstraint
-
 _MOST_LISTED = 4096
-_N_NEAR = 256
-_NEAR_ROUNDS = 20
 
 
 class SearchSpace:
@@ -76,15 +80,10 @@ class SearchSpace:
         candidates: Iterable[Point] | Columns | None = None,
         shared: Sequence[str] = (),
     ) -> None:
-        self.parameters = tuple(parameters)
+        self.parameters = read_parameters(parameters)
         self.names = tuple(parameter.name for parameter in self.parameters)
-        if not self.parameters:
-            raise SpaceError("a search space needs at least one parameter")
-        twice = {name for name in self.names if self.names.count(name) > 1}
-        if twice:
-            raise SpaceError(f"two parameters are called {sorted(twice)[0]!r}")
-        self.constraints = self._read_constraints(constraints)
-        self.shared = self._read_shared(shared)
+        self.constraints = read_constraints(self.parameters, constraints)
+        self.shared = read_shared(self.names, shared)
         self.region = Region.of(self.parameters, self.constraints)
         """The same as arrays."""
         self._scales = self.region
@@ -112,41 +111,8 @@ class SearchSpace:
     def __repr__(self) -> str:
         return f"SearchSpace({', '.join(self.names)}; {len(self.constraints)} constraints; size {self.size()})"
 
-    def _read_constraints(self, constraints: Sequence[str | Constraint]) -> tuple[Constraint, ...]:
-        if isinstance(constraints, str):
-            raise SpaceError("constraints= takes a list of constraints; put this one into brackets")
-        read: list[Constraint] = []
-        for item in constraints:
-            read.extend([item] if isinstance(item, Constraint) else read_constraint(item, self.names))
-        words = {parameter.name for parameter in self.parameters if isinstance(parameter, Categorical)}
-        for constraint in read:
-            for name in constraint.names:
-                if name not in self.names:
-                    raise SpaceError(
-                        f"constraint {constraint.text!r}: no parameter {name!r}{did_you_mean(name, self.names)}"
-                    )
-                if name in words:
-                    raise SpaceError(f"constraint {constraint.text!r}: {name!r} is categorical and is no number")
-        return tuple(read)
-
-    def _read_shared(self, shared: Sequence[str]) -> tuple[str, ...]:
-        if isinstance(shared, str):
-            raise SpaceError("shared= takes a list of parameters; put this one into brackets")
-        for name in shared:
-            if name not in self.names:
-                raise SpaceError(f"shared: no parameter {name!r}{did_you_mean(name, self.names)}")
-        if set(shared) == set(self.names):
-            raise SpaceError("shared: points of one ask cannot have every parameter in common; leave one out")
-        return tuple(dict.fromkeys(shared))
-
     def _read_candidates(self, candidates: Iterable[Point] | Columns) -> np.ndarray:
-        if is_columns(candidates):
-            rows = rows_of_columns(self.parameters, cast("Columns", candidates))
-        else:
-            points = list(cast("Iterable[Point]", candidates))
-            for number, point in enumerate(points):
-                check_names(self.names, point, f"candidate {number}: ")
-            rows = self.rows(points)
+        rows = candidate_rows(self, candidates)
         inside = rows[self.region.feasible(rows)] if len(rows) else rows
         self.left_out = len(rows) - len(inside)
         if not len(inside):
@@ -256,38 +222,7 @@ class SearchSpace:
             SpaceError: A parameter is missing, unknown, or no number.
         """
         check_names(self.names, point, "")
-        row = self.rows([point])[0]
-        if self.pool is not None:
-            distance = np.sum(np.abs(self.pool - row) / self._snap_scale, axis=1)
-            return self.points(self.pool[[np.argmin(distance)]])[0]
-        rounded = self.region.round(row[None])
-        if not self.region.feasible(rounded)[0]:
-            found = nearest(self.region.straight, row, 1.0 / self._snap_scale)
-            if found is not None and self.region.curves:
-                found = self._nearest_found(row, found)
-            if found is None or not self.region.feasible(found[None])[0]:
-                raise EmptySearchSpace(self.is_empty() or "no admissible point was found near this one")
-            rounded = found[None]
-        return self.points(rounded)[0]
-
-    def _nearest_found(self, row: np.ndarray, straight: np.ndarray) -> np.ndarray | None:
-        """Return a row near a row where constraints are not linear: the nearest of many, led nearer by random steps."""
-        if self.region.feasible(straight[None])[0]:
-            return straight
-        if self.is_empty():
-            return None
-        rng = np.random.default_rng(0)
-        rows = self.sample_rows(_N_NEAR, rng)
-        far = np.sum(np.abs(rows - row) / self._snap_scale, axis=1)
-        for part in range(_NEAR_ROUNDS):
-            stepped = self.neighbourhood.step(rows, rng, reach=0.3 * 0.7**part)
-            now = np.sum(np.abs(stepped - row) / self._snap_scale, axis=1)
-            rows, far = np.where((now < far)[:, None], stepped, rows), np.minimum(now, far)
-        return rows[int(np.argmin(far))]
-
-    @cached_property
-    def _snap_scale(self) -> np.ndarray:
-        return self.region.span
+        return self.points(snapped(self, self.rows([point])[0])[None])[0]
 
     def sample(self, n: int, rng: np.random.Generator, *, sparse: bool = False) -> list[dict[str, Value]]:
         """Draw n points uniformly over what is admissible (with repetition).
@@ -364,23 +299,16 @@ class SearchSpace:
 
     def marks(self, rows: np.ndarray) -> np.ndarray:
         """Return what the keys of rows (`n x p`) are made of: numbers (`n x p`) that rounding did nothing to."""
-        scales = self._scales
-        marks = np.round((rows - scales.low) / scales.span, 10)
-        for column, grid in enumerate(scales.grids):
-            if grid is not None:
-                index = nearest_level(grid, rows[:, column])
-                hit = np.abs(grid[index] - rows[:, column]) <= 1e-7 * scales.span[column]
-                marks[:, column] = np.where(hit, 10.0 + index, marks[:, column])
-        return marks + 0.0  # of two zeros one
+        return marks(self._scales, rows)
 
     @cached_property
     def width(self) -> int:
         """Number of columns of the encoding."""
-        return sum(self._n_codes)
+        return self._encoding.width
 
     @cached_property
-    def _n_codes(self) -> list[int]:
-        return [p.codes.width if isinstance(p, Categorical) else 1 for p in self.parameters]
+    def _encoding(self) -> Encoding:
+        return Encoding(self.parameters)
 
     def encode(self, points: Sequence[Point]) -> np.ndarray:
         """Return points in the unit cube (`n x width`): numbers on their scale, a category as one column each.
@@ -391,52 +319,8 @@ class SearchSpace:
 
     def encode_rows(self, rows: np.ndarray) -> np.ndarray:
         """Return rows (`n x p`) in the unit cube (`n x width`); points outside the bounds lie outside the cube."""
-        columns: list[np.ndarray] = []
-        for j, parameter in enumerate(self.parameters):
-            if isinstance(parameter, Categorical):
-                columns.append(parameter.codes.encode(rows[:, j]))
-            else:
-                columns.append(_to_unit(rows[:, j], *parameter.bounds, bool(self.region.is_log[j]))[:, None])
-        return np.hstack(columns)
+        return self._encoding.encode(rows)
 
     def decode(self, codes: np.ndarray) -> list[dict[str, Value]]:
         """Return points for codes in the unit cube (`n x width`): on levels and within bounds; see `snap`."""
-        rows = np.empty((len(codes), len(self.parameters)))
-        start = 0
-        for j, (parameter, n_codes) in enumerate(zip(self.parameters, self._n_codes, strict=True)):
-            block = codes[:, start : start + n_codes]
-            if isinstance(parameter, Categorical):
-                rows[:, j] = parameter.codes.decode(block)
-            else:
-                rows[:, j] = _from_unit(block[:, 0], *parameter.bounds, bool(self.region.is_log[j]))
-            start += n_codes
-        return self.points(self.region.round(rows))
-
-
-def _to_unit(numbers: np.ndarray, low: float, high: float, is_log: bool) -> np.ndarray:
-    if high <= low:
-        return np.zeros_like(numbers)
-    if is_log:
-        return np.log(np.maximum(numbers, 1e-300) / low) / np.log(high / low)
-    return (numbers - low) / (high - low)
-
-
-def _from_unit(codes: np.ndarray, low: float, high: float, is_log: bool) -> np.ndarray:
-    if is_log:
-        return np.clip(low * (high / low) ** codes, low, high)
-    return low + codes * (high - low)
-
-
-def read_constraint(text: str, names: Sequence[str]) -> list[Constraint]:
-    """Read what is linear as such, which is sampled and kept to exactly, and anything else as it stands.
-
-    Raises:
-        ConstraintError: It is neither; says where.
-    """
-    try:
-        return list(parse_constraint(text, names))
-    except ConstraintError as error:
-        try:
-            return [parse_nonlinear(text, names)]
-        except ConstraintError as other:
-            raise (other if other.position >= error.position else error) from None
+        return self.points(self.region.round(self._encoding.decode(codes)))

@@ -41,7 +41,7 @@ class TokenReader:
 
     def __init__(self, text: str, names: Sequence[str], marks: str) -> None:
         if not isinstance(text, str):
-            raise SpaceError(f"a constraint is text or a constraint that was read, not {text!r}")
+            raise SpaceError(f"a constraint is text or a LinearConstraint, not {text!r}")
         self._text, self._names = text, list(names)
         self._tokens = list(self._read(re.compile(_TOKEN.format(marks=marks))))
         self._next = self._depth = 0
