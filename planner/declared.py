@@ -74,17 +74,20 @@ def read_constraints(
     return tuple(read)
 
 
-def read_shared(names: Sequence[str], shared: Sequence[str]) -> tuple[str, ...]:
+def read_shared(parameters: Sequence[Parameter], shared: Sequence[str]) -> tuple[str, ...]:
     """Return what points of one ask have in common.
 
     Raises:
-        SpaceError: One is no parameter, or all are.
+        SpaceError: One is no parameter or may not exist, or all are named.
     """
+    names = [parameter.name for parameter in parameters]
     if isinstance(shared, str):
         raise SpaceError("shared= takes a list of parameters; put this one into brackets")
     for name in shared:
         if name not in names:
             raise SpaceError(f"shared: no parameter {name!r}{did_you_mean(name, names)}")
+        if parameters[names.index(name)].when:
+            raise SpaceError(f"shared: {name!r} exists only under conditions, so that a batch cannot have it in common")
     if set(shared) == set(names):
         raise SpaceError("shared: points of one ask cannot have every parameter in common; leave one out")
     return tuple(dict.fromkeys(shared))
@@ -97,8 +100,10 @@ def candidate_rows(space: SearchSpace, candidates: Iterable[Mapping[str, Value]]
         SpaceError: A name or a value is none of the space's.
     """
     if is_columns(candidates):
-        return rows_of_columns(space.parameters, cast("Columns", candidates))
+        rows = rows_of_columns(space.parameters, cast("Columns", candidates))
+        return rows if space.conditions is None else space.conditions.settled(rows)
     points = list(cast("Iterable[Mapping[str, Value]]", candidates))
+    needed = [parameter.name for parameter in space.parameters if not parameter.when]
     for number, point in enumerate(points):
-        check_names(space.names, point, f"candidate {number}: ")
+        check_names(space.names, point, f"candidate {number}: ", needed=needed)
     return space.rows(points)

@@ -1,4 +1,9 @@
-"""Rows as columns in the unit cube, which surrogates see, and as keys, by which equal points are known."""
+"""Rows as columns in the unit cube, which surrogates see, and as keys, by which equal points are known.
+
+Where a parameter does not exist its codes are the middle of the cube (no word, for a category), so that nothing is far
+along it, and a column for each condition says whether it holds: that is the distance between what has the parameter and
+what has not, and a surrogate learns its length (Swersky et al., arXiv 1409.4011, take a curve for what is a step here).
+"""
 
 from __future__ import annotations
 
@@ -7,8 +12,11 @@ from functools import cached_property
 
 import numpy as np
 
+from planner.conditions import Conditions
 from planner.parameters import Categorical, Parameter, nearest_level
 from planner.region import Region
+
+_MIDDLE = 0.5
 
 
 @dataclass(frozen=True)
@@ -16,6 +24,7 @@ class Encoding:
     """Codes of rows: numbers on their scale from 0 to 1, a category as one column each, or as its descriptors."""
 
     parameters: tuple[Parameter, ...]
+    conditions: Conditions | None = None
 
     @cached_property
     def widths(self) -> list[int]:
@@ -25,7 +34,7 @@ class Encoding:
     @cached_property
     def width(self) -> int:
         """Number of codes."""
-        return sum(self.widths)
+        return sum(self.widths) + (0 if self.conditions is None else len(self.conditions.distinct))
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
         """Return the codes of rows (`n x p`), `n x width`; points outside the bounds lie outside the cube."""
@@ -35,7 +44,16 @@ class Encoding:
                 columns.append(parameter.codes.encode(rows[:, j]))
             else:
                 columns.append(_to_unit(rows[:, j], *parameter.bounds, parameter.scale == "log")[:, None])
+        if self.conditions is not None:
+            active = self.conditions.active(rows)
+            for j in self.conditions.rules:
+                columns[j][~active[:, j]] = self._absent(self.parameters[j])
+            columns.append(self.conditions.indicators(active))
         return np.hstack(columns)
+
+    @staticmethod
+    def _absent(parameter: Parameter) -> float:
+        return 0.0 if isinstance(parameter, Categorical) and parameter.descriptors is None else _MIDDLE
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return rows (`n x p`) for codes (`n x width`), not yet on their levels."""

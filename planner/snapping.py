@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from planner.branches import BranchedRegion
 from planner.errors import EmptySearchSpace
 from planner.linear import nearest
 
@@ -29,12 +30,28 @@ def snapped(space: SearchSpace, row: np.ndarray) -> np.ndarray:
     rounded = region.round(row[None])[0]
     if region.feasible(rounded[None])[0]:
         return rounded
+    if isinstance(region, BranchedRegion):
+        return _of_branches(space, region, rounded)
     found = nearest(region.straight, row, 1.0 / region.span)
     if found is not None and region.curves:
         found = _searched(space, row, found)
     if found is None or not region.feasible(found[None])[0]:
         raise EmptySearchSpace(space.is_empty() or "no admissible point was found near this one")
     return found
+
+
+def _of_branches(space: SearchSpace, region: BranchedRegion, row: np.ndarray) -> np.ndarray:
+    """Return the nearest row of the same branch, or, where that has no point, of any."""
+    place = region.place(row[None])[0]
+    own = [branch.region for index, branch in enumerate(region.branches) if index == place]
+    for regions in (own, [branch.region for branch in region.branches]):
+        found = [one for part in regions if (one := nearest(part.straight, row, 1.0 / region.span)) is not None]
+        found = [one for one in found if region.feasible(one[None])[0]]
+        if found:
+            return found[int(np.argmin([np.sum(np.abs(one - row) / region.span) for one in found]))]
+    # what is not linear leaves nothing of these: the nearest of many draws
+    rows = space.sample_rows(_N_NEAR, np.random.default_rng(0))
+    return rows[int(np.argmin(np.sum(np.abs(rows - row) / region.span, axis=1)))]
 
 
 def _searched(space: SearchSpace, row: np.ndarray, straight: np.ndarray) -> np.ndarray | None:

@@ -12,6 +12,9 @@ from itertools import islice
 
 import numpy as np
 
+from planner.branch_sampling import BranchNeighbourhood, BranchSampler
+from planner.branches import BranchedRegion
+from planner.conditions import Conditions, applied
 from planner.constraints import LinearConstraint
 from planner.declared import (
     Constraint,
@@ -21,19 +24,17 @@ from planner.declared import (
     read_parameters,
     read_shared,
 )
-from planner.emptiness import explain_emptiness
 from planner.encoding import Encoding, marks
 from planner.errors import EmptySearchSpace, SpaceError, did_you_mean
-from planner.lattice import walk
+from planner.ground import Ground
 from planner.neighbourhood import Neighbourhood
 from planner.nonlinear import NonlinearConstraint
 from planner.parameters import Categorical, Continuous, Integer, Parameter
 from planner.pool import Columns, Members, check_names
 from planner.proposal import Value
-from planner.region import Region, category_columns
+from planner.region import Region
 from planner.sampling import RegionSampler
 from planner.snapping import snapped
-from planner.sparse import SparseSampler, optional_columns
 
 __all__ = [
     "Categorical",
@@ -83,8 +84,14 @@ class SearchSpace:
         self.parameters = read_parameters(parameters)
         self.names = tuple(parameter.name for parameter in self.parameters)
         self.constraints = read_constraints(self.parameters, constraints)
-        self.shared = read_shared(self.names, shared)
-        self.region = Region.of(self.parameters, self.constraints)
+        self.shared = read_shared(self.parameters, shared)
+        self.conditions = Conditions.of(self.parameters)
+        """Which parameters exist where; None where all always exist."""
+        self.region = (
+            Region.of(self.parameters, self.constraints)
+            if self.conditions is None
+            else BranchedRegion.of_conditions(self.conditions, self.constraints)
+        )
         """The same as arrays."""
         self._scales = self.region
         """What points are keyed by: the region of the whole space, also in a part of it (see `held`)."""
@@ -101,6 +108,7 @@ class SearchSpace:
         values = np.array([self.parameters[column].number(point[self.names[column]]) for column in columns])
         part = object.__new__(SearchSpace)
         part.parameters, part.names, part.constraints, part.shared = self.parameters, self.names, self.constraints, ()
+        part.conditions = self.conditions
         part.region, part._scales, part.left_out = self.region.pinned(columns, values), self._scales, self.left_out
         part.pool = None
         if self.pool is not None:
@@ -121,36 +129,44 @@ class SearchSpace:
         return inside[np.sort(self._members.first)]
 
     @cached_property
-    def sampler(self) -> RegionSampler:
+    def _ground(self) -> Ground:
+        return Ground(self.region, self.parameters, self.constraints)
+
+    @property
+    def sampler(self) -> RegionSampler | BranchSampler:
         """What draws uniformly from the region.
 
         Raises:
             EmptySearchSpace: Nothing is feasible.
         """
-        return RegionSampler.of(self.region)
+        return self._ground.sampler
 
-    @cached_property
+    @property
     def optional(self) -> np.ndarray:
         """Columns of ingredients that a mixture may do without."""
-        return optional_columns(self.region)
+        return self._ground.optional
 
-    @cached_property
-    def _sparse(self) -> SparseSampler:
-        return SparseSampler(self.region, self.sampler, self.optional)
-
-    @cached_property
+    @property
     def starts_sparse(self) -> bool:
         """Whether a design should leave most ingredients out of each recipe.
 
         So where something else fills what they leave (a solvent, below a bound). Where the parts must add up to a
         whole, recipes of few ingredients are its corners, and a design of them leaves the inside empty.
         """
-        return len(self.optional) > 0 and not np.any(self.region.E[:, self.optional])
+        return self._ground.starts_sparse
 
-    @cached_property
-    def neighbourhood(self) -> Neighbourhood:
+    @property
+    def neighbourhood(self) -> Neighbourhood | BranchNeighbourhood:
         """What steps from one admissible row to the next."""
-        return Neighbourhood.of(self.region, category_columns(self.parameters))
+        return self._ground.neighbourhood
+
+    def walk(self) -> Iterator[np.ndarray]:
+        """Yield the admissible rows (`p`) of a grid one by one.
+
+        Raises:
+            ValueError: A column is continuous.
+        """
+        return self._ground.walk()
 
     @cached_property
     def listing(self) -> np.ndarray | None:
@@ -158,46 +174,40 @@ class SearchSpace:
         if self.pool is not None:
             return self.pool
         size = self.size()
-        return None if size is None or size > _MOST_LISTED else np.array(list(walk(self.region)))
+        return None if size is None or size > _MOST_LISTED else np.array(list(self.walk()))
 
     def size(self) -> int | None:
         """Count the admissible points; None where an axis is continuous, or too many constraints tie the axes."""
-        return self._size
-
-    @cached_property
-    def _size(self) -> int | None:
-        if self.pool is not None:
-            return len(self.pool)
-        return 0 if self.is_empty() else self.sampler.size()
+        return self._ground.size if self.pool is None else len(self.pool)
 
     def is_empty(self) -> str | None:
         """Say in a sentence why no point is admissible, or return None where one is."""
-        return self._emptiness
-
-    @cached_property
-    def _emptiness(self) -> str | None:
-        if self.pool is not None:
-            return None
-        try:
-            return None if self.sampler else None
-        except EmptySearchSpace:
-            return explain_emptiness(self.region, self.parameters, self.constraints)
+        return self._ground.emptiness if self.pool is None else None
 
     def violations(self, point: Point) -> list[str]:
         """Return every reason why a point is not admissible, as sentences."""
-        problems = [f"parameter {name!r} is missing" for name in self.names if name not in point]
+        problems = [
+            f"parameter {parameter.name!r} is missing"
+            for parameter in self.parameters
+            if parameter.name not in point and not parameter.when
+        ]
         problems += [
             f"unknown parameter {name!r}{did_you_mean(name, self.names)}" for name in point if name not in self.names
         ]
         if problems:
             return problems
-        if self.pool is not None:
-            return self._pool_violations(point)
-        problems = [text for p in self.parameters if (text := p.violation(point[p.name])) is not None]
+        existing = set(self.names)
+        if self.conditions is not None:
+            problems, existing = self.conditions.problems(point, with_levels=self.pool is None)
+        elif self.pool is None:
+            problems = [text for p in self.parameters if (text := p.violation(point[p.name])) is not None]
         if problems:
             return problems
+        if self.pool is not None:
+            return self._pool_violations(point)
         numbers = dict(zip(self.names, self.rows([point])[0].tolist(), strict=True))
-        return [text for c in self.constraints if (text := c.violation(numbers)) is not None]
+        asked = [found for one in self.constraints if (found := applied(one, existing)) is not None]
+        return [text for one in asked if (text := one.violation(numbers)) is not None]
 
     def _pool_violations(self, point: Point) -> list[str]:
         try:
@@ -221,7 +231,7 @@ class SearchSpace:
             EmptySearchSpace: No point is admissible.
             SpaceError: A parameter is missing, unknown, or no number.
         """
-        check_names(self.names, point, "")
+        check_names(self.names, point, "", needed=[p.name for p in self.parameters if not p.when])
         return self.points(snapped(self, self.rows([point])[0])[None])[0]
 
     def sample(self, n: int, rng: np.random.Generator, *, sparse: bool = False) -> list[dict[str, Value]]:
@@ -239,9 +249,7 @@ class SearchSpace:
         """Draw n points as rows (`n x p`); see `sample`."""
         if self.pool is not None:
             return self.pool[rng.integers(len(self.pool), size=n)]
-        if sparse and len(self.optional):
-            return self._sparse.draw(n, rng)
-        return self.sampler.draw(rng.random((n, self.region.width)), rng)
+        return self._ground.draw(n, rng, sparse=sparse)
 
     def sobol(self, n: int, *, seed: int = 0, skip: int = 0) -> list[dict[str, Value]]:
         """Return n points of a scrambled Sobol sequence after the first `skip`; equal seeds give equal sequences.
@@ -271,27 +279,38 @@ class SearchSpace:
         """
         if self.pool is not None:
             return iter(self.points(self.pool[:limit]))
-        if not self.region.discrete.all():
+        if not all(region.discrete.all() for region in self._ground.regions):
             raise SpaceError("a space with a continuous parameter cannot be listed; give it step, levels or count")
-        return (self.points(row[None])[0] for row in islice(walk(self.region), limit))
+        return (self.points(row[None])[0] for row in islice(self.walk(), limit))
 
     def rows(self, points: Sequence[Point]) -> np.ndarray:
         """Return points as rows of numbers (`n x p`); values may lie outside the bounds.
 
         Raises:
-            SpaceError: A value is no finite number, or no known category.
+            SpaceError: A value is no finite number, or no known category, or is missing where its parameter exists.
         """
         rows = np.empty((len(points), len(self.parameters)))
         for i, point in enumerate(points):
             for j, parameter in enumerate(self.parameters):
-                if parameter.name not in point:
+                value = point.get(parameter.name)
+                if value is None and parameter.when:
+                    rows[i, j] = np.nan
+                elif parameter.name not in point:
                     raise SpaceError(f"parameter {parameter.name!r} is missing")
-                rows[i, j] = parameter.number(point[parameter.name])
-        return rows
+                else:
+                    rows[i, j] = parameter.number(point[parameter.name])
+        return rows if self.conditions is None else self.conditions.settled(rows)
 
     def points(self, rows: np.ndarray) -> list[dict[str, Value]]:
-        """Return rows of numbers as points."""
-        return [{p.name: p.value(number) for p, number in zip(self.parameters, row, strict=True)} for row in rows]
+        """Return rows of numbers as points, without the parameters that do not exist there."""
+        points = [{p.name: p.value(number) for p, number in zip(self.parameters, row, strict=True)} for row in rows]
+        if self.conditions is None:
+            return points
+        active = self.conditions.active(rows)
+        return [
+            {name: point[name] for name, exists in zip(self.names, some, strict=True) if exists}
+            for point, some in zip(points, active, strict=True)
+        ]
 
     def keys(self, rows: np.ndarray) -> list[bytes]:
         """Return a key for each row; equal points have equal keys, whatever rounding did to them."""
@@ -299,7 +318,7 @@ class SearchSpace:
 
     def marks(self, rows: np.ndarray) -> np.ndarray:
         """Return what the keys of rows (`n x p`) are made of: numbers (`n x p`) that rounding did nothing to."""
-        return marks(self._scales, rows)
+        return marks(self._scales, rows if self.conditions is None else self.conditions.settled(rows))
 
     @cached_property
     def width(self) -> int:
@@ -308,7 +327,7 @@ class SearchSpace:
 
     @cached_property
     def _encoding(self) -> Encoding:
-        return Encoding(self.parameters)
+        return Encoding(self.parameters, self.conditions)
 
     def encode(self, points: Sequence[Point]) -> np.ndarray:
         """Return points in the unit cube (`n x width`): numbers on their scale, a category as one column each.
