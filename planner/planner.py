@@ -21,7 +21,7 @@ from planner.errors import (
 )
 from planner.ledger import Ledger
 from planner.objective import Objective
-from planner.policies.base import MapsRegions, PlannerData, Policy, Suggestion, policy_class
+from planner.policies.base import FindsLevel, MapsRegions, PlannerData, Policy, Suggestion, policy_class
 from planner.proposal import Observation, Posterior, Proposal, RegionPosterior, Value
 from planner.space import SearchSpace
 from planner.threads import one_thread
@@ -244,6 +244,19 @@ class Planner:
         with one_thread():
             return self._policy.regions(self._data(), points)
 
+    def level(self, points: Sequence[Mapping[str, Value]]) -> np.ndarray:
+        """Return the chance (`n`) that the target exceeds the policy's level at points; they may lie outside the space.
+
+        Raises:
+            BadOption: The policy looks for no level; 'level_set' does.
+            NotEnoughData: Nothing was measured yet.
+            SpaceError: A point has no number, or no known category, for a parameter.
+        """
+        if not isinstance(self._policy, FindsLevel):
+            raise BadOption(f"policy {self.policy_name!r} looks for no level; choose policy 'level_set'")
+        with one_thread():
+            return self._policy.level(self._data(), points)
+
     def best(self, target: str | None = None) -> Observation | None:
         """Return the observation with the best measured value of a target; None where nothing was measured.
 
@@ -266,7 +279,8 @@ class Planner:
 
         Args:
             with_model: Also return `map_uncertainty`: for each target the mean standard deviation over the space, in
-                its unit (None before anything was measured). This fits the surrogate.
+                its unit (None before anything was measured). This fits the surrogate. A policy that looks for a level
+                says as `undecided` in which share of the space it is not known on which side it lies.
         """
         ledger = self._ledger
         best = self.best()
@@ -285,6 +299,8 @@ class Planner:
         }
         if with_model:
             found["map_uncertainty"] = self._map_uncertainty()
+            if isinstance(self._policy, FindsLevel) and found["map_uncertainty"] is not None:
+                found["undecided"] = self._policy.undecided(self._data())
         return found
 
     def _map_uncertainty(self) -> dict[str, float] | None:

@@ -36,6 +36,7 @@ POLICIES: dict[str, str] = {
     "mobile_chemist": "planner.policies.mobile_chemist:MobileChemist",
     "soft_constraints": "planner.policies.soft_constraints:SoftConstraints",
     "reactions": "planner.policies.reactions:Reactions",
+    "level_set": "planner.policies.level_set:LevelSet",
 }
 """Policies by name; the module is imported when the policy is first named (torch is slow to load)."""
 
@@ -120,6 +121,23 @@ class MapsRegions(Protocol):
         Raises:
             NotEnoughData: No fingerprint was told yet.
         """
+        ...
+
+
+@runtime_checkable
+class FindsLevel(Protocol):
+    """What a policy that looks for a level can do besides."""
+
+    def level(self, data: PlannerData, points: Sequence[Mapping[str, Value]]) -> np.ndarray:
+        """Return the chance that the target exceeds the level at points, `n`.
+
+        Raises:
+            NotEnoughData: Nothing was measured yet.
+        """
+        ...
+
+    def undecided(self, data: PlannerData) -> float:
+        """Return the share of the space where the target may as well lie above the level as below."""
         ...
 
 
