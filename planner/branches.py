@@ -17,7 +17,7 @@ from planner.conditions import Conditions, applied
 from planner.constraints import LinearConstraint
 from planner.errors import SpaceError
 from planner.nonlinear import NonlinearConstraint
-from planner.region import Region
+from planner.region import Bend, Region
 
 _MOST_BRANCHES = 1000
 
@@ -89,6 +89,14 @@ class BranchedRegion(Region):
     def round(self, rows: np.ndarray) -> np.ndarray:
         """Move each discrete column to its nearest level, each other one into its bounds, and the rest to rest."""
         return self.conditions.settled(super().round(rows))
+
+    def keeping_to(self, bends: Sequence[Bend]) -> BranchedRegion:
+        """Return the part of the region where these hold, too: each where all that it names exists."""
+        kept = []
+        for branch in self.branches:
+            mine = [bend for bend in bends if branch.active[list(bend.columns)].all()]
+            kept.append(replace(branch, region=branch.region.keeping_to(mine)))
+        return replace(self, branches=tuple(kept))
 
     def pinned(self, columns: np.ndarray, values: np.ndarray) -> BranchedRegion:
         """Return the region with some columns, which exist everywhere, held at one level each."""

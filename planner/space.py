@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
+from planner.area import Barred, read_area
 from planner.branch_sampling import BranchNeighbourhood, BranchSampler
 from planner.branches import BranchedRegion
 from planner.conditions import Conditions, applied
@@ -106,14 +108,34 @@ class SearchSpace:
         """Return the part of this space where some parameters have the values given; encoded and keyed alike."""
         columns = np.array([self.names.index(name) for name in point], dtype=int)
         values = np.array([self.parameters[column].number(point[self.names[column]]) for column in columns])
+        pool = None if self.pool is None else self.pool[np.all(self.pool[:, columns] == values, axis=1)]
+        return self._part(self.region.pinned(columns, values), pool)
+
+    def beside(self, areas: Sequence[Mapping[str, Any]]) -> SearchSpace:
+        """Return the part of this space outside areas (see `planner.area`); encoded and keyed alike.
+
+        Raises:
+            SpaceError: An area cannot be read.
+            EmptySearchSpace: Nothing is left.
+        """
+        region = self.region.keeping_to([Barred(read_area(self, area)) for area in areas])
+        part = self._part(region, None if self.pool is None else self.pool[region.feasible(self.pool)])
+        try:
+            is_left = len(part.pool) > 0 if part.pool is not None else part.sampler is not None
+        except EmptySearchSpace:
+            is_left = False
+        if not is_left:
+            raise EmptySearchSpace("nothing of the space is left outside these areas; forbid less")
+        return part
+
+    def _part(self, region: Region, pool: np.ndarray | None) -> SearchSpace:
         part = object.__new__(SearchSpace)
         part.parameters, part.names, part.constraints, part.shared = self.parameters, self.names, self.constraints, ()
         part.conditions = self.conditions
-        part.region, part._scales, part.left_out = self.region.pinned(columns, values), self._scales, self.left_out
-        part.pool = None
-        if self.pool is not None:
-            part.pool = self.pool[np.all(self.pool[:, columns] == values, axis=1)]
-            part._members = Members(part.marks(part.pool))
+        part.region, part._scales, part.left_out = region, self._scales, self.left_out
+        part.pool = pool
+        if pool is not None:
+            part._members = Members(part.marks(pool))
         return part
 
     def __repr__(self) -> str:

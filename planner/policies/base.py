@@ -15,6 +15,7 @@ import numpy as np
 
 from planner.errors import BadOption, did_you_mean
 from planner.objective import Objective
+from planner.people import NOTHING_SAID, Said
 from planner.proposal import Observation, Prediction, Proposal, RegionPosterior, Value
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class PlannerData:
     seed: int = 0
     """The planner's seed, for what must stay the same from ask to ask (the scrambling of a sequence)."""
 
+    said: Said = NOTHING_SAID
+    """What people have said; forbidden areas are left out of the space already."""
     taken: frozenset[bytes] | None = None
     """Keys of all these points, where the planner has them at hand; see `taken_keys`."""
 
