@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from planner.space import SearchSpace
 
 _MOST_LISTED = 100_000
+SUGGESTED = "suggested by a person"
+"""The reason of a proposal that is a person's."""
 
 
 class Advised:
@@ -76,13 +78,14 @@ class Advised:
         """
         self._stand(replace(self._said, forbidden=_without(self._said.forbidden, name, "forbidden")))
 
-    def hint(self, name: str, area: Mapping[str, Any], *, confidence: float) -> None:
+    def hint(self, name: str, area: Mapping[str, Any], *, confidence: float, since: int | None = None) -> None:
         """Prefer an area that probably holds what is looked for; the preference fades as results come in.
 
         Args:
             name: What it is called, for `forget` and in the reasons of proposals; a name that stands is replaced.
             area: See `planner.area`.
             confidence: Probability that it does hold it, between 0 and 1.
+            since: How many observations had been told when it was said; all that were, where left out.
 
         Raises:
             SpaceError: The area cannot be read.
@@ -94,7 +97,7 @@ class Advised:
                 "'integrated_variance'"
             )
         read_area(self.space, area)
-        told = len(self._ledger.observations)
+        told = len(self._ledger.observations) if since is None else since
         likely = Likely(area=dict(area), confidence=checked_confidence(confidence), since=told)
         self._said = replace(self._said, likely={**self._said.likely, _name(name): likely})
 
@@ -137,7 +140,7 @@ class Advised:
                 Suggestion(
                     parameters=self.space.points(row)[0],
                     predictions=self._foreseen(data, point),
-                    reason="suggested by a person",
+                    reason=SUGGESTED,
                 )
             )
         self._said = replace(self._said, suggested=tuple(left))
