@@ -158,6 +158,21 @@ def test_of_a_pool_the_rest_is_proposed_and_no_more() -> None:
     assert sorted(float(one.parameters["x"]) for one in planner.ask(10)) == [0.0, 0.1, 0.2, 0.3, 0.4]
 
 
+def test_of_a_mixture_the_rest_is_proposed_and_its_sum_holds() -> None:
+    parts = SearchSpace([Continuous(name, 0.0, 1.0) for name in "abc"], ["a + b + c == 1"])
+    planner = Planner(parts, Y, seed=2)
+    planner.forbid("rich", {"where": "a >= 0.3"})
+    planner.forbid("near", {"near": {"b": 0.5, "c": 0.4}, "within": {"b": 0.2, "c": 0.2}})
+    for _ in range(14):
+        (one,) = planner.ask(1)
+        point = {name: float(value) for name, value in one.parameters.items()}
+        assert parts.violations(point) == []
+        assert point["a"] < 0.3
+        assert ((point["b"] - 0.5) / 0.2) ** 2 + ((point["c"] - 0.4) / 0.2) ** 2 > 1
+        told_y = {"y": -((point["a"] - 0.4) ** 2) - (point["b"] - 0.45) ** 2}
+        planner.tell([Observation(parameters=point, values=told_y, proposal_id=one.id)])
+
+
 def test_policies_with_a_list_of_their_own_keep_to_it_too() -> None:
     axes = [Continuous(name, 0.0, 1.0, step=0.25) for name in "abc"]
     planner = Planner(SearchSpace(axes, ["a + b + c == 1"]), [Objective("p", "classify")], policy="cameo")
