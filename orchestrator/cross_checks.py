@@ -86,6 +86,9 @@ def _conditions(subject: Subject) -> Iterator[Problem]:
                 "some trials"
             )
             yield subject.campaign_source.problem(("recipe", index, step.kind), message, of_key=True)
+    if conditional and subject.campaign.analysis.kind == "stripe_gradient":
+        message = f"reads the stripe's parameters of every trial, but {min(conditional)!r} exists only under conditions"
+        yield subject.campaign_source.problem(("analysis", "kind"), message)
 
 
 def _casts(subject: Subject) -> Iterator[Problem]:
@@ -381,7 +384,7 @@ CHECKS: tuple[Check, ...] = (
     _check(simulated.worlds, "lab.devices", "lab.simulation", "replay", "parameters", "objectives"),
     _check(simulated.replay_and_world, "lab.devices", "replay"),
     _check(_casts, "recipe", "parameters", "lab.samples", *_LAB),
-    _check(_conditions, "recipe", "parameters"),
+    _check(_conditions, "recipe", "parameters", "analysis"),
     _check(_racks, "recipe", "lab.samples", *_LAB),
     _check(_scheduling, "scheduling", "recipe"),
     _check(_ports, "lab.devices"),

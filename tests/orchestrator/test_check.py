@@ -516,6 +516,14 @@ def test_conditions_are_checked_with_the_controls_and_the_recipe():
     )
 
 
+def test_stripes_need_their_parameters_in_every_trial():
+    dwell = {"name": "dwell", "kind": "continuous", "unit": "us", "low": 250, "high": 9000}
+    given = json.dumps({**dwell, "when": {"peak_temperature": ["850 degC"]}})
+    found = _problems(SARA, f"parameters.1={given}", "planner={policy: random}")
+    assert len(found) == 1
+    assert "'dwell' exists only under conditions" in found[0]
+
+
 def test_a_planner_that_knows_no_conditions_is_refused():
     given = "parameters.3=" + json.dumps(_SODIUM)
     found = _problems(PHOTO, given, "planner.policy=screening", "planner.options={threshold: 5}")

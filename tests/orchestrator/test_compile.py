@@ -79,7 +79,9 @@ def test_a_wait_can_be_a_step():
 
 def test_a_step_whose_parameter_does_not_exist_is_left_out():
     parameter = "{name: dwell, kind: continuous, unit: us, low: 100, high: 5000, when: {peak_temperature: [700 degC]}}"
-    made = compiler("sara/campaign.yaml", f"parameters.1={parameter}", "planner={policy: random}")
+    made = compiler(
+        "sara/campaign.yaml", f"parameters.1={parameter}", "planner={policy: random}", "analysis={kind: peaks}"
+    )
     whole = made.plan(trial(1, peak_temperature=700.0, dwell=1000.0))
     without = made.plan(trial(1, peak_temperature=800.0))
     assert "laser" in whole.devices and "laser" not in without.devices
