@@ -258,7 +258,7 @@ def _named(items: object) -> dict[str, Mapping[str, Any]]:
 def _declared(item: Mapping[str, Any]) -> Declared:
     levels = item.get("levels")
     words = tuple(level for level in levels if isinstance(level, str)) if isinstance(levels, list) else ()
-    return Declared(str(item.get("kind")), _unit(item), words)
+    return Declared(str(item.get("kind")), _unit(item), words, is_conditional=item.get("when") is not None)
 
 
 def _unit(item: Mapping[str, Any]) -> str:

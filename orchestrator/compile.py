@@ -18,6 +18,7 @@ from orchestrator.fields import Argument, Declared
 from orchestrator.lab import Lab
 from orchestrator.plan import Act, AdaptiveScan, Expect, Measure, Node, Plan, Reference, Wait, acquire_act, move_act
 from orchestrator.recipe_racks import StationStep
+from orchestrator.recipe_step import parameters_of
 from orchestrator.records import TrialRecord
 from orchestrator.samples import Wafer
 
@@ -60,6 +61,8 @@ class Compiler:
         nodes: list[Node] = []
         devices: set[str] = set()
         for index, step in enumerate(self.steps):
+            if self._lacks(step, trial.parameters):
+                continue
             if isinstance(step, StationStep):  # claims its devices for each visit by itself
                 nodes.append(visit_node(step, str(index), self.casting, trial.parameters))
                 continue
@@ -67,6 +70,11 @@ class Compiler:
             devices |= set(cast.values())
             nodes.extend(_COMPILE[step.kind](self, step, str(index), cast, trial))
         return Plan(nodes=tuple(nodes), devices=tuple(sorted(devices)))
+
+    def _lacks(self, step: recipe.Step, parameters: Mapping[str, Any]) -> bool:
+        """Say whether a step takes a parameter that does not exist in a trial: then there is nothing to do."""
+        absent = {name for name, one in self.declared.items() if one.is_conditional and name not in parameters}
+        return bool(absent) and not absent.isdisjoint(parameters_of(step))
 
     def _site(self, trial: TrialRecord) -> tuple[float, float]:
         return self.sites[trial.number - 1]

@@ -6,6 +6,7 @@ A check names the sections that it reads; it is left out while one of those is w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from orchestrator.lab import Limit
 from orchestrator.parameters import Categorical
 from orchestrator.recipe import Command, Reference, Wait
 from orchestrator.recipe_racks import Dose, Fire, StationStep
+from orchestrator.recipe_step import parameters_of
 from orchestrator.samples import Racks, Wafer
 from orchestrator.scheduling import optimising
 from orchestrator.space import objectives, read_constraint, search_space
@@ -71,6 +73,22 @@ def _room_for_proposals(subject: Subject) -> Iterator[Problem]:
             f"a batch of {campaign.batch} is filled by its {campaign.n_controls} controls; nothing is left to propose"
         )
         yield subject.campaign_source.problem(("batch",), message)
+
+
+def _conditions(subject: Subject) -> Iterator[Problem]:
+    """Find steps at stations that would have to be left out where a parameter does not exist."""
+    conditional = {parameter.name for parameter in subject.campaign.parameters if parameter.when}
+    for index, step in enumerate(subject.campaign.recipe):
+        named = sorted(conditional.intersection(parameters_of(step))) if isinstance(step, StationStep) else []
+        if named:
+            message = (
+                f"takes {named[0]!r}, which exists only under conditions; a step at a station cannot be left out of "
+                "some trials"
+            )
+            yield subject.campaign_source.problem(("recipe", index, step.kind), message, of_key=True)
+    if conditional and subject.campaign.analysis.kind == "stripe_gradient":
+        message = f"reads the stripe's parameters of every trial, but {min(conditional)!r} exists only under conditions"
+        yield subject.campaign_source.problem(("analysis", "kind"), message)
 
 
 def _casts(subject: Subject) -> Iterator[Problem]:
@@ -263,7 +281,8 @@ def _controls(subject: Subject) -> Iterator[Problem]:
         path = ("controls", index, "parameters")
         sound = True
         for parameter in campaign.parameters:
-            problem = parameter.problem(control.parameters[parameter.name])
+            given = control.parameters.get(parameter.name)  # one that does not exist there has none
+            problem = None if given is None else parameter.problem(given)
             if problem:
                 sound = False
                 yield source.problem((*path, parameter.name), problem)
@@ -272,6 +291,10 @@ def _controls(subject: Subject) -> Iterator[Problem]:
 
 
 def _violations(campaign: Campaign, point: Mapping[str, Any]) -> Iterator[str]:
+    if any(parameter.when for parameter in campaign.parameters):
+        with suppress(ValueError):  # said by _constraints
+            yield from search_space(campaign).violations(point)
+        return
     words = {parameter.name for parameter in campaign.parameters if isinstance(parameter, Categorical)}
     numbers = {name: float(value) for name, value in point.items() if name not in words}
     for text in campaign.constraints:
@@ -361,6 +384,7 @@ CHECKS: tuple[Check, ...] = (
     _check(simulated.worlds, "lab.devices", "lab.simulation", "replay", "parameters", "objectives"),
     _check(simulated.replay_and_world, "lab.devices", "replay"),
     _check(_casts, "recipe", "parameters", "lab.samples", *_LAB),
+    _check(_conditions, "recipe", "parameters", "analysis"),
     _check(_racks, "recipe", "lab.samples", *_LAB),
     _check(_scheduling, "scheduling", "recipe"),
     _check(_ports, "lab.devices"),

@@ -49,6 +49,8 @@ class Declared:
     kind: str
     unit: str
     levels: tuple[str, ...] = ()
+    is_conditional: bool = False
+    """Whether it exists only where other parameters have certain values."""
 
 
 @dataclass(frozen=True, slots=True)

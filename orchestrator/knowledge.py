@@ -6,7 +6,9 @@ import json
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -18,7 +20,8 @@ from orchestrator.planner_process import PlannerLost, PlannerProcess
 from orchestrator.records import Telling, TrialRecord, observations_of
 from orchestrator.space import objectives, search_space
 from planner import Observation, Planner, SearchSpace
-from planner.errors import SearchSpaceExhausted
+from planner.advised import SUGGESTED
+from planner.errors import BadOption, PlannerError, SearchSpaceExhausted
 from planner.objective import Objective
 from planner.proposal import Proposal
 
@@ -65,6 +68,12 @@ class Knowledge:
     """Whether a stopping rule looks at the map's uncertainty, whatever the policy."""
     planner: Any = field(init=False)
     """A `planner.Planner`, or what stands for one in another process."""
+    n_told: int = 0
+    """Observations that the planner has learnt from."""
+    _advised: set[str] = field(default_factory=set)
+    """Orders that were passed on to it."""
+    _wishes_met: Counter[bytes] = field(default_factory=Counter)
+    """Points that people suggested and that were proposed before a restart, by key."""
     _is_closed: bool = False
     _story: list[_Happened] = field(default_factory=list)
     """All that was done to the planner, in order: what another one must be told to stand where it does."""
@@ -92,7 +101,8 @@ class Knowledge:
         else:
             planner = PlannerProcess(self.space, self.objectives, **told, deadline_s=self.deadline_s)
         for happened in self._story:
-            happened(planner)
+            with suppress(BadOption):  # a hint that another policy does not follow
+                happened(planner)
         return planner
 
     def ask(self, n: int) -> Answer:
@@ -176,6 +186,7 @@ class Knowledge:
                 if observations:
                     observations = self._addressed(observations)
                     self._do(lambda planner, told=observations: planner.tell(told))
+                    self.n_told += len(observations)
                     self._settle(observations)
                     continue
             except Exception as error:  # the supervisor of tellings: what cannot be learnt from costs one trial
@@ -203,6 +214,39 @@ class Knowledge:
     def _do(self, happened: _Happened) -> None:
         happened(self.planner)
         self._story.append(happened)
+
+    def advise(self, order_id: str, kind: str, arguments: Mapping[str, Any], *, since: int) -> str:
+        """Take what a person said, once; a point that was suggested and proposed before a restart is not asked again.
+
+        Args:
+            order_id: What it is known by.
+            kind: ``suggest``, ``forbid``, ``allow``, ``hint`` or ``forget``.
+            arguments: As of the order.
+            since: How many observations had been told when it was said.
+
+        Returns:
+            Why the planner cannot do so; empty where it does.
+        """
+        if order_id in self._advised:
+            return ""
+        self._advised.add(order_id)
+        if kind == "suggest" and self._was_asked_for(arguments["point"]):
+            return ""
+        try:
+            self._do(lambda planner: _say(planner, kind, arguments, since))
+        except PlannerError as error:
+            log.warning("advice_refused order=%s text=%s", order_id, error)
+            return str(error)
+        return ""
+
+    def is_advised(self, order_id: str) -> bool:
+        """Say whether a piece of advice was taken."""
+        return order_id in self._advised
+
+    def _was_asked_for(self, point: Mapping[str, Any]) -> bool:
+        key = self.space.keys(self.space.rows([point]))[0]
+        self._wishes_met[key] -= 1
+        return self._wishes_met[key] >= 0
 
     def predict(self, points: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation (``n`` each) of the first objective's target.
@@ -250,8 +294,21 @@ class Knowledge:
         tellings = list(told)
         for index in sorted(asks):
             self._adopt(asks[index])
+            self._wishes_met.update(self._key(one) for one in asks[index] if one.reason == SUGGESTED)
             while tellings and tellings[0].after_asks <= index + 1:
                 self.tell([by_number[number] for number in tellings.pop(0).trials], findings)
+
+
+def _say(planner: Any, kind: str, arguments: Mapping[str, Any], since: int) -> None:
+    """Tell a planner; the random points that stand in for a policy follow no hints, and need not."""
+    if kind == "suggest":
+        planner.suggest(arguments["point"])
+    elif kind == "forbid":
+        planner.forbid(arguments["label"], arguments["area"])
+    elif kind == "hint":
+        planner.hint(arguments["label"], arguments["area"], confidence=arguments["confidence"], since=since)
+    else:
+        getattr(planner, kind)(arguments["label"])
 
 
 def _with_finite_predictions(proposal: Proposal) -> Proposal:

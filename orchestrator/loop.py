@@ -260,11 +260,22 @@ class CampaignLoop:
             StopRequested: The operator asked to stop; the answer is not waited for.
         """
 
+        self._pass_on()
+
         def work() -> tuple[Answer, dict[str, Any]]:
             answer = self.knowledge.ask(n) if n else _NOTHING
             return answer, self.knowledge.diagnostics()
 
         return work() if self.clock.is_virtual else await self.stop.unless_set(asyncio.to_thread(work))
+
+    def _pass_on(self) -> None:
+        """Pass on to the planner what people have said to it since the last ask."""
+        for said in self.desk.state.advice:
+            if not self.knowledge.is_advised(said.id):
+                since = self.desk.advised(said.id, n_told=self.knowledge.n_told)
+                problem = self.knowledge.advise(said.id, said.kind, said.arguments, since=since)
+                if problem:
+                    self.journal.append("incident", {"kind": "people", "text": f"{said.kind}, {said}: {problem}"})
 
     def _controls(self) -> list[Mapping[str, Any]]:
         return [control.parameters for control in self.campaign.controls for _ in range(control.per_batch)]

@@ -6,7 +6,17 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from orchestrator.fields import (
     QUANTITY_SCHEMA,
@@ -18,6 +28,7 @@ from orchestrator.fields import (
     did_you_mean,
     mistake,
     read_quantity,
+    surroundings,
 )
 from orchestrator.mistakes import TAG
 from orchestrator.units import Measure
@@ -30,11 +41,34 @@ Unit = Annotated[UnitName, Field(description="The unit that bounds, proposals an
 Value = float | int | str
 
 
+def _when(value: object, info: ValidationInfo) -> dict[str, list[Value]]:
+    """Read values of other parameters, quantities in their units."""
+    if not isinstance(value, dict) or not value:
+        raise mistake(f"must be a mapping such as {{additive: [A, B]}}, got {kind_of(value)}")
+    around, found = surroundings(info).parameters, {}
+    for name, values in value.items():
+        if name not in around:
+            raise mistake(f"no parameter {name!r}{did_you_mean(name, around)}", at=name, of_key=True)
+        if not isinstance(values, list | tuple) or not values:
+            raise mistake(f"must be a list of its values, got {kind_of(values)}", at=name)
+        found[name] = [_parameter_value(name, one, around[name]) for one in values]
+    return found
+
+
+When = Annotated[
+    dict[str, list[Value]],
+    PlainValidator(_when),
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": "array", "items": QUANTITY_SCHEMA}}),
+]
+_CONDITION = "Values of other parameters that this one exists for, {additive: [A, B]}; always where left out"
+
+
 class Continuous(StrictModel):
     """A real number between two bounds, on a grid where step, levels or count gives one."""
 
     kind: Literal["continuous"] = Field(description="continuous")
     name: Name
+    when: When | None = Field(default=None, description=_CONDITION)
     unit: Unit = "1"
     scale: Literal["linear", "log"] = Field(default="linear", description="How distances along it are measured")
     low: Annotated[float, InUnitOf()] | None = Field(default=None, description="The lower bound, '400 degC'")
@@ -103,6 +137,7 @@ class Integer(StrictModel):
 
     kind: Literal["integer"] = Field(description="integer")
     name: Name
+    when: When | None = Field(default=None, description=_CONDITION)
     unit: Unit = "1"
     scale: Literal["linear", "log"] = Field(default="linear", description="How distances along it are measured")
     low: Annotated[float, InUnitOf()] = Field(description="The lower bound")
@@ -138,6 +173,7 @@ class Categorical(StrictModel):
 
     kind: Literal["categorical"] = Field(description="categorical")
     name: Name
+    when: When | None = Field(default=None, description=_CONDITION)
     levels: tuple[str, ...] = Field(min_length=2, description="The words")
     descriptors: Literal["composition"] | dict[str, tuple[float, ...]] | None = Field(
         default=None, description="What surrogates see: composition, where levels are formulas, or numbers by level"
@@ -217,7 +253,7 @@ class Objective(StrictModel):
 
 
 def parameter_values(value: object, declared: Mapping[str, Declared]) -> dict[str, Value]:
-    """Read one value for each parameter of the campaign, quantities in its unit.
+    """Read one value for each parameter of the campaign that exists, quantities in its unit.
 
     Raises:
         PydanticCustomError: A name is unknown or missing, or a value cannot be read.
@@ -227,10 +263,10 @@ def parameter_values(value: object, declared: Mapping[str, Declared]) -> dict[st
     for name in value:
         if name not in declared:
             raise mistake(f"no parameter {name!r}{did_you_mean(name, declared)}", at=name, of_key=True)
-    missing = [name for name in declared if name not in value]
+    missing = [name for name, one in declared.items() if name not in value and not one.is_conditional]
     if missing:
         raise mistake(f"gives no value for {', '.join(missing)}")
-    return {name: _parameter_value(name, value[name], declared[name]) for name in declared}
+    return {name: _parameter_value(name, value[name], one) for name, one in declared.items() if name in value}
 
 
 def _parameter_value(name: str, value: object, declared: Declared) -> Value:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -21,3 +21,19 @@ class Step(StrictModel):
     sends: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     """Commands to the device of the first capability: driver's argument -> field of this step, for checking limits."""
     device: DeviceName | None = None
+
+
+def parameters_of(step: Step) -> set[str]:
+    """Return the parameters that a step takes, written ``$name``."""
+    return set(_named(step.model_dump(mode="json", by_alias=True)))
+
+
+def _named(value: Any) -> Iterator[str]:
+    if isinstance(value, str) and value.startswith("$"):
+        yield value[1:]
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _named(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _named(one)

@@ -197,10 +197,10 @@ def _parameter(item: Continuous | Integer | Categorical) -> Parameter:
     from planner import parameters as planned
 
     if isinstance(item, Categorical):
-        return planned.Categorical(item.name, item.levels, descriptors=item.descriptors)
+        return planned.Categorical(item.name, item.levels, descriptors=item.descriptors, when=item.when)
     if isinstance(item, Integer):
         low, high = item.bounds
-        return planned.Integer(item.name, low, high, unit=item.unit, scale=item.scale)
+        return planned.Integer(item.name, low, high, unit=item.unit, scale=item.scale, when=item.when)
     low, high = item.bounds
     return planned.Continuous(
         item.name,
@@ -211,4 +211,5 @@ def _parameter(item: Continuous | Integer | Categorical) -> Parameter:
         levels=item.levels,
         count=item.count,
         scale=item.scale,
+        when=item.when,
     )

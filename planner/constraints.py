@@ -10,25 +10,20 @@ Nothing is evaluated but numbers. A chain of two relations gives two constraints
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
 
-from planner.errors import ConstraintError, SpaceError, did_you_mean
+from planner.errors import SpaceError
+from planner.tokens import MOST_NESTED, Token, TokenReader
 
 Relation = Literal["<=", ">=", "=="]
 
 TOLERANCE = 1e-9
 """How far a sum may pass its bound, as a fraction of the size of its terms (rounding of decimal steps)."""
 
-_TOKEN = re.compile(
-    r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d]\w*)|`(?P<quoted>[^`]+)`"
-    r"|(?P<relation><=|>=|==)|(?P<mark>[-+*/()])"
-)
-_MOST_NESTED = 50
 _FLIPPED: dict[str, Relation] = {"<=": ">=", ">=": "<=", "==": "=="}
 
 
@@ -93,14 +88,7 @@ def parse_constraint(text: str, names: Iterable[str]) -> list[LinearConstraint]:
     Raises:
         ConstraintError: The text is no linear constraint, or names an unknown parameter; says where.
     """
-    return _Parser(text, list(names)).constraints()
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    position: int
+    return _Parser(text, names).constraints()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,49 +108,9 @@ class _Linear:
         return _Linear(self.constant * factor, {name: weight * factor for name, weight in self.weights.items()})
 
 
-class _Parser:
-    def __init__(self, text: str, names: list[str]) -> None:
-        if not isinstance(text, str):
-            raise SpaceError(f"a constraint is text or a LinearConstraint, not {text!r}")
-        self._text = text
-        self._names = names
-        self._tokens = self._read_tokens()
-        self._next = 0
-        self._depth = 0
-
-    def _read_tokens(self) -> list[_Token]:
-        tokens, position = [], 0
-        while position < len(self._text):
-            if self._text[position].isspace():
-                position += 1
-                continue
-            match = _TOKEN.match(self._text, position)
-            if match is None or match.lastgroup is None:
-                raise self._error(self._hint(position), position)
-            tokens.append(_Token(match.lastgroup, match.group(match.lastgroup), position))
-            position = match.end()
-        return [*tokens, _Token("end", "", len(self._text))]
-
-    def _hint(self, position: int) -> str:
-        mark = self._text[position]
-        if mark in "<>":
-            return f"use {mark}= (bounds are included)"
-        return "use == for equality" if mark == "=" else f"cannot read {mark!r}"
-
-    def _error(self, message: str, position: int) -> ConstraintError:
-        return ConstraintError(message, text=self._text, position=position)
-
-    def _peek(self) -> _Token:
-        return self._tokens[self._next]
-
-    def _at(self, marks: str) -> bool:
-        token = self._peek()
-        return token.kind == "mark" and token.text in marks
-
-    def _take(self) -> _Token:
-        token = self._tokens[self._next]
-        self._next += token.kind != "end"
-        return token
+class _Parser(TokenReader):
+    def __init__(self, text: str, names: Iterable[str]) -> None:
+        super().__init__(text, list(names), r"[-+*/()]")
 
     def constraints(self) -> list[LinearConstraint]:
         """Read the whole text."""
@@ -173,13 +121,10 @@ class _Parser:
             right = self._sum()
             found.append(self._compare(left, relation, right))
             left = right
-        if self._peek().kind != "end":
-            raise self._error(f"unexpected {self._peek().text!r}", self._peek().position)
-        if not found:
-            raise self._error("expected <=, >= or ==", self._peek().position)
+        self._end(len(found), "<=, >= or ==")
         return found
 
-    def _compare(self, left: _Linear, relation: _Token, right: _Linear) -> LinearConstraint:
+    def _compare(self, left: _Linear, relation: Token, right: _Linear) -> LinearConstraint:
         both = left.plus(right, -1.0)
         weights = {name: weight for name, weight in both.weights.items() if weight != 0}
         if not weights:
@@ -193,20 +138,20 @@ class _Parser:
 
     def _sum(self) -> _Linear:
         total = self._term()
-        while self._at("+-"):
+        while self._at("+", "-"):
             sign = 1.0 if self._take().text == "+" else -1.0
             total = total.plus(self._term(), sign)
         return total
 
     def _term(self) -> _Linear:
         product = self._factor()
-        while self._at("*/"):
+        while self._at("*", "/"):
             mark = self._take()
             factor = self._factor()
             product = self._multiply(product, mark, factor)
         return product
 
-    def _multiply(self, left: _Linear, mark: _Token, right: _Linear) -> _Linear:
+    def _multiply(self, left: _Linear, mark: Token, right: _Linear) -> _Linear:
         if mark.text == "/":
             if right.weights:
                 raise self._error("division by a parameter is not linear", mark.position)
@@ -218,31 +163,22 @@ class _Parser:
         return right.times(left.constant) if right.weights else left.times(right.constant)
 
     def _factor(self) -> _Linear:
-        if self._at("+-("):
+        if self._at("+", "-", "("):
             return self._nested()
         token = self._take()
         if token.kind == "number":
             return _Linear(float(token.text))
         if token.kind in ("name", "quoted"):
-            return self._named(token)
+            return _Linear(0.0, {self._known(token): 1.0})
         raise self._error("expected a number or a parameter", token.position)
 
     def _nested(self) -> _Linear:
         opening = self._take()
         self._depth += 1
-        if self._depth > _MOST_NESTED:
-            raise self._error(f"more than {_MOST_NESTED} parentheses or signs within each other", opening.position)
+        if self._depth > MOST_NESTED:
+            raise self._error(f"more than {MOST_NESTED} parentheses or signs within each other", opening.position)
         inside = self._sum() if opening.text == "(" else self._factor()
         if opening.text == "(":
-            if not self._at(")"):
-                raise self._error("this parenthesis is never closed", opening.position)
-            self._take()
+            self._close(opening.position)
         self._depth -= 1
         return inside.times(-1.0) if opening.text == "-" else inside
-
-    def _named(self, token: _Token) -> _Linear:
-        if token.text not in self._names:
-            raise self._error(
-                f"unknown parameter {token.text!r}{did_you_mean(token.text, self._names)}", token.position
-            )
-        return _Linear(0.0, {token.text: 1.0})

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from planner.branches import BranchedRegion
+from planner.conditions import applied
 from planner.constraints import LinearConstraint
 from planner.linear import conflict
 from planner.nonlinear import NonlinearConstraint
@@ -38,6 +40,23 @@ def explain_emptiness(
             f"no point was found that satisfies {' and '.join(map(repr, curved))} within the bounds{others}; loosen "
             "one of them, or narrow the bounds to where a point is"
         )
+    return None
+
+
+def explain_branches(
+    region: BranchedRegion, constraints: Sequence[LinearConstraint | NonlinearConstraint]
+) -> str | None:
+    """Say why no branch of a region with conditions has a point: of the first, and that the others have none either."""
+    parameters = region.conditions.parameters
+    for branch in region.branches:
+        existing = {one.name for one, exists in zip(parameters, branch.active, strict=True) if exists}
+        asked = [found for one in constraints if (found := applied(one, existing)) is not None]
+        why = explain_emptiness(branch.region, parameters, asked)
+        if why is not None:
+            where = " and ".join(
+                f"{parameters[c].name} is {parameters[c].value(v[0])}" for c, v in branch.levels.items()
+            )
+            return f"where {where}, {why}; nothing is left elsewhere either"
     return None
 
 

@@ -12,7 +12,6 @@ expression has no value (the logarithm of a negative number, a division by zero)
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
@@ -20,15 +19,12 @@ from functools import reduce
 import numpy as np
 
 from planner.constraints import TOLERANCE
-from planner.errors import ConstraintError, SpaceError, did_you_mean
+from planner.errors import did_you_mean
+from planner.tokens import MOST_NESTED, Token, TokenReader
 
 Columns = Mapping[str, np.ndarray]
 Expression = Callable[[Columns], np.ndarray]
 
-_TOKEN = re.compile(
-    r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d]\w*)|`(?P<quoted>[^`]+)`"
-    r"|(?P<relation><=|>=|==)|(?P<mark>\*\*|[-+*/^(),])"
-)
 _ONE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "abs": np.abs,
     "exp": np.exp,
@@ -44,7 +40,6 @@ _TWO: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "/": np.divide,
     "^": np.power,
 }
-_MOST_NESTED = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,69 +89,29 @@ def parse_nonlinear(text: str, names: Iterable[str]) -> NonlinearConstraint:
     Raises:
         ConstraintError: The text is no constraint, is an equality, or names an unknown parameter; says where.
     """
-    return _Parser(text, list(names)).constraint()
+    return _Parser(text, names).constraint()
 
 
-class _Parser:
-    def __init__(self, text: str, names: list[str]) -> None:
-        if not isinstance(text, str):
-            raise SpaceError(f"a constraint is text, not {text!r}")
-        self._text, self._names = text, names
+class _Parser(TokenReader):
+    def __init__(self, text: str, names: Iterable[str]) -> None:
+        super().__init__(text, list(names), r"\*\*|[-+*/^(),]")
         self._used: dict[str, None] = {}
-        self._tokens = list(self._read_tokens())
-        self._next = self._depth = 0
-
-    def _read_tokens(self) -> Iterable[tuple[str, str, int]]:
-        position = 0
-        while position < len(self._text):
-            if self._text[position].isspace():
-                position += 1
-                continue
-            match = _TOKEN.match(self._text, position)
-            if match is None or match.lastgroup is None:
-                raise self._error(self._hint(position), position)
-            found = match.group(match.lastgroup)
-            yield match.lastgroup, "^" if found == "**" else found, position
-            position = match.end()
-        yield "end", "", len(self._text)
-
-    def _hint(self, position: int) -> str:
-        mark = self._text[position]
-        if mark in "<>":
-            return f"use {mark}= (bounds are included)"
-        return "use == for equality" if mark == "=" else f"cannot read {mark!r}"
-
-    def _error(self, message: str, position: int) -> ConstraintError:
-        return ConstraintError(message, text=self._text, position=position)
-
-    def _at(self, *marks: str) -> bool:
-        kind, text, _ = self._tokens[self._next]
-        return kind == "mark" and text in marks
-
-    def _take(self) -> tuple[str, str, int]:
-        token = self._tokens[self._next]
-        self._next += token[0] != "end"
-        return token
 
     def constraint(self) -> NonlinearConstraint:
         left = self._sum()
         sides: list[tuple[Expression, str, Expression]] = []
-        while self._tokens[self._next][0] == "relation":
-            _, relation, position = self._take()
-            if relation == "==":
+        while self._peek().kind == "relation":
+            relation = self._take()
+            if relation.text == "==":
                 raise self._error(
                     "an equality must be linear, since a curved one leaves nothing to draw from; solve it for one "
                     "parameter and leave that out, or write two inequalities",
-                    position,
+                    relation.position,
                 )
             right = self._sum()
-            sides.append((left, relation, right))
+            sides.append((left, relation.text, right))
             left = right
-        kind, text, position = self._tokens[self._next]
-        if kind != "end":
-            raise self._error(f"unexpected {text!r}", position)
-        if not sides:
-            raise self._error("expected <= or >=", position)
+        self._end(len(sides), "<= or >=")
         if not self._used:
             raise self._error("no parameter is named", 0)
         return NonlinearConstraint(text=self._text.strip(), names=tuple(self._used), sides=tuple(sides))
@@ -164,43 +119,43 @@ class _Parser:
     def _sum(self) -> Expression:
         found = self._term()
         while self._at("+", "-"):
-            found = _joined(_TWO[self._take()[1]], found, self._term())
+            found = _joined(_TWO[self._take().text], found, self._term())
         return found
 
     def _term(self) -> Expression:
         found = self._factor()
         while self._at("*", "/"):
-            found = _joined(_TWO[self._take()[1]], found, self._factor())
+            found = _joined(_TWO[self._take().text], found, self._factor())
         return found
 
     def _factor(self) -> Expression:
         self._depth += 1
-        if self._depth > _MOST_NESTED:
-            raise self._error(f"more than {_MOST_NESTED} levels within each other", self._tokens[self._next][2])
+        if self._depth > MOST_NESTED:
+            raise self._error(f"more than {MOST_NESTED} levels within each other", self._peek().position)
         if self._at("+", "-"):
-            sign = -1.0 if self._take()[1] == "-" else 1.0
+            sign = -1.0 if self._take().text == "-" else 1.0
             found = _joined(np.multiply, _constant(sign), self._factor())
         else:
             found = self._atom()
-            if self._at("^"):
+            if self._at("^", "**"):
                 self._take()
                 found = _joined(np.power, found, self._factor())
         self._depth -= 1
         return found
 
     def _atom(self) -> Expression:
-        kind, text, position = self._take()
-        if kind == "number":
-            return _constant(float(text))
-        if (kind, text) == ("mark", "("):
+        token = self._take()
+        if token.kind == "number":
+            return _constant(float(token.text))
+        if (token.kind, token.text) == ("mark", "("):
             found = self._sum()
-            self._close(position)
+            self._close(token.position)
             return found
-        if kind in ("name", "quoted"):
-            if text not in self._names and kind == "name" and self._at("("):
-                return self._function(text, position)
-            return self._named(text, position)
-        raise self._error("expected a number or a parameter", position)
+        if token.kind in ("name", "quoted"):
+            if token.text not in self._names and token.kind == "name" and self._at("("):
+                return self._function(token.text, token.position)
+            return self._named(token)
+        raise self._error("expected a number or a parameter", token.position)
 
     def _function(self, name: str, position: int) -> Expression:
         known = sorted({*_ONE, *_MANY})
@@ -208,7 +163,7 @@ class _Parser:
             raise self._error(
                 f"unknown function {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}", position
             )
-        _, _, opening = self._take()
+        opening = self._take().position
         arguments = [self._sum()]
         while self._at(","):
             self._take()
@@ -222,14 +177,8 @@ class _Parser:
         apply, inside = _ONE[name], arguments[0]
         return lambda columns: apply(inside(columns))
 
-    def _close(self, opening: int) -> None:
-        if not self._at(")"):
-            raise self._error("this parenthesis is never closed", opening)
-        self._take()
-
-    def _named(self, name: str, position: int) -> Expression:
-        if name not in self._names:
-            raise self._error(f"unknown parameter {name!r}{did_you_mean(name, self._names)}", position)
+    def _named(self, token: Token) -> Expression:
+        name = self._known(token)
         self._used[name] = None
         return lambda columns: columns[name]
 

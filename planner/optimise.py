@@ -8,10 +8,12 @@ All rows of a round are scored at once, which is what makes this cheaper than a 
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import cast
 
 import numpy as np
 
 from planner.ascent import Climbers, Score, Slopes
+from planner.branches import BranchedRegion
 from planner.neighbourhood import Neighbourhood
 from planner.space import SearchSpace
 
@@ -54,12 +56,26 @@ def best_row(
     rows, scores = candidates, score(candidates)
     if space.listing is None:
         order = np.argsort(-scores, kind="stable")[:_N_CLIMBERS]
-        climbed, heights = _climb(space.neighbourhood, score, rows[order], scores[order], rng)
+        climbed, heights = _climb_all(space, score, rows[order], scores[order], rng)
         rows, scores = np.vstack([climbed, rows]), np.concatenate([heights, scores])
     for index in np.argsort(-scores, kind="stable"):
         if space.keys(rows[[index]])[0] not in taken:
             return rows[index]
     return None
+
+
+def _climb_all(
+    space: SearchSpace, score: Score, rows: np.ndarray, scores: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Improve rows; where parameters do not all exist everywhere, those of each branch by themselves."""
+    steps, region = space.neighbourhood, space.region
+    if isinstance(steps, Neighbourhood) or not isinstance(region, BranchedRegion):
+        return _climb(cast("Neighbourhood", steps), score, rows, scores, rng)
+    places, climbed = region.place(rows), []
+    for index in np.unique(places).tolist():
+        mine = places == index
+        climbed.append(_climb(steps.within(index), score, rows[mine], scores[mine], rng))
+    return np.vstack([one for one, _ in climbed]), np.concatenate([heights for _, heights in climbed])
 
 
 def _climb(

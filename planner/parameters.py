@@ -14,16 +14,25 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from planner.conditions import When, read_when
 from planner.descriptors import Codes, Descriptors, checked, described
 from planner.errors import SpaceError, did_you_mean
+from planner.parameter_checks import (
+    GRID_TOLERANCE,
+    check_bounds,
+    check_name,
+    is_number,
+    nearest_level,
+    numeric_violation,
+    of_unit,
+    tail,
+    tidy,
+)
 
 Scale = Literal["linear", "log"]
 
 _MOST_COMPARED = 1000
 """Of more words none is looked for that a misspelt one may have meant, and they are not listed."""
-
-GRID_TOLERANCE = 1e-9
-"""How far from a level a value may lie and still be that level, as a fraction of the range."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +51,17 @@ class Continuous:
     count: int | None = None
     """Number of levels from low to high, evenly spaced on the scale."""
     scale: Scale = "linear"
+    when: When | None = field(default=None, hash=False)
+    """Values of other parameters that it exists for; None where it always exists."""
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
-        _check_bounds(self.name, self.low, self.high, self.unit)
+        check_name(self.name)
+        object.__setattr__(self, "when", read_when(self.name, self.when))
+        check_bounds(self.name, self.low, self.high, self.unit)
         if self.scale not in get_args(Scale):
             raise SpaceError(f"parameter {self.name!r}: scale is linear or log, not {self.scale!r}")
         if self.scale == "log" and self.low <= 0:
-            raise SpaceError(f"parameter {self.name!r}: a log scale needs low > 0, not {self.low:g}{_tail(self.unit)}")
+            raise SpaceError(f"parameter {self.name!r}: a log scale needs low > 0, not {self.low:g}{tail(self.unit)}")
         if sum(item is not None for item in (self.step, self.levels, self.count)) > 1:
             raise SpaceError(f"parameter {self.name!r}: give one of step, levels and count")
         self._check_step()
@@ -63,8 +75,8 @@ class Continuous:
             return
         if self.scale == "log":
             raise SpaceError(f"parameter {self.name!r}: a log scale takes levels or count, not step")
-        if not _is_number(self.step) or self.step <= 0:
-            raise SpaceError(f"parameter {self.name!r}: step must be a positive number{_of(self.unit)}")
+        if not is_number(self.step) or self.step <= 0:
+            raise SpaceError(f"parameter {self.name!r}: step must be a positive number{of_unit(self.unit)}")
         if (self.high - self.low) / self.step > 1e7:
             raise SpaceError(f"parameter {self.name!r}: a step of {self.step:g} gives over 1e7 levels; leave it out")
 
@@ -79,13 +91,13 @@ class Continuous:
         if self.levels is None:
             return
         levels = tuple(self.levels)
-        if not levels or not all(_is_number(level) for level in levels):
+        if not levels or not all(is_number(level) for level in levels):
             raise SpaceError(f"parameter {self.name!r}: levels must be finite numbers, and at least one")
         outside = [level for level in levels if not self.low <= level <= self.high]
         if outside:
             raise SpaceError(
                 f"parameter {self.name!r}: level {outside[0]:g} lies outside {self.low:g} to {self.high:g}"
-                f"{_tail(self.unit)}"
+                f"{tail(self.unit)}"
             )
         if len(set(levels)) < len(levels):
             raise SpaceError(f"parameter {self.name!r}: a level is given twice")
@@ -100,10 +112,10 @@ class Continuous:
             return np.array([self.low])
         if self.step is not None:
             n = math.floor((self.high - self.low) / self.step * (1 + 1e-12) + GRID_TOLERANCE)
-            return np.minimum(_tidy(self.low + self.step * np.arange(n + 1)), self.high)
+            return np.minimum(tidy(self.low + self.step * np.arange(n + 1)), self.high)
         if self.count is not None:
             space = np.geomspace if self.scale == "log" else np.linspace
-            grid = _tidy(space(self.low, self.high, self.count))
+            grid = tidy(space(self.low, self.high, self.count))
             grid[0], grid[-1] = self.low, self.high
             return grid
         return None
@@ -119,8 +131,8 @@ class Continuous:
         Raises:
             SpaceError: The value is no finite number.
         """
-        if not _is_number(value):
-            raise SpaceError(f"parameter {self.name!r}: {value!r} is no finite number{_of(self.unit)}")
+        if not is_number(value):
+            raise SpaceError(f"parameter {self.name!r}: {value!r} is no finite number{of_unit(self.unit)}")
         return float(value)
 
     def value(self, number: float) -> float:
@@ -129,7 +141,7 @@ class Continuous:
 
     def violation(self, value: Any) -> str | None:
         """Say what is wrong with a value, or return None."""
-        return _numeric_violation(self, value)
+        return numeric_violation(self, value)
 
 
 @dataclass(frozen=True)
@@ -141,10 +153,13 @@ class Integer:
     high: int
     unit: str = "1"
     scale: Scale = "linear"
+    when: When | None = field(default=None, hash=False)
+    """Values of other parameters that it exists for; None where it always exists."""
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
-        _check_bounds(self.name, self.low, self.high, self.unit)
+        check_name(self.name)
+        object.__setattr__(self, "when", read_when(self.name, self.when))
+        check_bounds(self.name, self.low, self.high, self.unit)
         if self.low != int(self.low) or self.high != int(self.high):
             raise SpaceError(
                 f"parameter {self.name!r}: bounds of an integer must be whole, not {self.low}, {self.high}"
@@ -174,8 +189,8 @@ class Integer:
         Raises:
             SpaceError: The value is no finite number.
         """
-        if not _is_number(value):
-            raise SpaceError(f"parameter {self.name!r}: {value!r} is no whole number{_of(self.unit)}")
+        if not is_number(value):
+            raise SpaceError(f"parameter {self.name!r}: {value!r} is no whole number{of_unit(self.unit)}")
         return float(value)
 
     def value(self, number: float) -> int:
@@ -184,7 +199,7 @@ class Integer:
 
     def violation(self, value: Any) -> str | None:
         """Say what is wrong with a value, or return None."""
-        return _numeric_violation(self, value)
+        return numeric_violation(self, value)
 
 
 @dataclass(frozen=True)
@@ -195,9 +210,12 @@ class Categorical:
     values: Sequence[str]
     descriptors: Descriptors | None = field(default=None, hash=False)
     """A row of numbers for each word, or `composition` where the words are formulas; see `planner.descriptors`."""
+    when: When | None = field(default=None, hash=False)
+    """Values of other parameters that it exists for; None where it always exists."""
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        check_name(self.name)
+        object.__setattr__(self, "when", read_when(self.name, self.when))
         if isinstance(self.values, str):
             raise SpaceError(f"parameter {self.name!r}: values must be a list of words, not one word")
         values = tuple(self.values)
@@ -257,64 +275,4 @@ class Categorical:
 
 Parameter = Continuous | Integer | Categorical
 
-
-def nearest_level(grid: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Return the index of the nearest level for each number (any shape)."""
-    right = np.clip(np.searchsorted(grid, numbers), 1, max(len(grid) - 1, 1))
-    if len(grid) == 1:
-        return np.zeros_like(right)
-    return np.where(numbers - grid[right - 1] <= grid[right] - numbers, right - 1, right)
-
-
-def _numeric_violation(parameter: Continuous | Integer, value: Any) -> str | None:
-    if not _is_number(value):
-        return f"parameter {parameter.name!r}: {value!r} is no finite number{_of(parameter.unit)}"
-    slack = GRID_TOLERANCE * max(parameter.high - parameter.low, abs(parameter.high), 1e-300)
-    low, high = parameter.low, parameter.high
-    if not low - slack <= value <= high + slack:
-        return f"parameter {parameter.name!r}: {value:g} lies outside {low:g} to {high:g}{_tail(parameter.unit)}"
-    grid = parameter.grid
-    if grid is not None:
-        level = grid[nearest_level(grid, np.array(float(value)))]
-        if abs(level - value) > slack:
-            return (
-                f"parameter {parameter.name!r}: {value:g}{_tail(parameter.unit)} is no level of its grid; next is "
-                f"{level:g}"
-            )
-    return None
-
-
-def _check_name(name: Any) -> None:
-    if not isinstance(name, str) or not name.strip():
-        raise SpaceError(f"a parameter needs a name, not {name!r}")
-
-
-def _tail(unit: str) -> str:
-    """Return what follows a number: its unit; nothing where it has none."""
-    return "" if unit == "1" else f" {unit}"
-
-
-def _of(unit: str) -> str:
-    return "" if unit == "1" else f" of {unit}"
-
-
-def _check_bounds(name: str, low: Any, high: Any, unit: str) -> None:
-    if not _is_number(low) or not _is_number(high):
-        raise SpaceError(f"parameter {name!r}: bounds must be finite numbers, not {low!r} and {high!r}")
-    if low > high:
-        raise SpaceError(
-            f"parameter {name!r}: low {low:g}{_tail(unit)} is above high {high:g}{_tail(unit)}; exchange them"
-        )
-
-
-def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, int | float | np.integer | np.floating)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-    )
-
-
-def _tidy(numbers: np.ndarray) -> np.ndarray:
-    """Round to 12 significant digits, so that 1 + 3 * 0.2 is 1.6 and prints so."""
-    return np.array([float(f"{number:.12g}") for number in numbers])
+__all__ = ["Categorical", "Continuous", "Integer", "Parameter", "Scale", "nearest_level"]

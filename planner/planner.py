@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from planner import saving
+from planner.advised import Advised
 from planner.errors import (
     BadObservation,
     BadOption,
@@ -21,15 +22,18 @@ from planner.errors import (
 )
 from planner.ledger import Ledger
 from planner.objective import Objective
-from planner.policies.base import MapsRegions, PlannerData, Policy, Suggestion, policy_class
+from planner.policies.base import FindsLevel, MapsRegions, PlannerData, Policy, Suggestion, policy_class
 from planner.proposal import Observation, Posterior, Proposal, RegionPosterior, Value
 from planner.space import SearchSpace
 from planner.threads import one_thread
 
+if TYPE_CHECKING:
+    from planner.explain import Explanation
+
 _N_MAP_POINTS = 256
 
 
-class Planner:
+class Planner(Advised):
     """Chooses what to try next.
 
     The state follows from the constructor's arguments and the ordered list of asks, tells and discards; nothing else
@@ -108,20 +112,21 @@ class Planner:
     def _suggested(self, n: int, rng: np.random.Generator) -> list[Suggestion]:
         """Return up to n suggestions; the first decides what all of them share."""
         data, shared = self._data(), self.space.shared
+        wanted = self._wanted(data, 1 if shared else n) if self._said.suggested else []
         if n == 1 or not shared:
-            return self._policy.propose(data, n, rng)
-        first = self._policy.propose(data, 1, rng)
+            return wanted if len(wanted) == n else wanted + self._chosen(data, n - len(wanted), rng, wanted)
+        first = wanted or self._chosen(data, 1, rng)
         if not first:
             return first
         common = {name: first[0].parameters[name] for name in shared}
         chosen = Proposal(id=f"{self._n_asks}-0", parameters=dict(first[0].parameters))
         part = replace(
             data,
-            space=self.space.held(common),
+            space=data.space.held(common),
             pending=(*data.pending, chosen),
             taken=data.taken_keys() | set(self.space.keys(self.space.rows([chosen.parameters]))),
         )
-        others = self._policy.propose(part, n - 1, rng)
+        others = self._chosen(part, n - 1, rng)
         said = ", ".join(f"{name} {_written(value)}" for name, value in common.items())
         return first + [replace(one, reason=f"{one.reason}; shares {said}") for one in others]
 
@@ -170,6 +175,7 @@ class Planner:
         """
         asks = [_ask_index(proposal.id) for proposal in proposals]
         self._ledger.add(proposals)
+        self._adopted(proposals)
         self._n_asks = max([self._n_asks, *(index + 1 for index in asks)])
 
     def save(self, path: str | Path) -> None:
@@ -189,6 +195,7 @@ class Planner:
                 options=self._options,
                 n_asks=self._n_asks,
                 ledger=self._ledger,
+                said=self._said,
             ),
         )
 
@@ -202,6 +209,7 @@ class Planner:
         state = saving.read(Path(path))
         planner = cls(state.space, state.objectives, state.seed, state.policy, state.options)
         planner._ledger, planner._n_asks = state.ledger, state.n_asks
+        planner._stand(state.said)
         return planner
 
     @property
@@ -231,6 +239,26 @@ class Planner:
             found[objective.name] = Posterior(mean=mean, sd=sd)
         return found
 
+    def explain(self, proposal: Proposal) -> Explanation:
+        """Explain a proposal by what is known now: prediction, gain, what matters, what is near, what would turn it.
+
+        The policy is asked to choose again with other results, which takes as long as some asks.
+
+        Raises:
+            UnknownProposal: This planner never gave it out.
+        """
+        from planner.explain import explain
+
+        if not self._ledger.knows(proposal.id):
+            raise UnknownProposal(f"proposal {proposal.id!r} was never given out")
+        data, (row, *_) = self._data(), self.space.rows([proposal.parameters])
+        told = {one.proposal_id for one in data.observations}
+        free = set(self.space.keys(row[None])) if proposal.id not in told else set()
+        pending = tuple(one for one in data.pending if one.id != proposal.id)
+        data = replace(data, pending=pending, taken=data.taken_keys() - free)
+        with one_thread():
+            return explain(self._policy, data, proposal, [self.seed, _ask_index(proposal.id)])
+
     def regions(self, points: Sequence[Mapping[str, Value]]) -> RegionPosterior:
         """Return which regions there are, and the probability of each at points; they may lie outside the space.
 
@@ -243,6 +271,19 @@ class Planner:
             raise BadOption(f"policy {self.policy_name!r} maps no regions; choose policy 'cameo'")
         with one_thread():
             return self._policy.regions(self._data(), points)
+
+    def level(self, points: Sequence[Mapping[str, Value]]) -> np.ndarray:
+        """Return the chance (`n`) that the target exceeds the policy's level at points; they may lie outside the space.
+
+        Raises:
+            BadOption: The policy looks for no level; 'level_set' does.
+            NotEnoughData: Nothing was measured yet.
+            SpaceError: A point has no number, or no known category, for a parameter.
+        """
+        if not isinstance(self._policy, FindsLevel):
+            raise BadOption(f"policy {self.policy_name!r} looks for no level; choose policy 'level_set'")
+        with one_thread():
+            return self._policy.level(self._data(), points)
 
     def best(self, target: str | None = None) -> Observation | None:
         """Return the observation with the best measured value of a target; None where nothing was measured.
@@ -266,7 +307,8 @@ class Planner:
 
         Args:
             with_model: Also return `map_uncertainty`: for each target the mean standard deviation over the space, in
-                its unit (None before anything was measured). This fits the surrogate.
+                its unit (None before anything was measured). This fits the surrogate. A policy that looks for a level
+                says as `undecided` in which share of the space it is not known on which side it lies.
         """
         ledger = self._ledger
         best = self.best()
@@ -285,6 +327,8 @@ class Planner:
         }
         if with_model:
             found["map_uncertainty"] = self._map_uncertainty()
+            if isinstance(self._policy, FindsLevel) and found["map_uncertainty"] is not None:
+                found["undecided"] = self._policy.undecided(self._data())
         return found
 
     def _map_uncertainty(self) -> dict[str, float] | None:
@@ -297,14 +341,15 @@ class Planner:
     def _data(self) -> PlannerData:
         ledger = self._ledger
         return PlannerData(
-            space=self.space,
+            space=self._open or self.space,
+            said=self._said,
             objectives=self.objectives,
             observations=ledger.observations,
             pending=tuple(ledger.pending.values()),
             finished=tuple(ledger.finished.values()),
             ask_index=self._n_asks,
             seed=self.seed,
-            taken=ledger.taken(),
+            taken=ledger.taken() | self._barred,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,14 +36,14 @@ def rows_of_columns(parameters: Sequence[Parameter], columns: Columns) -> np.nda
     return np.column_stack(found)
 
 
-def check_names(names: Sequence[str], given: Iterable[str], where: str) -> None:
-    """Refuse names that are missing or unknown.
+def check_names(names: Sequence[str], given: Iterable[str], where: str, *, needed: Sequence[str] | None = None) -> None:
+    """Refuse names that are missing (of those needed, or all) or unknown.
 
     Raises:
         SpaceError: One is.
     """
     given = list(given)
-    missing = [name for name in names if name not in given]
+    missing = [name for name in (names if needed is None else needed) if name not in given]
     unknown = [name for name in given if name not in names]
     if missing:
         raise SpaceError(f"{where}parameter {missing[0]!r} is missing")
@@ -51,6 +52,12 @@ def check_names(names: Sequence[str], given: Iterable[str], where: str) -> None:
 
 
 def _numbers(parameter: Parameter, column: np.ndarray) -> np.ndarray:
+    """Return a column as numbers; not a number where a parameter that may not exist has no value."""
+    absent = np.array([value is None or value != value for value in column.tolist()]) if parameter.when else None
+    if absent is not None and absent.any():
+        numbers = np.full(len(column), np.nan)
+        numbers[~absent] = _numbers(replace(parameter, when=None), column[~absent])
+        return numbers
     if isinstance(parameter, Categorical) or column.dtype.kind not in "iuf":
         # of few different values each is looked at once; of other things, where they cannot be sorted, one by one
         try:

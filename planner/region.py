@@ -5,12 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
 from planner.constraints import TOLERANCE, LinearConstraint
 from planner.nonlinear import NonlinearConstraint
 from planner.parameters import Categorical, Parameter, nearest_level
+
+
+class Bend(Protocol):
+    """What rows must keep to beside linear constraints."""
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """The columns that it names; -1 for one that is left out, which is 0."""
+        ...
+
+    def holds(self, rows: np.ndarray) -> np.ndarray:
+        """Say in which rows (`n x p`) it holds (`n`, bool)."""
+        ...
+
+    def within(self, columns: np.ndarray) -> Bend:
+        """Return the same over rows of these columns only."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -48,7 +66,7 @@ class Region:
     E: np.ndarray
     """Equalities, `k x p`."""
     e: np.ndarray
-    curves: tuple[Curve, ...] = ()
+    curves: tuple[Bend, ...] = ()
 
     @classmethod
     def of(
@@ -147,6 +165,10 @@ class Region:
         held = dict(zip(columns.tolist(), values.tolist(), strict=True))
         grids = tuple(np.array([held[j]]) if j in held else grid for j, grid in enumerate(self.grids))
         return replace(self, low=low, high=high, grids=grids)
+
+    def keeping_to(self, bends: Sequence[Bend]) -> Region:
+        """Return the part of the region where these hold, too."""
+        return replace(self, curves=(*self.curves, *bends))
 
     def feasible(self, rows: np.ndarray) -> np.ndarray:
         """Say which rows (`n x p`) keep every constraint and bound; levels are not looked at (`n`, bool)."""

@@ -19,6 +19,7 @@ from planner.ledger import Ledger
 from planner.nonlinear import NonlinearConstraint, parse_nonlinear
 from planner.objective import Objective
 from planner.parameters import Categorical, Continuous, Integer, Parameter
+from planner.people import NOTHING_SAID, Said
 from planner.proposal import Observation, Prediction, Proposal
 from planner.space import SearchSpace
 
@@ -37,6 +38,7 @@ class State:
     options: Mapping[str, Any]
     n_asks: int
     ledger: Ledger
+    said: Said = NOTHING_SAID
 
 
 def write(path: Path, state: State) -> None:
@@ -94,6 +96,7 @@ def document(state: State) -> dict[str, Any]:
         "policy": state.policy,
         "options": dict(state.options),
         "asks": state.n_asks,
+        "said": state.said.data(),
         "pending": [_of_proposal(one) for one in ledger.pending.values()],
         "finished": [_of_proposal(one) for one in ledger.finished.values()],
         "discarded": [_of_proposal(one) for one in ledger.discarded.values()],
@@ -120,6 +123,7 @@ def _state(found: Mapping[str, Any]) -> State:
         options=found["options"],
         n_asks=found["asks"],
         ledger=ledger,
+        said=Said.from_data(found["said"]) if "said" in found else NOTHING_SAID,
     )
 
 

@@ -9,23 +9,34 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import cast
+from typing import Any
 
 import numpy as np
 
-from planner.constraints import LinearConstraint, parse_constraint
-from planner.emptiness import explain_emptiness
-from planner.errors import ConstraintError, EmptySearchSpace, SpaceError, did_you_mean
-from planner.lattice import walk
-from planner.linear import nearest
+from planner.area import Barred, read_area
+from planner.branch_sampling import BranchNeighbourhood, BranchSampler
+from planner.branches import BranchedRegion
+from planner.conditions import Conditions, applied
+from planner.constraints import LinearConstraint
+from planner.declared import (
+    Constraint,
+    candidate_rows,
+    read_constraint,
+    read_constraints,
+    read_parameters,
+    read_shared,
+)
+from planner.encoding import Encoding, marks
+from planner.errors import EmptySearchSpace, SpaceError, did_you_mean
+from planner.ground import Ground
 from planner.neighbourhood import Neighbourhood
-from planner.nonlinear import NonlinearConstraint, parse_nonlinear
-from planner.parameters import Categorical, Continuous, Integer, Parameter, nearest_level
-from planner.pool import Columns, Members, check_names, is_columns, rows_of_columns
+from planner.nonlinear import NonlinearConstraint
+from planner.parameters import Categorical, Continuous, Integer, Parameter
+from planner.pool import Columns, Members, check_names
 from planner.proposal import Value
-from planner.region import Region, category_columns
+from planner.region import Region
 from planner.sampling import RegionSampler
-from planner.sparse import SparseSampler, optional_columns
+from planner.snapping import snapped
 
 __all__ = [
     "Categorical",
@@ -41,11 +52,7 @@ __all__ = [
 
 Point = Mapping[str, Value]
 
-Constraint = LinearConstraint | NonlinearConstraint
-
 _MOST_LISTED = 4096
-_N_NEAR = 256
-_NEAR_ROUNDS = 20
 
 
 class SearchSpace:
@@ -76,16 +83,17 @@ class SearchSpace:
         candidates: Iterable[Point] | Columns | None = None,
         shared: Sequence[str] = (),
     ) -> None:
-        self.parameters = tuple(parameters)
+        self.parameters = read_parameters(parameters)
         self.names = tuple(parameter.name for parameter in self.parameters)
-        if not self.parameters:
-            raise SpaceError("a search space needs at least one parameter")
-        twice = {name for name in self.names if self.names.count(name) > 1}
-        if twice:
-            raise SpaceError(f"two parameters are called {sorted(twice)[0]!r}")
-        self.constraints = self._read_constraints(constraints)
-        self.shared = self._read_shared(shared)
-        self.region = Region.of(self.parameters, self.constraints)
+        self.constraints = read_constraints(self.parameters, constraints)
+        self.shared = read_shared(self.parameters, shared)
+        self.conditions = Conditions.of(self.parameters)
+        """Which parameters exist where; None where all always exist."""
+        self.region = (
+            Region.of(self.parameters, self.constraints)
+            if self.conditions is None
+            else BranchedRegion.of_conditions(self.conditions, self.constraints)
+        )
         """The same as arrays."""
         self._scales = self.region
         """What points are keyed by: the region of the whole space, also in a part of it (see `held`)."""
@@ -100,53 +108,41 @@ class SearchSpace:
         """Return the part of this space where some parameters have the values given; encoded and keyed alike."""
         columns = np.array([self.names.index(name) for name in point], dtype=int)
         values = np.array([self.parameters[column].number(point[self.names[column]]) for column in columns])
+        pool = None if self.pool is None else self.pool[np.all(self.pool[:, columns] == values, axis=1)]
+        return self._part(self.region.pinned(columns, values), pool)
+
+    def beside(self, areas: Sequence[Mapping[str, Any]]) -> SearchSpace:
+        """Return the part of this space outside areas (see `planner.area`); encoded and keyed alike.
+
+        Raises:
+            SpaceError: An area cannot be read.
+            EmptySearchSpace: Nothing is left.
+        """
+        region = self.region.keeping_to([Barred(read_area(self, area)) for area in areas])
+        part = self._part(region, None if self.pool is None else self.pool[region.feasible(self.pool)])
+        try:
+            is_left = len(part.pool) > 0 if part.pool is not None else part.sampler is not None
+        except EmptySearchSpace:
+            is_left = False
+        if not is_left:
+            raise EmptySearchSpace("nothing of the space is left outside these areas; forbid less")
+        return part
+
+    def _part(self, region: Region, pool: np.ndarray | None) -> SearchSpace:
         part = object.__new__(SearchSpace)
         part.parameters, part.names, part.constraints, part.shared = self.parameters, self.names, self.constraints, ()
-        part.region, part._scales, part.left_out = self.region.pinned(columns, values), self._scales, self.left_out
-        part.pool = None
-        if self.pool is not None:
-            part.pool = self.pool[np.all(self.pool[:, columns] == values, axis=1)]
-            part._members = Members(part.marks(part.pool))
+        part.conditions = self.conditions
+        part.region, part._scales, part.left_out = region, self._scales, self.left_out
+        part.pool = pool
+        if pool is not None:
+            part._members = Members(part.marks(pool))
         return part
 
     def __repr__(self) -> str:
         return f"SearchSpace({', '.join(self.names)}; {len(self.constraints)} constraints; size {self.size()})"
 
-    def _read_constraints(self, constraints: Sequence[str | Constraint]) -> tuple[Constraint, ...]:
-        if isinstance(constraints, str):
-            raise SpaceError("constraints= takes a list of constraints; put this one into brackets")
-        read: list[Constraint] = []
-        for item in constraints:
-            read.extend([item] if isinstance(item, Constraint) else read_constraint(item, self.names))
-        words = {parameter.name for parameter in self.parameters if isinstance(parameter, Categorical)}
-        for constraint in read:
-            for name in constraint.names:
-                if name not in self.names:
-                    raise SpaceError(
-                        f"constraint {constraint.text!r}: no parameter {name!r}{did_you_mean(name, self.names)}"
-                    )
-                if name in words:
-                    raise SpaceError(f"constraint {constraint.text!r}: {name!r} is categorical and is no number")
-        return tuple(read)
-
-    def _read_shared(self, shared: Sequence[str]) -> tuple[str, ...]:
-        if isinstance(shared, str):
-            raise SpaceError("shared= takes a list of parameters; put this one into brackets")
-        for name in shared:
-            if name not in self.names:
-                raise SpaceError(f"shared: no parameter {name!r}{did_you_mean(name, self.names)}")
-        if set(shared) == set(self.names):
-            raise SpaceError("shared: points of one ask cannot have every parameter in common; leave one out")
-        return tuple(dict.fromkeys(shared))
-
     def _read_candidates(self, candidates: Iterable[Point] | Columns) -> np.ndarray:
-        if is_columns(candidates):
-            rows = rows_of_columns(self.parameters, cast("Columns", candidates))
-        else:
-            points = list(cast("Iterable[Point]", candidates))
-            for number, point in enumerate(points):
-                check_names(self.names, point, f"candidate {number}: ")
-            rows = self.rows(points)
+        rows = candidate_rows(self, candidates)
         inside = rows[self.region.feasible(rows)] if len(rows) else rows
         self.left_out = len(rows) - len(inside)
         if not len(inside):
@@ -155,36 +151,44 @@ class SearchSpace:
         return inside[np.sort(self._members.first)]
 
     @cached_property
-    def sampler(self) -> RegionSampler:
+    def _ground(self) -> Ground:
+        return Ground(self.region, self.parameters, self.constraints)
+
+    @property
+    def sampler(self) -> RegionSampler | BranchSampler:
         """What draws uniformly from the region.
 
         Raises:
             EmptySearchSpace: Nothing is feasible.
         """
-        return RegionSampler.of(self.region)
+        return self._ground.sampler
 
-    @cached_property
+    @property
     def optional(self) -> np.ndarray:
         """Columns of ingredients that a mixture may do without."""
-        return optional_columns(self.region)
+        return self._ground.optional
 
-    @cached_property
-    def _sparse(self) -> SparseSampler:
-        return SparseSampler(self.region, self.sampler, self.optional)
-
-    @cached_property
+    @property
     def starts_sparse(self) -> bool:
         """Whether a design should leave most ingredients out of each recipe.
 
         So where something else fills what they leave (a solvent, below a bound). Where the parts must add up to a
         whole, recipes of few ingredients are its corners, and a design of them leaves the inside empty.
         """
-        return len(self.optional) > 0 and not np.any(self.region.E[:, self.optional])
+        return self._ground.starts_sparse
 
-    @cached_property
-    def neighbourhood(self) -> Neighbourhood:
+    @property
+    def neighbourhood(self) -> Neighbourhood | BranchNeighbourhood:
         """What steps from one admissible row to the next."""
-        return Neighbourhood.of(self.region, category_columns(self.parameters))
+        return self._ground.neighbourhood
+
+    def walk(self) -> Iterator[np.ndarray]:
+        """Yield the admissible rows (`p`) of a grid one by one.
+
+        Raises:
+            ValueError: A column is continuous.
+        """
+        return self._ground.walk()
 
     @cached_property
     def listing(self) -> np.ndarray | None:
@@ -192,46 +196,40 @@ class SearchSpace:
         if self.pool is not None:
             return self.pool
         size = self.size()
-        return None if size is None or size > _MOST_LISTED else np.array(list(walk(self.region)))
+        return None if size is None or size > _MOST_LISTED else np.array(list(self.walk()))
 
     def size(self) -> int | None:
         """Count the admissible points; None where an axis is continuous, or too many constraints tie the axes."""
-        return self._size
-
-    @cached_property
-    def _size(self) -> int | None:
-        if self.pool is not None:
-            return len(self.pool)
-        return 0 if self.is_empty() else self.sampler.size()
+        return self._ground.size if self.pool is None else len(self.pool)
 
     def is_empty(self) -> str | None:
         """Say in a sentence why no point is admissible, or return None where one is."""
-        return self._emptiness
-
-    @cached_property
-    def _emptiness(self) -> str | None:
-        if self.pool is not None:
-            return None
-        try:
-            return None if self.sampler else None
-        except EmptySearchSpace:
-            return explain_emptiness(self.region, self.parameters, self.constraints)
+        return self._ground.emptiness if self.pool is None else None
 
     def violations(self, point: Point) -> list[str]:
         """Return every reason why a point is not admissible, as sentences."""
-        problems = [f"parameter {name!r} is missing" for name in self.names if name not in point]
+        problems = [
+            f"parameter {parameter.name!r} is missing"
+            for parameter in self.parameters
+            if parameter.name not in point and not parameter.when
+        ]
         problems += [
             f"unknown parameter {name!r}{did_you_mean(name, self.names)}" for name in point if name not in self.names
         ]
         if problems:
             return problems
-        if self.pool is not None:
-            return self._pool_violations(point)
-        problems = [text for p in self.parameters if (text := p.violation(point[p.name])) is not None]
+        existing = set(self.names)
+        if self.conditions is not None:
+            problems, existing = self.conditions.problems(point, with_levels=self.pool is None)
+        elif self.pool is None:
+            problems = [text for p in self.parameters if (text := p.violation(point[p.name])) is not None]
         if problems:
             return problems
+        if self.pool is not None:
+            return self._pool_violations(point)
         numbers = dict(zip(self.names, self.rows([point])[0].tolist(), strict=True))
-        return [text for c in self.constraints if (text := c.violation(numbers)) is not None]
+        asked = [found for one in self.constraints if (found := applied(one, existing)) is not None]
+        return [text for one in asked if (text := one.violation(numbers)) is not None]
 
     def _pool_violations(self, point: Point) -> list[str]:
         try:
@@ -255,39 +253,8 @@ class SearchSpace:
             EmptySearchSpace: No point is admissible.
             SpaceError: A parameter is missing, unknown, or no number.
         """
-        check_names(self.names, point, "")
-        row = self.rows([point])[0]
-        if self.pool is not None:
-            distance = np.sum(np.abs(self.pool - row) / self._snap_scale, axis=1)
-            return self.points(self.pool[[np.argmin(distance)]])[0]
-        rounded = self.region.round(row[None])
-        if not self.region.feasible(rounded)[0]:
-            found = nearest(self.region.straight, row, 1.0 / self._snap_scale)
-            if found is not None and self.region.curves:
-                found = self._nearest_found(row, found)
-            if found is None or not self.region.feasible(found[None])[0]:
-                raise EmptySearchSpace(self.is_empty() or "no admissible point was found near this one")
-            rounded = found[None]
-        return self.points(rounded)[0]
-
-    def _nearest_found(self, row: np.ndarray, straight: np.ndarray) -> np.ndarray | None:
-        """Return a row near a row where constraints are not linear: the nearest of many, led nearer by random steps."""
-        if self.region.feasible(straight[None])[0]:
-            return straight
-        if self.is_empty():
-            return None
-        rng = np.random.default_rng(0)
-        rows = self.sample_rows(_N_NEAR, rng)
-        far = np.sum(np.abs(rows - row) / self._snap_scale, axis=1)
-        for part in range(_NEAR_ROUNDS):
-            stepped = self.neighbourhood.step(rows, rng, reach=0.3 * 0.7**part)
-            now = np.sum(np.abs(stepped - row) / self._snap_scale, axis=1)
-            rows, far = np.where((now < far)[:, None], stepped, rows), np.minimum(now, far)
-        return rows[int(np.argmin(far))]
-
-    @cached_property
-    def _snap_scale(self) -> np.ndarray:
-        return self.region.span
+        check_names(self.names, point, "", needed=[p.name for p in self.parameters if not p.when])
+        return self.points(snapped(self, self.rows([point])[0])[None])[0]
 
     def sample(self, n: int, rng: np.random.Generator, *, sparse: bool = False) -> list[dict[str, Value]]:
         """Draw n points uniformly over what is admissible (with repetition).
@@ -304,9 +271,7 @@ class SearchSpace:
         """Draw n points as rows (`n x p`); see `sample`."""
         if self.pool is not None:
             return self.pool[rng.integers(len(self.pool), size=n)]
-        if sparse and len(self.optional):
-            return self._sparse.draw(n, rng)
-        return self.sampler.draw(rng.random((n, self.region.width)), rng)
+        return self._ground.draw(n, rng, sparse=sparse)
 
     def sobol(self, n: int, *, seed: int = 0, skip: int = 0) -> list[dict[str, Value]]:
         """Return n points of a scrambled Sobol sequence after the first `skip`; equal seeds give equal sequences.
@@ -336,27 +301,38 @@ class SearchSpace:
         """
         if self.pool is not None:
             return iter(self.points(self.pool[:limit]))
-        if not self.region.discrete.all():
+        if not all(region.discrete.all() for region in self._ground.regions):
             raise SpaceError("a space with a continuous parameter cannot be listed; give it step, levels or count")
-        return (self.points(row[None])[0] for row in islice(walk(self.region), limit))
+        return (self.points(row[None])[0] for row in islice(self.walk(), limit))
 
     def rows(self, points: Sequence[Point]) -> np.ndarray:
         """Return points as rows of numbers (`n x p`); values may lie outside the bounds.
 
         Raises:
-            SpaceError: A value is no finite number, or no known category.
+            SpaceError: A value is no finite number, or no known category, or is missing where its parameter exists.
         """
         rows = np.empty((len(points), len(self.parameters)))
         for i, point in enumerate(points):
             for j, parameter in enumerate(self.parameters):
-                if parameter.name not in point:
+                value = point.get(parameter.name)
+                if value is None and parameter.when:
+                    rows[i, j] = np.nan
+                elif parameter.name not in point:
                     raise SpaceError(f"parameter {parameter.name!r} is missing")
-                rows[i, j] = parameter.number(point[parameter.name])
-        return rows
+                else:
+                    rows[i, j] = parameter.number(point[parameter.name])
+        return rows if self.conditions is None else self.conditions.settled(rows)
 
     def points(self, rows: np.ndarray) -> list[dict[str, Value]]:
-        """Return rows of numbers as points."""
-        return [{p.name: p.value(number) for p, number in zip(self.parameters, row, strict=True)} for row in rows]
+        """Return rows of numbers as points, without the parameters that do not exist there."""
+        points = [{p.name: p.value(number) for p, number in zip(self.parameters, row, strict=True)} for row in rows]
+        if self.conditions is None:
+            return points
+        active = self.conditions.active(rows)
+        return [
+            {name: point[name] for name, exists in zip(self.names, some, strict=True) if exists}
+            for point, some in zip(points, active, strict=True)
+        ]
 
     def keys(self, rows: np.ndarray) -> list[bytes]:
         """Return a key for each row; equal points have equal keys, whatever rounding did to them."""
@@ -364,23 +340,16 @@ class SearchSpace:
 
     def marks(self, rows: np.ndarray) -> np.ndarray:
         """Return what the keys of rows (`n x p`) are made of: numbers (`n x p`) that rounding did nothing to."""
-        scales = self._scales
-        marks = np.round((rows - scales.low) / scales.span, 10)
-        for column, grid in enumerate(scales.grids):
-            if grid is not None:
-                index = nearest_level(grid, rows[:, column])
-                hit = np.abs(grid[index] - rows[:, column]) <= 1e-7 * scales.span[column]
-                marks[:, column] = np.where(hit, 10.0 + index, marks[:, column])
-        return marks + 0.0  # of two zeros one
+        return marks(self._scales, rows if self.conditions is None else self.conditions.settled(rows))
 
     @cached_property
     def width(self) -> int:
         """Number of columns of the encoding."""
-        return sum(self._n_codes)
+        return self._encoding.width
 
     @cached_property
-    def _n_codes(self) -> list[int]:
-        return [p.codes.width if isinstance(p, Categorical) else 1 for p in self.parameters]
+    def _encoding(self) -> Encoding:
+        return Encoding(self.parameters, self.conditions)
 
     def encode(self, points: Sequence[Point]) -> np.ndarray:
         """Return points in the unit cube (`n x width`): numbers on their scale, a category as one column each.
@@ -391,52 +360,8 @@ class SearchSpace:
 
     def encode_rows(self, rows: np.ndarray) -> np.ndarray:
         """Return rows (`n x p`) in the unit cube (`n x width`); points outside the bounds lie outside the cube."""
-        columns: list[np.ndarray] = []
-        for j, parameter in enumerate(self.parameters):
-            if isinstance(parameter, Categorical):
-                columns.append(parameter.codes.encode(rows[:, j]))
-            else:
-                columns.append(_to_unit(rows[:, j], *parameter.bounds, bool(self.region.is_log[j]))[:, None])
-        return np.hstack(columns)
+        return self._encoding.encode(rows)
 
     def decode(self, codes: np.ndarray) -> list[dict[str, Value]]:
         """Return points for codes in the unit cube (`n x width`): on levels and within bounds; see `snap`."""
-        rows = np.empty((len(codes), len(self.parameters)))
-        start = 0
-        for j, (parameter, n_codes) in enumerate(zip(self.parameters, self._n_codes, strict=True)):
-            block = codes[:, start : start + n_codes]
-            if isinstance(parameter, Categorical):
-                rows[:, j] = parameter.codes.decode(block)
-            else:
-                rows[:, j] = _from_unit(block[:, 0], *parameter.bounds, bool(self.region.is_log[j]))
-            start += n_codes
-        return self.points(self.region.round(rows))
-
-
-def _to_unit(numbers: np.ndarray, low: float, high: float, is_log: bool) -> np.ndarray:
-    if high <= low:
-        return np.zeros_like(numbers)
-    if is_log:
-        return np.log(np.maximum(numbers, 1e-300) / low) / np.log(high / low)
-    return (numbers - low) / (high - low)
-
-
-def _from_unit(codes: np.ndarray, low: float, high: float, is_log: bool) -> np.ndarray:
-    if is_log:
-        return np.clip(low * (high / low) ** codes, low, high)
-    return low + codes * (high - low)
-
-
-def read_constraint(text: str, names: Sequence[str]) -> list[Constraint]:
-    """Read what is linear as such, which is sampled and kept to exactly, and anything else as it stands.
-
-    Raises:
-        ConstraintError: It is neither; says where.
-    """
-    try:
-        return list(parse_constraint(text, names))
-    except ConstraintError as error:
-        try:
-            return [parse_nonlinear(text, names)]
-        except ConstraintError as other:
-            raise (other if other.position >= error.position else error) from None
+        return self.points(self.region.round(self._encoding.decode(codes)))

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterable
 
 import numpy as np
 
-from planner.lattice import walk
 from planner.space import SearchSpace
 
 _MOST_LISTED = 100_000
@@ -65,7 +64,7 @@ def listed_rows(space: SearchSpace, most: int) -> np.ndarray | None:
     size = space.size()
     if size is None or size > most:
         return None
-    return np.array(list(walk(space.region)))
+    return np.array(list(space.walk()))
 
 
 def spread_rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,6 +29,11 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; whoever reads the jo
 Name = Annotated[str | None, typer.Option("--as", help="Your name, kept beside the operating-system user.")]
 Wait = Annotated[float, typer.Option("--wait", min=0.0, help="Seconds to wait until the controller has read it.")]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="A device of the lab.")]
+Label = Annotated[str, typer.Argument(help="What the area is called.")]
+Area = Annotated[
+    str,
+    typer.Argument(help='As JSON: \'{"box": {"temperature": [600, 700]}}\', or \'{"where": "a + b <= 5"}\'.'),
+]
 StepOption = Annotated[str | None, typer.Option("--step-kind", help="A kind of step, as recipes call it.")]
 
 
@@ -160,6 +166,51 @@ def handled(
     return _give(directory, "handled", reason, name, wait, what=what)
 
 
+@command.command("suggest")
+def suggest(
+    directory: Directory,
+    point: Annotated[str, typer.Argument(help="A value for each parameter, as JSON: '{\"temperature\": 650}'.")],
+    reason: Reason,
+    name: Name = None,
+    wait: Wait = 5.0,
+) -> int:
+    """Have a point tried next, whatever the planner would choose."""
+    return _give(directory, "suggest", reason, name, wait, point=_json("the point", point))
+
+
+@command.command("forbid")
+def forbid(directory: Directory, label: Label, area: Area, reason: Reason, name: Name = None, wait: Wait = 5.0) -> int:
+    """Have nothing proposed in an area from now on."""
+    return _give(directory, "forbid", reason, name, wait, label=label, area=_json("the area", area))
+
+
+@command.command("allow")
+def allow(directory: Directory, label: Label, reason: Reason, name: Name = None, wait: Wait = 5.0) -> int:
+    """Take back what `forbid` said."""
+    return _give(directory, "allow", reason, name, wait, label=label)
+
+
+@command.command("hint")
+def hint(
+    directory: Directory,
+    label: Label,
+    area: Area,
+    confidence: Annotated[float, typer.Option(help="Probability that it holds what is looked for, 0 to 1.")],
+    reason: Reason,
+    name: Name = None,
+    wait: Wait = 5.0,
+) -> int:
+    """Mark an area as likely; the planner prefers it until results say otherwise."""
+    given = {"label": label, "area": _json("the area", area), "confidence": confidence}
+    return _give(directory, "hint", reason, name, wait, **given)
+
+
+@command.command("forget")
+def forget(directory: Directory, label: Label, reason: Reason, name: Name = None, wait: Wait = 5.0) -> int:
+    """Take back what `hint` said."""
+    return _give(directory, "forget", reason, name, wait, label=label)
+
+
 @command.command("list")
 def list_orders(directory: Directory) -> None:
     """Show what people have ordered, what waits to be read, and which questions are open."""
@@ -203,6 +254,15 @@ def _give(directory: Path, kind: str, reason: str, name: str | None, wait_s: flo
     except BadOrder as error:
         raise InputError(str(error)) from None
     return _told(give(directory, order, within_s=wait_s), directory)
+
+
+def _json(what: str, text: str) -> Any:
+    from orchestrator.errors import InputError
+
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InputError(f'{what} must be JSON, such as {{"temperature": 650}}: {error}') from None
 
 
 def _seconds(duration: str | None) -> float | None:

@@ -110,6 +110,12 @@ class Desk:
         """Note that a trial is made again under another number; rides on the next commit, as the new trial does."""
         self._note("requeued", {"trial": trial, "as_trial": as_trial})
 
+    def advised(self, order_id: str, *, n_told: int) -> int:
+        """Note that the planner takes a piece of advice, and return how many observations it knew when it first did."""
+        if order_id not in self.state.advised:
+            self._note("advised", {"order": order_id, "since": n_told})
+        return self.state.advised[order_id]
+
     async def run(self) -> None:
         """Read orders at once, and then as they come. In virtual time only at once: nobody could be quick enough.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from orchestrator import units
 from orchestrator.fields import did_you_mean
@@ -15,6 +16,9 @@ from orchestrator.people.intent import after
 from orchestrator.people.orders import Kind, Order
 from orchestrator.people.state import DeskState
 from orchestrator.states import FINAL_TRIAL_STATES, IllegalTransition
+
+if TYPE_CHECKING:
+    from planner.space import SearchSpace
 
 FAILED_STATES = frozenset({"failed", "lost"})
 """What a trial must have come to before it can be made again."""
@@ -36,6 +40,8 @@ class Facts:
     """As the campaign file has it; so is the duration."""
     duration_budget_s: float | None = None
     elapsed_s: float = 0.0
+    space: Callable[[], SearchSpace] | None = None
+    """What may be searched, as the campaign file has it; a pool of a table is not looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +226,58 @@ def _handled(order: Order, _state: DeskState, _facts: Facts) -> str:
     return f"an act of a person is noted ({order.arguments['what']})"
 
 
+def _suggest(order: Order, state: DeskState, facts: Facts) -> str:
+    space, point = _space(facts), order.arguments["point"]
+    problems = space.violations(point)
+    if problems:
+        raise _Refused(f"the point cannot be suggested: {problems[0]}")
+    standing = state.areas(Kind.FORBID, Kind.ALLOW)
+    if standing and not space.beside(list(standing.values())).region.feasible(space.rows([point]))[0]:
+        raise _Refused(f"the point is forbidden ({', '.join(standing)}); `allow` it first")
+    return "the point is asked for next"
+
+
+def _forbid(order: Order, state: DeskState, facts: Facts) -> str:
+    label, area = order.arguments["label"], order.arguments["area"]
+    standing = {**state.areas(Kind.FORBID, Kind.ALLOW), label: area}
+    try:
+        _space(facts).beside(list(standing.values()))
+    except ValueError as error:
+        raise _Refused(str(error)) from None
+    return f"nothing is proposed in {label!r} until it is allowed again"
+
+
+def _hint(order: Order, _state: DeskState, facts: Facts) -> str:
+    from planner.area import read_area
+
+    try:
+        read_area(_space(facts), order.arguments["area"])
+    except ValueError as error:
+        raise _Refused(str(error)) from None
+    return f"{order.arguments['label']!r} is preferred until results say otherwise, by a planner that follows hints"
+
+
+def _allow(order: Order, state: DeskState, _facts: Facts) -> str:
+    return _taken_back(order, state.areas(Kind.FORBID, Kind.ALLOW), "forbidden")
+
+
+def _forget(order: Order, state: DeskState, _facts: Facts) -> str:
+    return _taken_back(order, state.areas(Kind.HINT, Kind.FORGET), "marked as likely")
+
+
+def _taken_back(order: Order, standing: Mapping[str, Any], what: str) -> str:
+    label = order.arguments["label"]
+    if label not in standing:
+        raise _Refused(f"no area {label!r} is {what}{did_you_mean(label, standing)}")
+    return f"{label!r} is {what} no more"
+
+
+def _space(facts: Facts) -> SearchSpace:
+    if facts.space is None:
+        raise _Refused("the campaign's search space is not known here")
+    return facts.space()
+
+
 _JUDGES: Mapping[Kind, Callable[[Order, DeskState, Facts], str]] = {
     Kind.PAUSE: _turn,
     Kind.GO_ON: _turn,
@@ -234,4 +292,9 @@ _JUDGES: Mapping[Kind, Callable[[Order, DeskState, Facts], str]] = {
     Kind.SET_BUDGET: _set_budget,
     Kind.SET_LIMIT: _set_limit,
     Kind.HANDLED: _handled,
+    Kind.SUGGEST: _suggest,
+    Kind.FORBID: _forbid,
+    Kind.ALLOW: _allow,
+    Kind.HINT: _hint,
+    Kind.FORGET: _forget,
 }

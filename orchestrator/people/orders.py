@@ -43,6 +43,15 @@ class Kind(StrEnum):
     SET_BUDGET = "set-budget"
     SET_LIMIT = "set-limit"
     HANDLED = "handled"
+    SUGGEST = "suggest"
+    FORBID = "forbid"
+    ALLOW = "allow"
+    HINT = "hint"
+    FORGET = "forget"
+
+
+ADVICE = (Kind.SUGGEST, Kind.FORBID, Kind.ALLOW, Kind.HINT, Kind.FORGET)
+"""What is said to the planner."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +201,14 @@ def _is_duration(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
 
 
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict) and bool(value)
+
+
+def _is_probability(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0.0 < value < 1.0
+
+
 def _is_quantity(value: object) -> bool:
     try:
         units.measure(value)
@@ -213,6 +230,10 @@ _TYPES: Mapping[str, Callable[[object], bool]] = {
     "step_kind": _is_text,
     "low": _is_quantity,
     "high": _is_quantity,
+    "point": _is_object,
+    "area": _is_object,
+    "label": _is_text,
+    "confidence": _is_probability,
     "what": lambda value: value in ("hardware", "planner", "restock"),
 }
 
@@ -231,5 +252,10 @@ _SHAPES: Mapping[Kind, tuple[tuple[str, ...], tuple[str, ...], _Check | None]] =
     Kind.SET_BUDGET: ((), ("trials", "duration_s"), _some_of("trials", "duration_s")),
     Kind.SET_LIMIT: (("limit",), ("limit", "low", "high"), _bounds),
     Kind.HANDLED: (("what",), ("what",), None),
+    Kind.SUGGEST: (("point",), ("point",), None),
+    Kind.FORBID: (("label", "area"), ("label", "area"), None),
+    Kind.ALLOW: (("label",), ("label",), None),
+    Kind.HINT: (("label", "area", "confidence"), ("label", "area", "confidence"), None),
+    Kind.FORGET: (("label",), ("label",), None),
 }
 """Arguments that an order must have and may have, and what else must hold, by kind."""

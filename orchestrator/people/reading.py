@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import Connection, func, select
 
@@ -15,6 +15,9 @@ from orchestrator.people.judging import Facts
 from orchestrator.people.state import KINDS, DeskState
 from orchestrator.reading import Reading
 from orchestrator.store import JournalRow
+
+if TYPE_CHECKING:
+    from planner.space import SearchSpace
 
 _JOURNAL: Any = JournalRow.__table__  # type: ignore[attr-defined]
 
@@ -73,7 +76,15 @@ def facts_of(config: Mapping[str, Any], lab: Mapping[str, Any], trials: Iterable
         trials_budget=budget.trials,
         duration_budget_s=budget.duration_s,
         elapsed_s=elapsed_s,
+        space=lambda: _space(config),
     )
+
+
+def _space(config: Mapping[str, Any]) -> SearchSpace:
+    from orchestrator.campaign import Campaign
+    from orchestrator.space import search_space
+
+    return search_space(Campaign.from_data(config))
 
 
 def limits_of(lab: Mapping[str, Any], campaign: Mapping[str, Any]) -> dict[str, Limit]:

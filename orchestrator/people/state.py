@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.events import Event
 from orchestrator.people.intent import Intent, after
-from orchestrator.people.orders import Kind
+from orchestrator.people.orders import ADVICE, Kind
 from orchestrator.people.questions import Answer, Question
 from orchestrator.words import moment
 
@@ -83,6 +83,10 @@ class DeskState:
     """``trials`` and ``duration_s`` where people have set them."""
     limits: dict[str, dict[str, str]] = field(default_factory=dict)
     """``low`` and ``high`` that people have set, by device.command.argument."""
+    advice: list[Given] = field(default_factory=list)
+    """What was said to the planner, in order."""
+    advised: dict[str, int] = field(default_factory=dict)
+    """How many observations the planner had been told when it took a piece of advice, by order."""
     intent_by: Given | None = None
     """The order that the intent comes from; None where nobody gave one."""
 
@@ -98,6 +102,16 @@ class DeskState:
         found = cls()
         for event in events:
             found.apply(event)
+        return found
+
+    def areas(self, said: Kind, unsaid: Kind) -> dict[str, dict[str, Any]]:
+        """Return the areas that stand, by label: those of one kind of order that no other kind took back."""
+        found: dict[str, dict[str, Any]] = {}
+        for order in self.advice:
+            if order.kind == said:
+                found[order.arguments["label"]] = order.arguments["area"]
+            elif order.kind == unsaid:
+                found.pop(order.arguments["label"], None)
         return found
 
     def open_questions(self) -> list[Asked]:
@@ -165,6 +179,10 @@ def _set_limit(state: DeskState, order: Given) -> None:
     state.limits[order.arguments["limit"]] = state.limits.get(order.arguments["limit"], {}) | bounds
 
 
+def _advice(state: DeskState, order: Given) -> None:
+    state.advice.append(order)
+
+
 def _only(arguments: Mapping[str, Any]) -> tuple[str, str]:
     ((kind, name),) = arguments.items()
     return kind, name
@@ -187,6 +205,10 @@ def _question_closed(state: DeskState, event: Event) -> None:
         asked.answer = Answer(**said, at_s=event.at_s, utc=event.utc)
 
 
+def _advised(state: DeskState, event: Event) -> None:
+    state.advised.setdefault(event.body["order"], event.body["since"])
+
+
 def _requeued(state: DeskState, event: Event) -> None:
     state.requeues.pop(event.body["trial"], None)
     state.remade[event.body["trial"]] = event.body["as_trial"]
@@ -204,6 +226,7 @@ _ORDERS: Mapping[str, Callable[[DeskState, Given], None]] = {
     Kind.OVERRIDE: _override,
     Kind.SET_BUDGET: _set_budget,
     Kind.SET_LIMIT: _set_limit,
+    **dict.fromkeys(ADVICE, _advice),
 }
 
 _EVENTS: Mapping[str, Callable[[DeskState, Event], None]] = {
@@ -213,6 +236,7 @@ _EVENTS: Mapping[str, Callable[[DeskState, Event], None]] = {
     "question_escalated": _question_escalated,
     "question_closed": _question_closed,
     "requeued": _requeued,
+    "advised": _advised,
 }
 
 KINDS = tuple(_EVENTS)

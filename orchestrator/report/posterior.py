@@ -130,9 +130,11 @@ def _slices(
     if centre is None:
         return Posterior(why_not="No trial gave a value, so there is none through which to cut.")
     limits = constraints(campaign)
+    # a parameter that does not exist at the centre may where another value is chosen: it is then in its middle
+    others = {axis.name: axis.values[len(axis.values) // 2] for axis in axes}
     slices = []
     for axis in axes[:MOST_SLICES]:
-        points: list[Point] = [{**centre.parameters, axis.name: value} for value in axis.values]
+        points: list[Point] = [{**others, **centre.parameters, axis.name: value} for value in axis.values]
         mean, sd = knowledge.predict(points)
         slices.append(
             {

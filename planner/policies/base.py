@@ -15,6 +15,7 @@ import numpy as np
 
 from planner.errors import BadOption, did_you_mean
 from planner.objective import Objective
+from planner.people import NOTHING_SAID, Said
 from planner.proposal import Observation, Prediction, Proposal, RegionPosterior, Value
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ POLICIES: dict[str, str] = {
     "mobile_chemist": "planner.policies.mobile_chemist:MobileChemist",
     "soft_constraints": "planner.policies.soft_constraints:SoftConstraints",
     "reactions": "planner.policies.reactions:Reactions",
+    "level_set": "planner.policies.level_set:LevelSet",
 }
 """Policies by name; the module is imported when the policy is first named (torch is slow to load)."""
 
@@ -57,6 +59,8 @@ class PlannerData:
     seed: int = 0
     """The planner's seed, for what must stay the same from ask to ask (the scrambling of a sequence)."""
 
+    said: Said = NOTHING_SAID
+    """What people have said; forbidden areas are left out of the space already."""
     taken: frozenset[bytes] | None = None
     """Keys of all these points, where the planner has them at hand; see `taken_keys`."""
 
@@ -120,6 +124,23 @@ class MapsRegions(Protocol):
         Raises:
             NotEnoughData: No fingerprint was told yet.
         """
+        ...
+
+
+@runtime_checkable
+class FindsLevel(Protocol):
+    """What a policy that looks for a level can do besides."""
+
+    def level(self, data: PlannerData, points: Sequence[Mapping[str, Value]]) -> np.ndarray:
+        """Return the chance that the target exceeds the level at points, `n`.
+
+        Raises:
+            NotEnoughData: Nothing was measured yet.
+        """
+        ...
+
+    def undecided(self, data: PlannerData) -> float:
+        """Return the share of the space where the target may as well lie above the level as below."""
         ...
 
 

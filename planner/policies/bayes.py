@@ -135,6 +135,7 @@ class Auto:
                 f"objective {to_learn[0]!r} is to be learnt and others are to be optimised; one planner does one or "
                 "the other"
             )
+        self.follows_hints = True
         self._policy: Policy = (IntegratedVariance if to_learn else LogEI)(space, objectives, options)
 
     def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:

@@ -17,6 +17,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
+from planner.conditions import refuse_conditions
 from planner.errors import BadOption
 from planner.objective import Objective
 from planner.policies.base import PlannerData, Suggestion
@@ -85,6 +86,7 @@ class Guest(ABC):
                 f"policy {self.name!r} optimises, but objective {to_learn[0]!r} is to be learnt; choose policy 'auto', "
                 "or make its direction maximize or minimize"
             )
+        refuse_conditions(space.parameters, self.name)
         self._space = space
         """The whole of it; that of an ask may be the part where some parameters are held (`SearchSpace.held`)."""
         self._objectives = tuple(objectives)

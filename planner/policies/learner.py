@@ -17,6 +17,7 @@ import numpy as np
 from planner.errors import BadOption
 from planner.objective import Objective
 from planner.optimise import best_row, candidate_rows
+from planner.people import Hints, hinted_rows
 from planner.policies.base import PlannerData, Suggestion
 from planner.policies.options import Range, option, read_options
 from planner.pool import in_chunks
@@ -64,6 +65,7 @@ class Learner(ABC):
     """What learning policies share: a start that fills the space, the price of failures, the search."""
 
     name: ClassVar[str]
+    follows_hints: ClassVar[bool] = True
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
         self._options = read_options(BayesOptions, options, self.name)
@@ -77,6 +79,8 @@ class Learner(ABC):
         self._predictor = Predictor(space, objectives, self._options.map_model)
         self._gps = Predictor(space, objectives, "gp") if self._options.map_model != "gp" else self._predictor
         default_start = min(max(2 * len(space.parameters), 4), 10)
+        self._space = space
+        self._hinted: Hints | None = None
         self._judged: object = None
         self._judgement: Viability | None = None
         self._n_start = default_start if self._options.start is None else self._options.start
@@ -108,6 +112,9 @@ class Learner(ABC):
         """Return up to n rows that fill the space, away from where recipes failed."""
         if n == 0:
             return np.empty((0, data.space.region.width))
+        hints = self._hints(data)
+        if hints is not None:
+            return hinted_rows(data, n, taken, hints, rng)
         chance = self._chance(data)
         if chance is None:
             return spread_rows(data.space, n, data.taken_rows(), taken, rng)
@@ -118,6 +125,14 @@ class Learner(ABC):
         )
         kept = rng.random(len(rows)) <= np.exp(self._options.caution * chance(rows))
         return np.vstack([rows[kept], rows[~kept]])[:n]
+
+    def _hints(self, data: PlannerData) -> Hints | None:
+        """Return the areas that people hold for likely; None where there is none."""
+        if not data.said.likely:
+            return None
+        if self._hinted is None or self._hinted.likely is not data.said.likely:
+            self._hinted = Hints(self._space, data.said.likely)
+        return self._hinted
 
     def _viability(self, data: PlannerData) -> Viability | None:
         """Return what was learnt of where recipes work; None while nothing failed."""
@@ -203,11 +218,16 @@ class Learner(ABC):
         return lambda codes: np.log(np.array([gp.posterior(codes)[1] for gp in gps]))
 
     def _score(self, data: PlannerData, worth: Acquisition, caution: float) -> Callable[[np.ndarray], np.ndarray]:
-        """Return the score of rows: their worth, and what failures take off it."""
-        chance, encode = self._chance(data), data.space.encode_rows
-        if chance is None:
-            return lambda rows: worth(encode(rows))
-        return lambda rows: worth(encode(rows)) + caution * chance(rows)
+        """Return the score of rows: their worth, and what failures and people's hints take off it."""
+        chance, hints, encode = self._chance(data), self._hints(data), data.space.encode_rows
+        n_told = len(data.observations)
+
+        def score(rows: np.ndarray) -> np.ndarray:
+            found = worth(encode(rows))
+            found = found if chance is None else found + caution * chance(rows)
+            return found if hints is None else found + hints.log_weight(rows, n_told)
+
+        return score
 
     def _instead(
         self, data: PlannerData, worth: Acquisition, row: np.ndarray, ahead: np.ndarray, rng: np.random.Generator
@@ -227,6 +247,10 @@ class Learner(ABC):
         chance = self._chance(data)
         codes = data.space.encode_rows(rows)
         predicted = {o.name: self._gps.model(data, o.name).predict(codes) for o in self._objectives}
+        hints = self._hints(data)
+        if hints is not None:
+            n_told = len(data.observations)
+            reasons = [f"{reason}; {hints.said(row, n_told)}" for reason, row in zip(reasons, rows, strict=True)]
         works = np.ones(len(rows)) if chance is None else np.exp(chance(rows))
         return [
             Suggestion(

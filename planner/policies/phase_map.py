@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from planner.conditions import refuse_conditions
 from planner.errors import BadObservation, BadOption, NotEnoughData, did_you_mean
 from planner.objective import Objective
 from planner.policies.base import PlannerData, Suggestion
@@ -65,6 +66,7 @@ class Cameo:
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
         self._options = read_options(CameoOptions, options, "cameo")
+        refuse_conditions(space.parameters, "cameo")
         to_classify = [objective for objective in objectives if objective.direction == "classify"]
         others = [objective for objective in objectives if objective.direction != "classify"]
         if len(to_classify) != 1 or len(others) > 1 or not all(one.is_ranked for one in others):

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from planner.conditions import refuse_conditions
 from planner.errors import BadOption, NotEnoughData, did_you_mean
 from planner.objective import Objective
 from planner.parameters import Categorical, Continuous, Integer
@@ -57,6 +58,7 @@ class Reactions:
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
         self._options = read_options(ReactionsOptions, options, "reactions")
+        refuse_conditions(space.parameters, "reactions")
         if len(objectives) != 1 or objectives[0].direction != "maximize":
             raise BadOption("policy 'reactions' makes a target: give one objective, its yield, to maximize")
         self._objective = objectives[0].name

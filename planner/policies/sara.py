@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from planner.conditions import refuse_conditions
 from planner.errors import BadOption
 from planner.map_predictor import CALIBRATION_C, MapPredictor
 from planner.objective import Objective
@@ -58,6 +59,7 @@ class Sara:
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
         self._options = read_options(SaraOptions, options, "sara")
+        refuse_conditions(space.parameters, "sara")
         if len(objectives) != 1 or objectives[0].direction != "learn":
             raise BadOption("policy 'sara' learns one map: give one objective with direction 'learn'")
         if self._options.margin_c >= self._options.reach_c:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import shutil
 import subprocess
 import sys
@@ -494,3 +495,36 @@ def test_any_mutation_is_fine_or_explained(data, file, which, tmp_path):
 def test_every_analysis_says_which_steps_it_needs():
     assert NEEDED_STEPS.keys() == ANALYSES.keys()
     assert {kind for groups in NEEDED_STEPS.values() for group in groups for kind in group} <= STEPS.keys()
+
+
+_SODIUM = {"name": "naoh", "kind": "continuous", "unit": "mL", "low": 0, "high": 5, "when": {"nacl": [0]}}
+
+
+def test_conditions_are_checked_with_the_controls_and_the_recipe():
+    given = "parameters.3=" + json.dumps(_SODIUM)
+    assert _problems(PHOTO, given) == []
+    found = _problems(PHOTO, given, "controls.0.parameters.nacl=1")
+    assert len(found) == 1
+    assert "parameter 'naoh' exists only where nacl is 0" in found[0]
+    wrong = "parameters.3=" + json.dumps({**_SODIUM, "when": {"nacl": [0.1]}})
+    found = _problems(PHOTO, wrong)
+    assert any("parameter 'naoh': when: parameter 'nacl': 0.1 mL is no level of its grid" in one for one in found)
+    circle = "parameters.2=" + json.dumps({**_SODIUM, "name": "nacl", "step": 1, "when": {"naoh": [0]}})
+    assert any(
+        "go round in a circle" in one
+        for one in _problems(PHOTO, given.replace('"high": 5', '"high": 5, "step": 1'), circle)
+    )
+
+
+def test_stripes_need_their_parameters_in_every_trial():
+    dwell = {"name": "dwell", "kind": "continuous", "unit": "us", "low": 250, "high": 9000}
+    given = json.dumps({**dwell, "when": {"peak_temperature": ["850 degC"]}})
+    found = _problems(SARA, f"parameters.1={given}", "planner={policy: random}")
+    assert len(found) == 1
+    assert "'dwell' exists only under conditions" in found[0]
+
+
+def test_a_planner_that_knows_no_conditions_is_refused():
+    given = "parameters.3=" + json.dumps(_SODIUM)
+    found = _problems(PHOTO, given, "planner.policy=screening", "planner.options={threshold: 5}")
+    assert found and all("screening" in one for one in found)

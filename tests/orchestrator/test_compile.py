@@ -75,3 +75,14 @@ def test_a_wait_can_be_a_step():
     wait = made.plan(trial(1, peak_temperature=700.0, dwell=1000.0)).nodes[4]
     assert isinstance(wait, Wait)
     assert wait.duration_s == 120.0
+
+
+def test_a_step_whose_parameter_does_not_exist_is_left_out():
+    parameter = "{name: dwell, kind: continuous, unit: us, low: 100, high: 5000, when: {peak_temperature: [700 degC]}}"
+    made = compiler(
+        "sara/campaign.yaml", f"parameters.1={parameter}", "planner={policy: random}", "analysis={kind: peaks}"
+    )
+    whole = made.plan(trial(1, peak_temperature=700.0, dwell=1000.0))
+    without = made.plan(trial(1, peak_temperature=800.0))
+    assert "laser" in whole.devices and "laser" not in without.devices
+    assert [node.path for node in without.nodes] == [n.path for n in whole.nodes if not n.path.startswith("0")]

@@ -140,3 +140,39 @@ def test_candidates_make_a_pool():
 def test_objectives_keep_direction_and_unit():
     found = space.objectives(_campaign({"a": "mL"}))
     assert [(item.name, item.direction, item.unit) for item in found] == [("y", "maximize", "mg")]
+
+
+_WITH_CONDITIONS = [
+    {"name": "additive", "kind": "categorical", "levels": ["none", "A", "B"]},
+    {"name": "amount", "kind": "continuous", "unit": "mL", "low": 0, "high": 5, "when": {"additive": ["A", "B"]}},
+    {"name": "first", "kind": "continuous", "unit": "degC", "low": 300, "high": 900, "step": 100},
+    {"name": "second", "kind": "continuous", "unit": "degC", "low": 300, "high": 900, "when": {"first": ["573.15 K"]}},
+]
+
+
+def test_conditions_are_read_in_the_units_of_what_decides():
+    campaign = _campaign({}, "amount <= 2000 uL", parameters=_WITH_CONDITIONS)
+    found = space.search_space(campaign)
+    assert Campaign.from_data(campaign.data()) == campaign
+    assert found.violations({"additive": "none", "first": 400}) == []
+    assert found.violations({"additive": "A", "amount": 1.0, "first": 300, "second": 500}) == []
+    assert "misses 2" in found.violations({"additive": "A", "amount": 3.0, "first": 400})[0]
+    assert found.violations({"additive": "none", "first": 400, "second": 500}) == [
+        "parameter 'second' exists only where first is 300.0; leave it out"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("when", "says"),
+    [
+        ({"adittive": ["A"]}, "no parameter 'adittive'; did you mean 'additive'"),
+        ({"additive": "A"}, "must be a list of its values"),
+        ("A", "must be a mapping"),
+        ({"first": ["3 mL"]}, "parameters.1"),
+    ],
+)
+def test_conditions_that_cannot_be_read_are_refused(when, says):
+    parameters = [dict(one) for one in _WITH_CONDITIONS]
+    parameters[1]["when"] = when
+    with pytest.raises(InvalidSource, match=says):
+        _campaign({}, parameters=parameters)

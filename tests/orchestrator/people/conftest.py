@@ -12,6 +12,7 @@ from orchestrator.lab import Limit
 from orchestrator.people.desk import Desk
 from orchestrator.people.judging import Facts
 from orchestrator.people.reading import events_of
+from planner import Continuous, SearchSpace
 
 FACTS = Facts(
     trials={1: "told", 2: "running", 3: "lost"},
@@ -21,6 +22,7 @@ FACTS = Facts(
     limits={"furnace.fire.target": Limit.model_validate({"low": "20 degC", "high": "1100 degC"})},
     trials_budget=20,
     elapsed_s=3600.0,
+    space=lambda: SearchSpace([Continuous("x", 0.0, 1.0)]),
 )
 
 

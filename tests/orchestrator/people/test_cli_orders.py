@@ -105,6 +105,11 @@ def test_an_order_before_it_in_the_spool_is_counted_in(campaign, capsys):
         (["set-budget", "DIR", "--duration", "soon", "--reason", "r"], "--duration"),
         (["abort", "DIR", "--reason", " "], "an order to abort needs a reason"),
         (["handled", "DIR", "magic", "--reason", "r"], "what cannot be 'magic'"),
+        (["suggest", "DIR", '{"dwell": 250}', "--reason", "r"], "parameter 'peak_temperature' is missing"),
+        (["suggest", "DIR", "dwell=250", "--reason", "r"], "the point must be JSON"),
+        (["forbid", "DIR", "hot", '{"where": "peak_temperatur >= 900"}', "--reason", "r"], "did you mean"),
+        (["hint", "DIR", "a", '{"box": {"dwell": [300, 400]}}', "--confidence", "2", "--reason", "r"], "confidence"),
+        (["allow", "DIR", "hot", "--reason", "r"], "no area 'hot' is forbidden"),
         (["pause", "DIR"], "--reason"),
     ],
 )
@@ -113,6 +118,27 @@ def test_a_mistake_is_told_and_nothing_is_given(campaign, capsys, words, message
     assert code == 2
     assert message in err
     assert Spool(campaign.path).waiting() == []
+
+
+def test_advice_to_the_planner_is_given_and_taken_back(campaign, capsys):
+    hot, long = '{"where": "peak_temperature >= 900"}', '{"box": {"dwell": [5000, 10000]}}'
+    for words in (
+        ("forbid", campaign.path, "hot", hot),
+        ("hint", campaign.path, "long", long, "--confidence", "0.7"),
+        ("suggest", campaign.path, '{"peak_temperature": 400, "dwell": 250}'),
+        ("allow", campaign.path, "hot"),
+        ("forget", campaign.path, "long"),
+    ):
+        code, _, err = say(capsys, "orders", *words, "--reason", "r")
+        assert (code, err) == (0, "")
+    read_by_controller(campaign)
+    orders = [event.body for event in campaign.events("order")]
+    assert [one["kind"] for one in orders] == ["forbid", "hint", "suggest", "allow", "forget"]
+    assert orders[1]["arguments"] == {
+        "label": "long",
+        "area": {"box": {"dwell": [5000, 10000]}},
+        "confidence": 0.7,
+    }
 
 
 def test_where_there_is_no_campaign_it_is_told(tmp_path, capsys):

@@ -24,6 +24,11 @@ EXAMPLES = {
     Kind.SET_BUDGET: {"trials": 5, "duration_s": 2.5},
     Kind.SET_LIMIT: {"limit": "furnace.fire.target", "high": "900 degC"},
     Kind.HANDLED: {"what": "hardware"},
+    Kind.SUGGEST: {"point": {"x": 1.0}},
+    Kind.FORBID: {"label": "hot", "area": {"where": "x >= 1"}},
+    Kind.ALLOW: {"label": "hot"},
+    Kind.HINT: {"label": "mild", "area": {"box": {"x": [0, 1]}}, "confidence": 0.8},
+    Kind.FORGET: {"label": "mild"},
 }
 
 
@@ -54,6 +59,9 @@ def test_ids_sort_by_time_and_differ():
         (Kind.SET_LIMIT, {"limit": "a.b.c", "high": "900 parsnips"}, "high cannot be"),
         (Kind.SET_LIMIT, {"limit": "furnace", "high": "9 degC"}, "named device.command.argument"),
         (Kind.HANDLED, {"what": "magic"}, "what cannot be 'magic'"),
+        (Kind.SUGGEST, {"point": [1.0]}, "point cannot be"),
+        (Kind.FORBID, {"label": "hot"}, "needs 'area'"),
+        (Kind.HINT, {"label": "a", "area": {"where": "x >= 1"}, "confidence": 1}, "confidence cannot be 1"),
     ],
 )
 def test_an_order_that_says_too_little_or_nonsense_is_refused(kind, arguments, message):

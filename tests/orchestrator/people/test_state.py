@@ -13,6 +13,7 @@ from tests.orchestrator.people.conftest import FACTS
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DEVICES, TRIALS = st.sampled_from(["furnace", "arm", "none"]), st.integers(1, 4)
+LABELS, AREAS = st.sampled_from(["a", "b"]), st.sampled_from([{"where": "x >= 0.4"}, {"box": {"x": [0, 1]}}])
 ARGUMENTS = {
     Kind.SKIP: st.fixed_dictionaries({"trial": TRIALS}),
     Kind.REQUEUE: st.fixed_dictionaries({"trial": TRIALS}),
@@ -21,6 +22,11 @@ ARGUMENTS = {
     Kind.OVERRIDE: st.fixed_dictionaries({"quarantine": DEVICES}, optional={"withdraw": st.booleans()}),
     Kind.SET_BUDGET: st.fixed_dictionaries({"trials": st.integers(1, 50)}),
     Kind.SET_LIMIT: st.integers(0, 1200).map(lambda c: {"limit": "furnace.fire.target", "high": f"{c} degC"}),
+    Kind.SUGGEST: st.just({"point": {"x": 0.5}}),
+    Kind.FORBID: st.fixed_dictionaries({"label": LABELS, "area": AREAS}),
+    Kind.HINT: st.fixed_dictionaries({"label": LABELS, "area": AREAS, "confidence": st.just(0.8)}),
+    Kind.ALLOW: st.fixed_dictionaries({"label": LABELS}),
+    Kind.FORGET: st.fixed_dictionaries({"label": LABELS}),
 }
 GIVEN = st.sampled_from([kind for kind in Kind if kind is not Kind.ANSWER and kind is not Kind.HANDLED]).flatmap(
     lambda kind: st.tuples(st.just(kind), ARGUMENTS.get(kind, st.just({})))
