@@ -97,10 +97,22 @@ def parse_nonlinear(text: str, names: Iterable[str]) -> NonlinearConstraint:
     return _Parser(text, list(names)).constraint()
 
 
+def parse_expression(text: str, names: Iterable[str]) -> Expression:
+    """Read a number that depends on parameters with these names, a sum of the language above.
+
+    Returns:
+        A function from values by name (`n` each, one at least) to its value (`n`), not finite where it has none.
+
+    Raises:
+        ConstraintError: The text is no such sum, or names an unknown parameter; says where.
+    """
+    return _Parser(text, list(names), "a formula").expression()
+
+
 class _Parser:
-    def __init__(self, text: str, names: list[str]) -> None:
+    def __init__(self, text: str, names: list[str], what: str = "a constraint") -> None:
         if not isinstance(text, str):
-            raise SpaceError(f"a constraint is text, not {text!r}")
+            raise SpaceError(f"{what} is text, not {text!r}")
         self._text, self._names = text, names
         self._used: dict[str, None] = {}
         self._tokens = list(self._read_tokens())
@@ -152,14 +164,22 @@ class _Parser:
             right = self._sum()
             sides.append((left, relation, right))
             left = right
-        kind, text, position = self._tokens[self._next]
-        if kind != "end":
-            raise self._error(f"unexpected {text!r}", position)
+        self._end()
         if not sides:
-            raise self._error("expected <= or >=", position)
+            raise self._error("expected <= or >=", len(self._text))
         if not self._used:
             raise self._error("no parameter is named", 0)
         return NonlinearConstraint(text=self._text.strip(), names=tuple(self._used), sides=tuple(sides))
+
+    def expression(self) -> Expression:
+        found = self._sum()
+        self._end()
+        return found
+
+    def _end(self) -> None:
+        kind, text, position = self._tokens[self._next]
+        if kind != "end":
+            raise self._error(f"unexpected {text!r}", position)
 
     def _sum(self) -> Expression:
         found = self._term()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from planner.errors import (
     did_you_mean,
 )
 from planner.ledger import Ledger
-from planner.objective import Objective
+from planner.objective import Objective, check_together
 from planner.policies.base import MapsRegions, PlannerData, Policy, Suggestion, policy_class
 from planner.proposal import Observation, Posterior, Proposal, RegionPosterior, Value
 from planner.space import SearchSpace
@@ -57,11 +58,7 @@ class Planner:
         policy: str = "auto",
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        names = [objective.name for objective in objectives]
-        if not names:
-            raise BadOption("a planner needs at least one objective")
-        if len(set(names)) < len(names):
-            raise BadOption(f"two objectives are called {[name for name in names if names.count(name) > 1][0]!r}")
+        check_together(tuple(objectives))
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise BadOption(f"the seed must be a whole number from 0 up, not {seed!r}")
         reason = space.is_empty()
@@ -247,9 +244,12 @@ class Planner:
     def best(self, target: str | None = None) -> Observation | None:
         """Return the observation with the best measured value of a target; None where nothing was measured.
 
+        Of values that hit what is aimed at, the one nearest to its middle is the best. Where limits are set, only
+        observations that were measured to keep to all of them count; None where no observation does.
+
         Args:
-            target: An objective with direction maximize or minimize; the first one by default. A target that is to be
-                learnt or classified has no best value.
+            target: An objective that is to be optimised; by default the first one, or, where objectives have
+                desirabilities, all of them together. A target that is to be learnt or classified has no best value.
         """
         names = [objective.name for objective in self.objectives]
         if target is not None and target not in names:
@@ -257,9 +257,22 @@ class Planner:
         ranked = [o for o in self.objectives if o.is_ranked and target in (None, o.name)]
         if not ranked:
             return None
-        sign = 1.0 if ranked[0].direction == "maximize" else -1.0
-        measured = [o for o in self.observations if o.failure is None and ranked[0].name in o.values]
-        return max(measured, key=lambda o: sign * o.values[ranked[0].name], default=None)
+        if target is None and ranked[0].desirability is not None:
+            rank = partial(_desirability, ranked)
+        else:
+            ranked = ranked[:1]
+            rank = partial(_rank, ranked[0])
+        found = [o for o in self._within_limits() if all(each.name in o.values for each in ranked)]
+        return max(found, key=rank, default=None)
+
+    def _within_limits(self) -> list[Observation]:
+        """Return observations that gave values, and were measured to keep to every limit."""
+        limits = [objective for objective in self.objectives if objective.is_limit]
+        return [
+            o
+            for o in self.observations
+            if o.failure is None and all(each.name in o.values and each.keeps(o.values[each.name]) for each in limits)
+        ]
 
     def diagnostics(self, *, with_model: bool = False) -> dict[str, Any]:
         """Return counts, the best value so far, and what was told outside the space.
@@ -306,6 +319,16 @@ class Planner:
             seed=self.seed,
             taken=ledger.taken(),
         )
+
+
+def _rank(objective: Objective, observation: Observation) -> tuple[float, float]:
+    return objective.rank(observation.values[objective.name])
+
+
+def _desirability(objectives: Sequence[Objective], observation: Observation) -> float:
+    from planner.desirability import overall
+
+    return overall(objectives, observation.values) or 0.0
 
 
 def _written(value: Value) -> str:
