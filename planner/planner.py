@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -22,10 +22,13 @@ from planner.errors import (
 )
 from planner.ledger import Ledger
 from planner.objective import Objective, check_together
-from planner.policies.base import MapsRegions, PlannerData, Policy, Suggestion, policy_class
+from planner.policies.base import Foresees, MapsRegions, PlannerData, Policy, Suggestion, policy_class
 from planner.proposal import Observation, Posterior, Proposal, RegionPosterior, Value
 from planner.space import SearchSpace
 from planner.threads import one_thread
+
+if TYPE_CHECKING:
+    from planner.prospect import Prospect
 
 _N_MAP_POINTS = 256
 
@@ -70,6 +73,7 @@ class Planner:
         self.policy_name = policy
         self._options = dict(options or {})
         self._policy: Policy = policy_class(policy)(space, self.objectives, self._options)
+        self._foreseer: Policy | None = None
         self._ledger = Ledger(space, self.objectives)
         self._n_asks = 0
 
@@ -240,6 +244,28 @@ class Planner:
             raise BadOption(f"policy {self.policy_name!r} maps no regions; choose policy 'cameo'")
         with one_thread():
             return self._policy.regions(self._data(), points)
+
+    def prospect(self, by: float = 0.0) -> Prospect:
+        """Return the probability that an untried point is better than the best known by more than `by`.
+
+        It is what one risks by stopping now. A policy without a surrogate of its own is judged by the default one.
+
+        Args:
+            by: In the objective's unit, from 0 up; of the overall desirability where objectives have one.
+
+        Raises:
+            BadOption: Nothing is optimised, or several objectives have no desirabilities.
+            NotEnoughData: Fewer than two values of a target were measured.
+            ValueError: `by` is no number from 0 up.
+        """
+        if isinstance(by, bool) or not isinstance(by, int | float) or not 0.0 <= by < np.inf:
+            raise ValueError(f"how much better is worth going on for must be a number from 0 up, not {by!r}")
+        if self._foreseer is None:
+            own = isinstance(self._policy, Foresees)
+            self._foreseer = self._policy if own else policy_class("auto")(self.space, self.objectives, {})
+        rng = np.random.default_rng([self.seed, self._n_asks, len(self.observations)])
+        with one_thread():
+            return cast(Foresees, self._foreseer).prospect(self._data(), float(by), rng)
 
     def best(self, target: str | None = None) -> Observation | None:
         """Return the observation with the best measured value of a target; None where nothing was measured.

@@ -18,6 +18,7 @@ from planner.objective import Objective
 from planner.proposal import Observation, Prediction, Proposal, RegionPosterior, Value
 
 if TYPE_CHECKING:
+    from planner.prospect import Prospect
     from planner.space import SearchSpace
 
 POLICIES: dict[str, str] = {
@@ -119,6 +120,20 @@ class MapsRegions(Protocol):
 
         Raises:
             NotEnoughData: No fingerprint was told yet.
+        """
+        ...
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """What a policy that optimises can do besides."""
+
+    def prospect(self, data: PlannerData, by: float, rng: np.random.Generator) -> Prospect:
+        """Return what untried points may still bring.
+
+        Raises:
+            BadOption: Several objectives have no common measure.
+            NotEnoughData: Too little was measured.
         """
         ...
 

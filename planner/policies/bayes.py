@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from planner.errors import BadOption
+from planner.errors import BadOption, NotEnoughData
 from planner.goals import Goal, Interval, goal_of
 from planner.objective import Objective
-from planner.policies.base import PlannerData, Policy, Suggestion
+from planner.optimise import candidate_rows
+from planner.policies.base import Foresees, PlannerData, Policy, Suggestion
 from planner.policies.learner import Learner
 from planner.proposal import Value
 from planner.space import SearchSpace
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from planner.desirability import Desire
     from planner.gp import GP
     from planner.limits import Limit
+    from planner.prospect import Prospect
 
 _LEAST_SEEN = 0.1
 """Of the standard deviation of the noise: an expected improvement that is worth a measurement."""
@@ -27,6 +29,11 @@ _LEAST_EDGE = 0.01
 """Of the standard deviation of the noise: the least distance to what is aimed at that a first look improves on."""
 _REACHED = 0.5
 """Probability from which on an interval counts as hit."""
+_N_LOOKED_AT, _MOST_LISTED = 2000, 100_000
+_N_TOGETHER, _N_OTHERS = 300, 100
+"""Points that are drawn together to see what is still to be had: those that promise most, and others."""
+_N_REFINED, _N_AROUND = 20, 20
+"""Of those, how many are stepped around, and how often."""
 
 
 class LogEI(Learner):
@@ -90,6 +97,51 @@ class LogEI(Learner):
         signs = [-1.0 if objective.direction == "minimize" else 1.0 for objective in self._ranked]
         scales = [self._gps.model(data, objective.name).scale for objective in self._ranked]
         return [Desire(*each) for each in zip(self._ranked, scales, signs, strict=True)]
+
+    def prospect(self, data: PlannerData, by: float, rng: np.random.Generator) -> Prospect:
+        """Return what untried points may still bring.
+
+        Raises:
+            BadOption: Several objectives have no desirabilities, so that better has no measure.
+            NotEnoughData: Too little was measured.
+        """
+        from planner.prospect import prospect
+
+        if len(self._ranked) > 1 and self._ranked[0].desirability is None:
+            raise BadOption(
+                "of several objectives nothing says how much better is worth going on for; give them desirabilities"
+            )
+        rows, is_result = data.tried_rows()
+        if not self._can_learn(data):
+            raise NotEnoughData(
+                "too little was measured to say what is still to be had; tell two values of each target"
+            )
+        results = data.space.encode_rows(np.unique(rows[is_result], axis=0))
+        best = results[np.argmax(self._heights(data, results))]
+        untried = self._worth_a_look(data, rng)
+        chance, encode = self._chance(data), data.space.encode_rows
+        works = np.ones(len(untried)) if chance is None else np.exp(chance(untried))
+        models = {objective.name: self._gps.model(data, objective.name) for objective in self._objectives}
+        return prospect(self._objectives, models, best, encode(untried), works, by=by, rng=rng)
+
+    def _worth_a_look(self, data: PlannerData, rng: np.random.Generator) -> np.ndarray:
+        """Return untried rows of the space that promise most, and some others (`n x p`)."""
+        space, taken = data.space, data.taken_keys()
+        rows = candidate_rows(space, _N_LOOKED_AT, self._best_rows(data), rng)
+        if len(rows) > _N_LOOKED_AT:
+            rows = rows[rng.choice(len(rows), min(len(rows), _MOST_LISTED), replace=False)]
+        look = self._first_look(data)
+        for round_ in range(3):
+            scores = look(space.encode_rows(rows))
+            top = np.unique(np.argsort(-scores, axis=1)[:, : _N_TOGETHER // len(scores)])
+            if round_ == 2 or space.listing is not None:
+                others = rng.choice(len(rows), min(len(rows), _N_OTHERS), replace=False)
+                rows = rows[np.unique(np.concatenate([top, others]))]
+                break
+            few = rows[np.unique(np.argsort(-scores, axis=1)[:, :_N_REFINED])]
+            steps = space.neighbourhood.step(np.repeat(few, _N_AROUND, axis=0), rng, reach=0.1 / (1 + round_))
+            rows = np.unique(np.vstack([rows, steps]), axis=0)
+        return rows[np.array([key not in taken for key in space.keys(rows)], dtype=bool)]
 
     def _first_look(self, data: PlannerData) -> Callable[[np.ndarray], np.ndarray]:
         """Score by the expected improvement on the best that the surrogate believes in, noise left aside.
@@ -243,3 +295,14 @@ class Auto:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation (`n` each) of the noiseless target, in its unit."""
         return self._policy.predict(data, target, points)
+
+    def prospect(self, data: PlannerData, by: float, rng: np.random.Generator) -> Prospect:
+        """Return what untried points may still bring.
+
+        Raises:
+            BadOption: Something is learnt, so that nothing is better; or several objectives have no common measure.
+            NotEnoughData: Too little was measured.
+        """
+        if not isinstance(self._policy, Foresees):
+            raise BadOption("what is learnt has no best value that could be improved on; optimise an objective")
+        return self._policy.prospect(data, by, rng)
