@@ -248,7 +248,8 @@ class Planner:
     def prospect(self, by: float = 0.0) -> Prospect:
         """Return the probability that an untried point is better than the best known by more than `by`.
 
-        It is what one risks by stopping now. A policy without a surrogate of its own is judged by the default one.
+        It is what one risks by stopping now; what is pending counts as untried. A policy without a surrogate of its own
+        is judged by the default one.
 
         Args:
             by: In the objective's unit, from 0 up; of the overall desirability where objectives have one.

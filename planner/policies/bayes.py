@@ -125,8 +125,10 @@ class LogEI(Learner):
         return prospect(self._objectives, models, best, encode(untried), works, by=by, rng=rng)
 
     def _worth_a_look(self, data: PlannerData, rng: np.random.Generator) -> np.ndarray:
-        """Return untried rows of the space that promise most, and some others (`n x p`)."""
-        space, taken = data.space, data.taken_keys()
+        """Return untried rows of the space that promise most, some others, and pending ones (`n x p`)."""
+        space = data.space
+        pending = space.rows([proposal.parameters for proposal in data.pending])
+        told = set(space.keys(space.rows([item.parameters for item in (*data.observations, *data.finished)])))
         rows = candidate_rows(space, _N_LOOKED_AT, self._best_rows(data), rng)
         if len(rows) > _N_LOOKED_AT:
             rows = rows[rng.choice(len(rows), min(len(rows), _MOST_LISTED), replace=False)]
@@ -136,12 +138,12 @@ class LogEI(Learner):
             top = np.unique(np.argsort(-scores, axis=1)[:, : _N_TOGETHER // len(scores)])
             if round_ == 2 or space.listing is not None:
                 others = rng.choice(len(rows), min(len(rows), _N_OTHERS), replace=False)
-                rows = rows[np.unique(np.concatenate([top, others]))]
+                rows = np.unique(np.vstack([rows[np.concatenate([top, others])], pending]), axis=0)
                 break
             few = rows[np.unique(np.argsort(-scores, axis=1)[:, :_N_REFINED])]
             steps = space.neighbourhood.step(np.repeat(few, _N_AROUND, axis=0), rng, reach=0.1 / (1 + round_))
             rows = np.unique(np.vstack([rows, steps]), axis=0)
-        return rows[np.array([key not in taken for key in space.keys(rows)], dtype=bool)]
+        return rows[np.array([key not in told for key in space.keys(rows)], dtype=bool)]
 
     def _first_look(self, data: PlannerData) -> Callable[[np.ndarray], np.ndarray]:
         """Score by the expected improvement on the best that the surrogate believes in, noise left aside.

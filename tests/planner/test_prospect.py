@@ -82,6 +82,17 @@ def test_of_a_pool_that_is_tried_nothing_is_left() -> None:
     assert planner.prospect().points == 0
 
 
+def test_what_is_pending_counts_as_untried() -> None:
+    pool = [{"x": 0.1 * index} for index in range(6)]
+    planner = Planner(SearchSpace(LINE.parameters, candidates=pool), [MOST])
+    planner.tell([Observation(parameters=point, values={"y": point["x"]}) for point in pool[:4]])
+    before = planner.prospect(by=0.01)
+    planner.ask(2)
+    after = planner.prospect(by=0.01)
+    assert before.points == after.points == 2
+    assert after.probability == pytest.approx(before.probability, abs=0.05)
+
+
 def test_what_has_no_answer_is_refused() -> None:
     with pytest.raises(NotEnoughData):
         Planner(LINE, [MOST]).prospect()
