@@ -5,8 +5,9 @@ of draws in which one of them is better by more than is asked for is the probabi
 together, which sums of single probabilities do not. It is the risk of stopping now, the probability that the simple
 regret exceeds a margin (Wilson, NeurIPS 2024, arXiv 2402.16811), judged by draws on a finite set.
 
-It is as honest as the surrogate. Predictions are widened for fitted hyperparameters (`planner.models`); what lies
-between the points looked at, or has a shape that no result hints at, is not counted.
+A surface that looks smooth in twenty results may have a peak between them that nothing hints at: fitted lengths are
+too sure of that, so they are shortened here, by a factor that makes stated risks true on tuning problems. Predictions
+are widened besides, as everywhere (`planner.models`).
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from planner.gp import GP, Kernel
 from planner.models import TargetModel, widening
 from planner.objective import Objective
 from surrogate.gp import factor
 
 _N_DRAWS = 1024
 _JITTER = 1e-8
+_SHORTER = 0.7
+"""Of fitted lengths: on Branin's function, the ternary mixture and Hartmann's function, seeds 100 to 107, runs that
+were stopped at a risk of 5 % had left more than the margin in 1 of 24 (as fitted: on the mixture in half of them)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +86,17 @@ def prospect(
     )
 
 
+def rougher(gp: GP) -> GP:
+    """Return the process on the same data with shorter lengths."""
+    kernel = Kernel(_SHORTER * gp.kernel.lengths, gp.kernel.scale)
+    return GP(kernel=kernel, mean=gp.mean, X=gp.X, y=gp.y, noise=gp.noise)
+
+
 def _values(model: TargetModel, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return draws of a target at points, in its unit, `n x draws`."""
-    mean, covariance = model.gp.joint(codes)
-    root = factor(covariance * widening(model.gp) + np.eye(len(codes)) * _JITTER * model.gp.kernel.scale)
+    gp = rougher(model.gp)
+    mean, covariance = gp.joint(codes)
+    root = factor(covariance * widening(gp) + np.eye(len(codes)) * _JITTER * gp.kernel.scale)
     return model.scale.inverse(mean[:, None] + root @ rng.standard_normal((len(codes), _N_DRAWS)))
 
 
