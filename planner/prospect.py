@@ -5,9 +5,9 @@ of draws in which one of them is better by more than is asked for is the probabi
 together, which sums of single probabilities do not. It is the risk of stopping now, the probability that the simple
 regret exceeds a margin (Wilson, NeurIPS 2024, arXiv 2402.16811), judged by draws on a finite set.
 
-A surface that looks smooth in twenty results may have a peak between them that nothing hints at: fitted lengths are
-too sure of that, so they are shortened here, by a factor that makes stated risks true on tuning problems. Predictions
-are widened besides, as everywhere (`planner.models`).
+A surface that looks smooth in twenty results may have a peak between them that nothing hints at: fitted lengths are too
+sure that it has none, so they are shortened here. Predictions are widened besides, as everywhere (`planner.models`). It
+remains the surrogate's own word; benchmarks/README.md says where it was wrong.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from surrogate.gp import factor
 _N_DRAWS = 1024
 _JITTER = 1e-8
 _SHORTER = 0.7
-"""Of fitted lengths: on Branin's function, the ternary mixture and Hartmann's function, seeds 100 to 107, runs that
-were stopped at a risk of 5 % had left more than the margin in 1 of 24 (as fitted: on the mixture in half of them)."""
+"""Of fitted lengths; chosen on Branin's function, the ternary mixture and Hartmann's function, seeds 100 to 107: of these,
+runs stopped at a risk of 5 % had left more than the margin in 1 of 24 (as fitted: on the mixture in half of them)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

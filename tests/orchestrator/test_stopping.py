@@ -99,8 +99,8 @@ def test_a_small_risk_ends_a_campaign_and_is_stated(diagnostics, stops):
     rule = NoProspect.model_validate({"better_by": 0.5, "risk": 0.05}, context=Surroundings())
     found = reason_to_stop([rule], trials(1.0, 5.0), YIELD, diagnostics)
     assert found == (
-        "the chance that an untried recipe is better than trial 2 by more than 0.5 % of yield was 3.1 % when it was "
-        "last judged; a risk of 5 % was accepted"
+        "by the surrogate, the chance that an untried recipe is better than trial 2 by more than 0.5 % of yield was "
+        "3.1 % when it was last judged; a risk of 5 % was accepted"
         if stops
         else None
     )
