@@ -93,7 +93,8 @@ def _nothing_better_in_sight(
     unit = "" if objectives[0].desirability or objectives[0].unit == "1" else f" {objectives[0].unit}"
     return (
         f"by the surrogate, the chance that an untried recipe is better than trial {found.number} by more than "
-        f"{rule.better_by:g}{unit} of {what} was {_percent(risk)} when it was last judged; a risk of {_percent(rule.risk)} was accepted"
+        f"{rule.better_by:g}{unit} of {what} was {_percent(risk)} when it was last judged; "
+        f"a risk of {_percent(rule.risk)} was accepted"
     )
 
 

@@ -25,8 +25,8 @@ from surrogate.gp import factor
 _N_DRAWS = 1024
 _JITTER = 1e-8
 _SHORTER = 0.7
-"""Of fitted lengths; chosen on Branin's function, the ternary mixture and Hartmann's function, seeds 100 to 107: of these,
-runs stopped at a risk of 5 % had left more than the margin in 1 of 24 (as fitted: on the mixture in half of them)."""
+"""Of fitted lengths; chosen on Branin's and Hartmann's functions and the ternary mixture, seeds 100 to 107: of the runs
+stopped at a risk of 5 %, 1 of 24 had left more than the margin (as fitted: on the mixture half of them)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
