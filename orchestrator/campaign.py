@@ -187,6 +187,18 @@ class Campaign(StrictModel):
             seen[item.name] = index
         return items
 
+    @field_validator("objectives")
+    @classmethod
+    def _go_together(cls, objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
+        if objectives[0].is_limit:
+            raise mistake("the first objective must be optimised or learnt; put limits after it", at=(0, "direction"))
+        wanted = [item.desirability is not None for item in objectives if item.direction != "learn"]
+        for index, item in enumerate(objectives):
+            if any(wanted) and not item.is_limit and item.direction != "learn" and item.desirability is None:
+                raise mistake("missing key: other objectives have one; give all of them one, or none",
+                              at=(index, "desirability"))  # fmt: skip
+        return objectives
+
     @model_validator(mode="after")
     def _shares_what_there_is(self) -> Campaign:
         names = [parameter.name for parameter in self.parameters]
@@ -243,6 +255,7 @@ def around(data: Mapping[str, Any]) -> Surroundings:
     return Surroundings(
         parameters={name: _declared(item) for name, item in _named(data.get("parameters")).items()},
         objectives={name: _unit(item) for name, item in _named(data.get("objectives")).items()},
+        better_unit=_better_unit(data.get("objectives")),
         has_labels=data.get("replay") is not None,
     )
 
@@ -253,6 +266,12 @@ def _named(items: object) -> dict[str, Mapping[str, Any]]:
         if isinstance(item, dict) and isinstance(item.get("name"), str):
             found.setdefault(item["name"], item)
     return found
+
+
+def _better_unit(objectives: object) -> str:
+    """Return the unit of how much better a result is: that of the first objective, or none of a desirability."""
+    first = next(iter(_named(objectives).values()), {})
+    return "1" if first.get("desirability") is not None else _unit(first)
 
 
 def _declared(item: Mapping[str, Any]) -> Declared:

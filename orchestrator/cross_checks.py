@@ -360,10 +360,25 @@ def _policy_suits(subject: Subject) -> Iterator[Problem]:
 def _stopping(subject: Subject) -> Iterator[Problem]:
     first = subject.campaign.objectives[0]
     is_mapped = any(objective.direction == "learn" for objective in subject.campaign.objectives)
+    is_aimed = any(objective.interval is not None for objective in subject.campaign.objectives)
+    n_ranked = sum(
+        not (objective.is_limit or objective.direction == "learn") for objective in subject.campaign.objectives
+    )
     for index, rule in enumerate(subject.campaign.stopping):
         path = ("stopping", index, rule.kind)
         if rule.kind == "no_improvement" and first.direction == "learn":
             message = f"objective {first.name!r} is learnt, so there is no best value that could improve"
+            yield subject.campaign_source.problem(path, message, of_key=True)
+        if rule.kind == "no_prospect" and first.direction == "learn":
+            message = (
+                f"objective {first.name!r} is learnt, so there is no best value that anything could be better than"
+            )
+            yield subject.campaign_source.problem(path, message, of_key=True)
+        if rule.kind == "no_prospect" and n_ranked > 1 and first.desirability is None:
+            message = "of several objectives nothing says how much better one result is; give them desirabilities"
+            yield subject.campaign_source.problem(path, message, of_key=True)
+        if rule.kind == "hit" and not is_aimed:
+            message = "no objective has direction target or window, so there is nothing to hit"
             yield subject.campaign_source.problem(path, message, of_key=True)
         if rule.kind == "map_uncertainty" and not is_mapped:
             message = "no objective is learnt, so there is no map"

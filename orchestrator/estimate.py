@@ -10,6 +10,7 @@ from orchestrator import recipe
 from orchestrator.campaign import Campaign
 from orchestrator.casting import Casting
 from orchestrator.compile_racks import visit_node
+from orchestrator.goals import worded
 from orchestrator.guard.binding import rules_of
 from orchestrator.lab import Lab
 from orchestrator.parameters import Categorical
@@ -92,7 +93,7 @@ def summarise(campaign: Campaign, lab: Lab, casting: Casting) -> Summary:
         name=campaign.name,
         parameters=tuple(parameter.name for parameter in campaign.parameters),
         points=search_space(campaign, pool_of(world_options(campaign, lab))).size(),
-        objectives=tuple(f"{item.direction} {item.name}" for item in campaign.objectives),
+        objectives=tuple(worded(item) for item in campaign.objectives),
         planner=campaign.planner.policy,
         charge="measured" if isinstance(charge_s, str) else f"{charge_s:g} s",
         devices={name: device.driver for name, device in lab.devices.items() if name in used},

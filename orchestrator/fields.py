@@ -60,6 +60,8 @@ class Surroundings:
     parameters: Mapping[str, Declared] = field(default_factory=dict)
     objectives: Mapping[str, str] = field(default_factory=dict)
     """Units by name."""
+    better_unit: str = "1"
+    """The unit of how much better one result is than another."""
     has_labels: bool = False
     """Whether a unit may be a mere label: in a replayed table it need not mean anything."""
 

@@ -19,9 +19,10 @@ from orchestrator.campaign import Campaign
 from orchestrator.planner_process import PlannerLost, PlannerProcess
 from orchestrator.records import Telling, TrialRecord, observations_of
 from orchestrator.space import objectives, search_space
+from orchestrator.stop_rules import NoProspect
 from planner import Observation, Planner, SearchSpace
 from planner.advised import SUGGESTED
-from planner.errors import BadOption, PlannerError, SearchSpaceExhausted
+from planner.errors import BadOption, NotEnoughData, PlannerError, SearchSpaceExhausted
 from planner.objective import Objective
 from planner.proposal import Proposal
 
@@ -66,6 +67,8 @@ class Knowledge:
     """What an answer of the policy may take, which then works in a process of its own; None: it works in this one."""
     watches_map: bool = False
     """Whether a stopping rule looks at the map's uncertainty, whatever the policy."""
+    margins: Sequence[float] = ()
+    """How much better is worth going on for, by stopping rules that look at what untried recipes may bring."""
     planner: Any = field(init=False)
     """A `planner.Planner`, or what stands for one in another process."""
     n_told: int = 0
@@ -270,7 +273,19 @@ class Knowledge:
             log.exception("diagnostics_failed policy=%s", self.policy)
             found = self.planner.diagnostics(with_model=False)
         uncertainty = (found.pop("map_uncertainty", None) or {}).get(first.name)
-        return {**found, "map_uncertainty": uncertainty} if _is_finite(uncertainty) else found
+        found = {**found, "map_uncertainty": uncertainty} if _is_finite(uncertainty) else found
+        prospects = {repr(by): risk for by in self.margins if (risk := self._risk(by)) is not None}
+        return {**found, "prospects": prospects} if prospects else found
+
+    def _risk(self, by: float) -> float | None:
+        """Return the probability that an untried point is better by more than a margin; None where nobody can say."""
+        try:
+            return self.planner.prospect(by).probability
+        except NotEnoughData:
+            return None
+        except Exception:  # the supervisor of prospects: a campaign goes on where nobody can say what it may bring
+            log.exception("prospect_failed policy=%s", self.policy)
+            return None
 
     def restore(
         self,
@@ -341,4 +356,5 @@ def knowledge_of(
         options=campaign.planner.options,
         deadline_s=deadline_s,
         watches_map=any(rule.kind == "map_uncertainty" for rule in campaign.stopping),
+        margins=tuple(dict.fromkeys(rule.better_by for rule in campaign.stopping if isinstance(rule, NoProspect))),
     )

@@ -67,8 +67,7 @@ def _trial(trial: TrialRecord) -> dict[str, Any]:
 
 
 def _best(campaign: Campaign, trials: Sequence[TrialRecord]) -> dict[str, Any] | None:
-    objective = campaign.objectives[0]
-    best = best_trial(trials, objective.name, objective.direction)
+    best = best_trial(trials, campaign.objectives)
     if best is None:
         return None
     return {"number": best.number, "parameters": dict(best.parameters), "values": dict(best.values)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator import units
 from orchestrator.campaign import Campaign
+from orchestrator.goals import planned
 from orchestrator.parameters import Categorical, Continuous, Integer, Value
 
 if TYPE_CHECKING:
@@ -45,9 +46,7 @@ def search_space(campaign: Campaign, candidates: Iterable[Mapping[str, Value]] |
 
 def objectives(campaign: Campaign) -> list[Objective]:
     """Return the planner's objectives."""
-    from planner.objective import Objective
-
-    return [Objective(item.name, item.direction, unit=item.unit) for item in campaign.objectives]
+    return [planned(item) for item in campaign.objectives]
 
 
 def constraints(campaign: Campaign) -> list[LinearConstraint | NonlinearConstraint]:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from orchestrator.bill import Summary
 from orchestrator.controllers import controller_is_alive
+from orchestrator.goals import best
 from orchestrator.health.examination import Observed, Standing, findings, observe, warnings
 from orchestrator.health.finding import Finding
 from orchestrator.health.horizon import Horizon, next_monday
@@ -320,27 +321,26 @@ def count_trials(trials: Sequence[TrialRow], config: Mapping[str, Any], *, budge
     )
 
 
+_UNRANKED = ("learn", "at_most", "at_least", None)
+
+
 def best_trial(trials: Sequence[TrialRow], config: Mapping[str, Any]) -> Best | None:
-    """Return the best measured trial by the first objective with a direction, the first among equals.
+    """Return the best measured trial by what is optimised, the first among equals; see `orchestrator.goals`.
 
     None where the campaign only learns, or nothing was measured yet.
     """
-    for objective in config.get("objectives", []):
-        if objective.get("direction") not in ("maximize", "minimize"):
-            continue
-        name, sign = objective["name"], 1.0 if objective["direction"] == "maximize" else -1.0
-        found = [t for t in trials if t.outcome == "measured" and t.values.get(name) is not None]
-        if not found:
-            return None
-        best = max(found, key=lambda trial: (sign * trial.values[name], -trial.number))
-        return Best(
-            trial=best.number,
-            objective=name,
-            value=best.values[name],
-            unit=str(objective.get("unit") or "1"),
-            parameters=best.parameters,
-        )
-    return None
+    objectives = config.get("objectives", [])
+    ranked = [objective for objective in objectives if objective.get("direction") not in _UNRANKED]
+    found = best(objectives, trials) if ranked else None
+    if found is None:
+        return None
+    return Best(
+        trial=found.number,
+        objective=ranked[0]["name"],
+        value=found.values[ranked[0]["name"]],
+        unit=str(ranked[0].get("unit") or "1"),
+        parameters=found.parameters,
+    )
 
 
 def _step_status(step: StepRow) -> StepStatus:

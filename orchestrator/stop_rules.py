@@ -71,6 +71,29 @@ class NoImprovement(StrictModel):
     trials: Annotated[Whole, Field(ge=1, description="How many trials")]
 
 
+class Hit(StrictModel):
+    """Stop when a trial has hit every target and window, within all limits."""
+
+    kind: ClassVar[str] = "hit"
+
+
+def _in_unit_of_better(value: object, info: ValidationInfo) -> float:
+    number = read_quantity(value, surroundings(info).better_unit, is_difference=True)
+    if not 0.0 <= number < float("inf"):
+        raise mistake(f"must be a number from 0 up, got {number:g}")
+    return number
+
+
+class NoProspect(StrictModel):
+    """Stop when probably no untried recipe is better, by enough, than the best that was measured."""
+
+    kind: ClassVar[str] = "no_prospect"
+    better_by: Annotated[float, PlainValidator(_in_unit_of_better), WithJsonSchema(QUANTITY_SCHEMA)] = Field(
+        description="How much better is worth going on for, '0.5 umol'; of a desirability a number"
+    )
+    risk: Annotated[Number, Field(gt=0, lt=1, description="The probability of a better one that is accepted, 0.05")]
+
+
 class MapUncertainty(StrictModel):
     """Stop when the map of a `learn` objective is known well enough."""
 
@@ -94,6 +117,20 @@ class NoImprovementEntry(StrictModel):
     no_improvement: NoImprovement
 
 
+class HitEntry(StrictModel):
+    """Stop when what is aimed at is hit."""
+
+    kind: ClassVar[str] = "hit"
+    hit: Hit
+
+
+class NoProspectEntry(StrictModel):
+    """Stop when nothing better is in sight."""
+
+    kind: ClassVar[str] = "no_prospect"
+    no_prospect: NoProspect
+
+
 class MapUncertaintyEntry(StrictModel):
     """Stop when the map is known."""
 
@@ -108,15 +145,15 @@ class CostEntry(StrictModel):
     cost: Cost
 
 
-Rule = Target | NoImprovement | MapUncertainty | Cost
+Rule = Target | Hit | NoImprovement | NoProspect | MapUncertainty | Cost
 
 
-KINDS = ("no_improvement", "map_uncertainty", "cost")
+KINDS = ("no_improvement", "no_prospect", "hit", "map_uncertainty", "cost")
 """Rules that are written below a key of their own."""
 
 
 def _one_rule(value: object) -> object:
-    if isinstance(value, NoImprovement | MapUncertainty | Cost):
+    if isinstance(value, Hit | NoImprovement | NoProspect | MapUncertainty | Cost):
         return {value.kind: value}
     if isinstance(value, Target):
         return value
@@ -135,11 +172,7 @@ def _tag(value: Any) -> str:
 
 
 def _unwrapped(entry: Any) -> Rule:
-    if isinstance(entry, NoImprovementEntry):
-        return entry.no_improvement
-    if isinstance(entry, CostEntry):
-        return entry.cost
-    return entry.map_uncertainty if isinstance(entry, MapUncertaintyEntry) else entry
+    return entry if isinstance(entry, Target) else getattr(entry, entry.kind)
 
 
 def _written(rule: Rule) -> dict[str, Any]:
@@ -150,6 +183,8 @@ def _written(rule: Rule) -> dict[str, Any]:
 AnyRule = Annotated[
     Annotated[Target, Tag(TAG + "target")]
     | Annotated[NoImprovementEntry, Tag(TAG + "no_improvement")]
+    | Annotated[NoProspectEntry, Tag(TAG + "no_prospect")]
+    | Annotated[HitEntry, Tag(TAG + "hit")]
     | Annotated[MapUncertaintyEntry, Tag(TAG + "map_uncertainty")]
     | Annotated[CostEntry, Tag(TAG + "cost")],
     Discriminator(_tag),

@@ -6,16 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.bill import Bill
+from orchestrator.goals import best, planned, rank
 from orchestrator.records import TrialRecord
 
+_LIMITS, _AIMED = ("at_most", "at_least"), ("target", "window")
 
-def best_trial(trials: Sequence[TrialRecord], target: str, direction: str) -> TrialRecord | None:
-    """Return the best measured trial by the measured value, the first among equals."""
-    measured = [trial for trial in trials if trial.outcome == "measured" and target in trial.values]
-    if not measured:
-        return None
-    sign = -1.0 if direction == "minimize" else 1.0
-    return max(measured, key=lambda trial: (sign * float(trial.values[target]), -trial.number))
+
+def best_trial(trials: Sequence[TrialRecord], objectives: Sequence[Any]) -> TrialRecord | None:
+    """Return the best measured trial by the measured values, the first among equals; see `orchestrator.goals`.
+
+    Where the first objective is learnt, that with the greatest value stands out.
+    """
+    goals = [planned(objective) for objective in objectives]
+    if goals[0].direction == "learn":
+        return best(({"name": goals[0].name, "direction": "maximize"},), trials)
+    return best(goals, trials)
 
 
 def reason_to_stop(
@@ -42,26 +47,59 @@ def reason_to_stop(
 def _target_reached(
     rule: Any, trials: Sequence[TrialRecord], objectives: Sequence[Any], _diagnostics: Mapping[str, Any]
 ) -> str | None:
-    direction = "minimize" if rule.at_most is not None else "maximize"
-    best = best_trial(trials, rule.objective, direction)
-    if best is None:
+    goal = {"name": rule.objective, "direction": "minimize" if rule.at_most is not None else "maximize"}
+    found = best((goal, *(one for one in objectives if one.direction in _LIMITS)), trials)
+    if found is None:
         return None
-    value = float(best.values[rule.objective])
+    value = float(found.values[rule.objective])
     if rule.at_least is not None and value >= rule.at_least:
-        return f"{rule.objective} = {value:g} reached at least {rule.at_least:g} in trial {best.number}"
+        return f"{rule.objective} = {value:g} reached at least {rule.at_least:g} in trial {found.number}"
     if rule.at_most is not None and value <= rule.at_most:
-        return f"{rule.objective} = {value:g} reached at most {rule.at_most:g} in trial {best.number}"
+        return f"{rule.objective} = {value:g} reached at most {rule.at_most:g} in trial {found.number}"
     return None
 
 
 def _no_improvement(
     rule: Any, trials: Sequence[TrialRecord], objectives: Sequence[Any], _diagnostics: Mapping[str, Any]
 ) -> str | None:
-    objective = objectives[0]
-    best = best_trial(trials, objective.name, objective.direction)
-    if best is None or len(trials) - best.number < rule.trials:
+    found = best_trial(trials, objectives)
+    if found is None or len(trials) - found.number < rule.trials:
         return None
-    return f"{objective.name} did not improve in {len(trials) - best.number} trials, since trial {best.number}"
+    return f"{objectives[0].name} did not improve in {len(trials) - found.number} trials, since trial {found.number}"
+
+
+def _hit(
+    _rule: Any, trials: Sequence[TrialRecord], objectives: Sequence[Any], _diagnostics: Mapping[str, Any]
+) -> str | None:
+    aimed = [planned(one) for one in objectives if one.direction in _AIMED]
+    limits = [one for one in objectives if one.direction in _LIMITS]
+    for trial in trials:
+        if trial.outcome != "measured" or any(rank((one, *limits), trial.values) is None for one in aimed):
+            continue
+        if all(one.rank(float(trial.values[one.name]))[0] >= 0.0 for one in aimed):
+            said = " and ".join(f"{one.name} = {float(trial.values[one.name]):g}" for one in aimed)
+            return f"{said} hit what is aimed at ({' and '.join(map(str, aimed))}) in trial {trial.number}"
+    return None
+
+
+def _nothing_better_in_sight(
+    rule: Any, trials: Sequence[TrialRecord], objectives: Sequence[Any], diagnostics: Mapping[str, Any]
+) -> str | None:
+    risk = diagnostics.get("prospects", {}).get(repr(rule.better_by))
+    found = best_trial(trials, objectives)
+    if risk is None or found is None or risk > rule.risk:
+        return None
+    what = "the overall desirability" if objectives[0].desirability else objectives[0].name
+    unit = "" if objectives[0].desirability or objectives[0].unit == "1" else f" {objectives[0].unit}"
+    return (
+        f"by the surrogate, the chance that an untried recipe is better than trial {found.number} by more than "
+        f"{rule.better_by:g}{unit} of {what} was {_percent(risk)} when it was last judged; "
+        f"a risk of {_percent(rule.risk)} was accepted"
+    )
+
+
+def _percent(share: float) -> str:
+    return "below 0.1 %" if share < 0.001 else f"{100.0 * share:.2g} %"
 
 
 def _map_is_known(
@@ -79,4 +117,10 @@ def _too_dear(rule: Any, bill: Bill) -> str | None:
     return f"the campaign has cost {bill.total:.2f} {bill.currency}, and may cost {rule.most:g} {bill.currency}"
 
 
-_BY_KIND = {"target": _target_reached, "no_improvement": _no_improvement, "map_uncertainty": _map_is_known}
+_BY_KIND = {
+    "target": _target_reached,
+    "hit": _hit,
+    "no_improvement": _no_improvement,
+    "no_prospect": _nothing_better_in_sight,
+    "map_uncertainty": _map_is_known,
+}

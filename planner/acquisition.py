@@ -14,22 +14,26 @@ al., NeurIPS 2020, arXiv 2006.05078): over many choices the weights sweep the wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from scipy.linalg import cho_solve, solve_triangular
 from scipy.special import erfcx, logsumexp, ndtr
 
+from planner.goals import Goal, Upwards
 from planner.gp import GP
 from planner.models import TargetModel
 from surrogate.gp import factor
+
+if TYPE_CHECKING:
+    from planner.limits import Limits
 
 _LOG_SQRT_2PI = 0.5 * np.log(2.0 * np.pi)
 _HALF_LOG_HALF_PI = 0.5 * np.log(0.5 * np.pi)
 _FAR = -1e6
 _JITTER = 1e-8
 _AUGMENTATION = 0.05
-_SMOOTHING = 0.02
+SMOOTHING = 0.02
 """Width of the soft edge of an improvement, in units of the spread of the front; keeps its logarithm finite."""
 
 
@@ -89,39 +93,67 @@ class Draws:
 
 
 class NoisyLogEI:
-    """Logarithm of the noisy expected improvement of a maximum."""
+    """Logarithm of the noisy expected improvement of a maximum; under limits, times the chance of keeping to them."""
 
-    def __init__(self, gp: GP, points: np.ndarray, *, n_draws: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self, gp: GP, points: np.ndarray, *, n_draws: int, rng: np.random.Generator, limits: Limits | None = None
+    ) -> None:
         self._draws = Draws(gp, points, n_draws=n_draws, rng=rng)
+        self._limits = limits
         self.noise_sd = float(np.sqrt(np.median(gp.noise)))
         """Of one measurement, in the unit that the score is the logarithm of."""
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Return the score of points (`n x d`), `n`."""
         mean, sd = self._draws.posterior(points)
-        scores = log_h((mean - self._draws.values.max(axis=0)) / sd[:, None])
+        scores = log_h((mean - incumbent(self._draws.values, self._limits)) / sd[:, None])
+        if self._limits is not None:
+            scores = scores + self._limits.log_chance(points)
         return logsumexp(scores, axis=1) - np.log(scores.shape[1]) + np.log(sd)
 
     def add(self, point: np.ndarray, rng: np.random.Generator) -> None:
         """Take a chosen point (`d`) as pending: it gets a value in every draw."""
         self._draws.add(point, rng)
+        if self._limits is not None:
+            self._limits.add(point, rng)
 
 
 class NoisyLogParEGO:
-    """Logarithm of the expected improvement of a random compromise between several maxima."""
+    """Logarithm of the expected improvement of a random compromise between several goals.
 
-    def __init__(self, gps: Sequence[GP], points: np.ndarray, *, n_draws: int, rng: np.random.Generator) -> None:
+    Args:
+        gps: What is known, one for each objective.
+        points: Every measured point of every process, and pending ones, `m x d`, each once.
+        n_draws: How many draws of the noiseless values the improvement is averaged over.
+        rng: Where draws and compromises come from.
+        goals: What is wanted of each process; more, where left out.
+        limits: What results must keep to besides.
+    """
+
+    def __init__(
+        self,
+        gps: Sequence[GP],
+        points: np.ndarray,
+        *,
+        n_draws: int,
+        rng: np.random.Generator,
+        goals: Sequence[Goal] | None = None,
+        limits: Limits | None = None,
+    ) -> None:
         self._draws = [Draws(gp, points, n_draws=n_draws, rng=rng) for gp in gps]
+        self._goals = [Upwards() for _ in gps] if goals is None else goals
+        self._limits = limits
         self._choose_compromise(rng)
 
     def _choose_compromise(self, rng: np.random.Generator) -> None:
-        values = np.stack([draws.values for draws in self._draws])
+        pairs = zip(self._draws, self._goals, strict=True)
+        values = np.stack([goal.merit(draws.values) for draws, goal in pairs])
         means = values.mean(axis=2)
         self._low, high = means.min(axis=1), means.max(axis=1)
         self._span = np.where(high > self._low, high - self._low, 1.0)
         self._weights = rng.dirichlet(np.ones(len(self._draws)))
         self._noise = rng.standard_normal(values.shape[::2])
-        self._best = self._compromise(values).max(axis=0)
+        self._best = incumbent(self._compromise(values), self._limits)
 
     def _compromise(self, values: np.ndarray) -> np.ndarray:
         """Join values (`objectives x n x draws`) into one (`n x draws`), greater is better."""
@@ -132,21 +164,20 @@ class NoisyLogParEGO:
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Return the score of points (`n x d`), `n`."""
         values = []
-        for draws, noise in zip(self._draws, self._noise, strict=True):
+        for draws, noise, goal in zip(self._draws, self._noise, self._goals, strict=True):
             mean, sd = draws.posterior(points)
-            values.append(mean + sd[:, None] * noise)
-        gain = (self._compromise(np.stack(values)) - self._best) / _SMOOTHING
-        soft = np.where(
-            gain > 0,
-            np.log(np.maximum(gain, 0.0) + np.log1p(np.exp(-np.minimum(np.abs(gain), 700.0)))),
-            _log_softplus(gain),
-        )
-        return logsumexp(soft, axis=1) - np.log(soft.shape[1])
+            values.append(goal.merit(mean + sd[:, None] * noise))
+        scores = log_gain((self._compromise(np.stack(values)) - self._best) / SMOOTHING)
+        if self._limits is not None:
+            scores = scores + self._limits.log_chance(points)
+        return logsumexp(scores, axis=1) - np.log(scores.shape[1])
 
     def add(self, point: np.ndarray, rng: np.random.Generator) -> None:
         """Take a chosen point (`d`) as pending, and choose the next compromise."""
         for draws in self._draws:
             draws.add(point, rng)
+        if self._limits is not None:
+            self._limits.add(point, rng)
         self._choose_compromise(rng)
 
 
@@ -197,6 +228,26 @@ class IntegratedVariance:
         del rng
         self._gps = [gp.with_pending(point[None]) for gp in self._gps]
         self._told = [gp.whitened(self._everywhere) for gp in self._gps]
+
+
+def incumbent(merits: np.ndarray, limits: Limits | None) -> np.ndarray:
+    """Return the greatest merit (`draws`) among points that keep to the limits, of merits `m x draws`.
+
+    Where none does in a draw, the least of all is its incumbent, so that the chance of keeping to the limits leads.
+    """
+    if limits is None:
+        return merits.max(axis=0)
+    best = np.where(limits.kept(), merits, -np.inf).max(axis=0)
+    return np.where(np.isfinite(best), best, merits.min(axis=0))
+
+
+def log_gain(gain: np.ndarray) -> np.ndarray:
+    """Return log(log(1 + exp(gain))): the logarithm of a gain with a soft edge, in units of that edge."""
+    return np.where(
+        gain > 0,
+        np.log(np.maximum(gain, 0.0) + np.log1p(np.exp(-np.minimum(np.abs(gain), 700.0)))),
+        _log_softplus(gain),
+    )
 
 
 def _log_softplus(x: np.ndarray) -> np.ndarray:

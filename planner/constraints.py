@@ -110,7 +110,7 @@ class _Linear:
 
 class _Parser(TokenReader):
     def __init__(self, text: str, names: Iterable[str]) -> None:
-        super().__init__(text, list(names), r"[-+*/()]")
+        super().__init__(text, list(names), r"[-+*/()]", "a constraint is text or a LinearConstraint")
 
     def constraints(self) -> list[LinearConstraint]:
         """Read the whole text."""
@@ -121,7 +121,7 @@ class _Parser(TokenReader):
             right = self._sum()
             found.append(self._compare(left, relation, right))
             left = right
-        self._end(len(found), "<=, >= or ==")
+        self._end_of_comparison(len(found), "<=, >= or ==")
         return found
 
     def _compare(self, left: _Linear, relation: Token, right: _Linear) -> LinearConstraint:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtr
 
+from planner.best import keeps_to_limits
 from planner.errors import NotEnoughData
 from planner.proposal import Observation, Prediction, Proposal, Value
 
@@ -58,7 +59,9 @@ class Explanation:
     predictions: Mapping[str, Prediction]
     """By target; empty before anything was measured."""
     gains: Mapping[str, float]
-    """Expected improvement on the best prediction at a point that was measured, by ranked target, in its unit."""
+    """Expected improvement on the best prediction at a point that was measured, by ranked target, in its unit.
+
+    Where limits are set and results keep to them, the best is one of those."""
     matters: Mapping[str, Mapping[str, float]]
     """By target: share of each parameter in the variation of the predicted mean; adds up to 1."""
     nearest: tuple[Nearby, ...]
@@ -118,13 +121,22 @@ def explain(policy: Policy, data: PlannerData, proposal: Proposal, seed: Sequenc
 
 
 def _gain(policy: Policy, data: PlannerData, objective: Objective, here: Prediction) -> float:
-    """Return the expected improvement on the best predicted mean (Jones et al. 1998, doi 10.1023/A:1008306431147)."""
-    known = [one.parameters for one in data.observations if objective.name in one.values]
-    sign = 1.0 if objective.direction == "maximize" else -1.0
-    best = float(np.max(sign * policy.predict(data, objective.name, known)[0]))
-    rise = sign * here.mean - best
-    if here.sd <= 0:
+    """Return the expected improvement on the best predicted mean (Jones et al. 1998, doi 10.1023/A:1008306431147).
+
+    Of what is aimed at it is the improvement of the distance (`planner.hits`).
+    """
+    told = [one for one in data.observations if objective.name in one.values]
+    told = [one for one in told if keeps_to_limits(data.objectives, one)] or told
+    means = policy.predict(data, objective.name, [one.parameters for one in told])[0]
+    best = float(np.max(objective.merit(means)))
+    rise = float(objective.merit(np.array([here.mean]))[0]) - best
+    if here.sd <= 0 or (objective.is_aimed and best == 0.0):
         return max(rise, 0.0)
+    if objective.is_aimed:
+        from planner.hits import log_hit
+
+        mean, sd = np.array([here.mean]), np.array([here.sd])
+        return float(np.exp(log_hit(mean, sd, *objective.interval, np.array([-best])))[0])
     u = rise / here.sd
     return float(rise * ndtr(u) + here.sd * np.exp(-0.5 * u * u) / np.sqrt(2.0 * np.pi))
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from planner.gp import GP
-from planner.models import TargetModel
+from planner.models import TargetModel, widening
 
 _STRADDLE = 1.96
 _LEAST = 1e-300
@@ -73,7 +73,7 @@ def chance_above(model: TargetModel, codes: np.ndarray, level: float) -> np.ndar
     """Return the chance that the noiseless target exceeds a level (in its unit) at encoded points (`n x d`), `n`."""
     mean, sd = model.gp.posterior(codes)
     height = float(model.scale.forward(np.array([level]))[0])
-    return ndtr((mean - height) / (sd * model.widening))
+    return ndtr((mean - height) / (sd * np.sqrt(widening(model.gp))))
 
 
 def undecided(chances: np.ndarray, risk: float) -> float:

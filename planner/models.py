@@ -35,13 +35,13 @@ class TargetModel:
         wider than what it believes, the more so the fewer values there are for each hyperparameter (`_FITTED`).
         """
         mean, sd = self.gp.posterior(codes)
-        return self.scale.moments(mean, sd * self.widening)
+        return self.scale.moments(mean, sd * np.sqrt(widening(self.gp)))
 
-    @property
-    def widening(self) -> float:
-        """What standard deviations are multiplied by where they are said, and not searched by."""
-        n, d = self.gp.X.shape
-        return float(np.sqrt(1.0 + _FITTED * (d + 3) / n))
+
+def widening(gp: GP) -> float:
+    """Return what variances are multiplied by where something is said of them, see `TargetModel.predict`."""
+    n, d = gp.X.shape
+    return 1.0 + _FITTED * (d + 3) / n
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,12 +89,24 @@ def parse_nonlinear(text: str, names: Iterable[str]) -> NonlinearConstraint:
     Raises:
         ConstraintError: The text is no constraint, is an equality, or names an unknown parameter; says where.
     """
-    return _Parser(text, names).constraint()
+    return _Parser(text, names, "a constraint is text").constraint()
+
+
+def parse_expression(text: str, names: Iterable[str]) -> Expression:
+    """Read a number that depends on parameters with these names, a sum of the language above.
+
+    Returns:
+        A function from values by name (`n` each, one at least) to its value (`n`), not finite where it has none.
+
+    Raises:
+        ConstraintError: The text is no such sum, or names an unknown parameter; says where.
+    """
+    return _Parser(text, names, "a formula is text").expression()
 
 
 class _Parser(TokenReader):
-    def __init__(self, text: str, names: Iterable[str]) -> None:
-        super().__init__(text, list(names), r"\*\*|[-+*/^(),]")
+    def __init__(self, text: str, names: Iterable[str], expected: str) -> None:
+        super().__init__(text, list(names), r"\*\*|[-+*/^(),]", expected)
         self._used: dict[str, None] = {}
 
     def constraint(self) -> NonlinearConstraint:
@@ -111,10 +123,15 @@ class _Parser(TokenReader):
             right = self._sum()
             sides.append((left, relation.text, right))
             left = right
-        self._end(len(sides), "<= or >=")
+        self._end_of_comparison(len(sides), "<= or >=")
         if not self._used:
             raise self._error("no parameter is named", 0)
         return NonlinearConstraint(text=self._text.strip(), names=tuple(self._used), sides=tuple(sides))
+
+    def expression(self) -> Expression:
+        found = self._sum()
+        self._end()
+        return found
 
     def _sum(self) -> Expression:
         found = self._term()

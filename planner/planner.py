@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from planner import saving
 from planner.advised import Advised
+from planner.best import best_of
 from planner.errors import (
     BadObservation,
     BadOption,
@@ -18,17 +19,17 @@ from planner.errors import (
     NotEnoughData,
     SearchSpaceExhausted,
     UnknownProposal,
-    did_you_mean,
 )
 from planner.ledger import Ledger
-from planner.objective import Objective
-from planner.policies.base import FindsLevel, MapsRegions, PlannerData, Policy, Suggestion, policy_class
+from planner.objective import Objective, check_together
+from planner.policies.base import FindsLevel, Foresees, MapsRegions, PlannerData, Policy, Suggestion, policy_class
 from planner.proposal import Observation, Posterior, Proposal, RegionPosterior, Value
 from planner.space import SearchSpace
 from planner.threads import one_thread
 
 if TYPE_CHECKING:
     from planner.explain import Explanation
+    from planner.prospect import Prospect
 
 _N_MAP_POINTS = 256
 
@@ -61,11 +62,7 @@ class Planner(Advised):
         policy: str = "auto",
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        names = [objective.name for objective in objectives]
-        if not names:
-            raise BadOption("a planner needs at least one objective")
-        if len(set(names)) < len(names):
-            raise BadOption(f"two objectives are called {[name for name in names if names.count(name) > 1][0]!r}")
+        check_together(tuple(objectives))
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise BadOption(f"the seed must be a whole number from 0 up, not {seed!r}")
         reason = space.is_empty()
@@ -77,6 +74,7 @@ class Planner(Advised):
         self.policy_name = policy
         self._options = dict(options or {})
         self._policy: Policy = policy_class(policy)(space, self.objectives, self._options)
+        self._foreseer: Policy | None = None
         self._ledger = Ledger(space, self.objectives)
         self._n_asks = 0
 
@@ -285,22 +283,40 @@ class Planner(Advised):
         with one_thread():
             return self._policy.level(self._data(), points)
 
+    def prospect(self, by: float = 0.0) -> Prospect:
+        """Return the probability that an untried point is better than the best known by more than `by`.
+
+        It is what one risks by stopping now; what is pending counts as untried. A policy without a surrogate of its own
+        is judged by the default one.
+
+        Args:
+            by: In the objective's unit, from 0 up; of the overall desirability where objectives have one.
+
+        Raises:
+            BadOption: Nothing is optimised, or several objectives have no desirabilities.
+            NotEnoughData: Fewer than two values of a target were measured.
+            ValueError: `by` is no number from 0 up.
+        """
+        if isinstance(by, bool) or not isinstance(by, int | float) or not 0.0 <= by < np.inf:
+            raise ValueError(f"how much better is worth going on for must be a number from 0 up, not {by!r}")
+        if self._foreseer is None:
+            own = isinstance(self._policy, Foresees)
+            self._foreseer = self._policy if own else policy_class("auto")(self.space, self.objectives, {})
+        rng = np.random.default_rng([self.seed, self._n_asks, len(self.observations)])
+        with one_thread():
+            return cast(Foresees, self._foreseer).prospect(self._data(), float(by), rng)
+
     def best(self, target: str | None = None) -> Observation | None:
         """Return the observation with the best measured value of a target; None where nothing was measured.
 
+        Of values that hit what is aimed at, the one nearest to its middle is the best. Where limits are set, only
+        observations that were measured to keep to all of them count; None where no observation does.
+
         Args:
-            target: An objective with direction maximize or minimize; the first one by default. A target that is to be
-                learnt or classified has no best value.
+            target: An objective that is to be optimised; by default the first one, or, where objectives have
+                desirabilities, all of them together. A target that is to be learnt or classified has no best value.
         """
-        names = [objective.name for objective in self.objectives]
-        if target is not None and target not in names:
-            raise BadObservation(f"no objective is called {target!r}{did_you_mean(target, names)}")
-        ranked = [o for o in self.objectives if o.is_ranked and target in (None, o.name)]
-        if not ranked:
-            return None
-        sign = 1.0 if ranked[0].direction == "maximize" else -1.0
-        measured = [o for o in self.observations if o.failure is None and ranked[0].name in o.values]
-        return max(measured, key=lambda o: sign * o.values[ranked[0].name], default=None)
+        return best_of(self.objectives, self.observations, target)
 
     def diagnostics(self, *, with_model: bool = False) -> dict[str, Any]:
         """Return counts, the best value so far, and what was told outside the space.

@@ -1,4 +1,4 @@
-"""Reading the text of a constraint token by token; what a constraint may say is up to its parser."""
+"""Reading the text of a constraint or a formula token by token; what it may say is up to its parser."""
 
 from __future__ import annotations
 
@@ -27,21 +27,22 @@ class Token:
 
 
 class TokenReader:
-    """What parsers of constraints have in common.
+    """What parsers of constraints and formulas have in common.
 
     Args:
-        text: The constraint.
+        text: The constraint, or formula.
         names: The parameters that it may name.
         marks: A regular expression of the marks that its language has.
+        expected: What should have been given, for messages.
 
     Raises:
         SpaceError: It is no text.
         ConstraintError: Something in it is no token; says where.
     """
 
-    def __init__(self, text: str, names: Sequence[str], marks: str) -> None:
+    def __init__(self, text: str, names: Sequence[str], marks: str, expected: str) -> None:
         if not isinstance(text, str):
-            raise SpaceError(f"a constraint is text or a LinearConstraint, not {text!r}")
+            raise SpaceError(f"{expected}, not {text!r}")
         self._text, self._names = text, list(names)
         self._tokens = list(self._read(re.compile(_TOKEN.format(marks=marks))))
         self._next = self._depth = 0
@@ -94,10 +95,14 @@ class TokenReader:
             )
         return token.text
 
-    def _end(self, n_relations: int, expected: str) -> None:
-        """Refuse what is left over, and text without a relation."""
+    def _end(self) -> None:
+        """Refuse what is left over."""
         token = self._peek()
         if token.kind != "end":
             raise self._error(f"unexpected {token.text!r}", token.position)
+
+    def _end_of_comparison(self, n_relations: int, expected: str) -> None:
+        """Refuse what is left over, and text without a relation."""
+        self._end()
         if not n_relations:
-            raise self._error(f"expected {expected}", token.position)
+            raise self._error(f"expected {expected}", self._peek().position)

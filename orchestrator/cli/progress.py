@@ -101,7 +101,7 @@ class LiveProgress:
 
     def _best(self, progress: Progress) -> str:
         objective = self._campaign.objectives[0]
-        best = best_trial(progress.trials, objective.name, objective.direction)
+        best = best_trial(progress.trials, self._campaign.objectives)
         if best is None:
             return "-"
         value = _quantity(best.values[objective.name], objective.unit)

@@ -3,8 +3,10 @@
 - One objective: the best value so far. Where the simulated world tells the truth (`true_values` among the metrics), it
   is the true value of the recipe that measured best: a planner that was lucky with noise gains nothing. Where it also
   tells the best there is (`known_best`), it is the regret, what is lacking to that.
-- Several: the hypervolume that the measured front dominates, as a fraction of the box between the worst and the best
-  value of each objective over all runs of the comparison.
+- One that is to hit something: the distance of that recipe to the target or the window.
+- Several with desirabilities: the greatest overall desirability so far.
+- Several otherwise: the hypervolume that the measured front dominates, as a fraction of the box between the worst and
+  the best value of each objective over all runs of the comparison.
 - A map: `map_error` of the world's scorer.
 """
 
@@ -21,11 +23,13 @@ from orchestrator.campaign import Campaign
 from orchestrator.check import Ready
 from orchestrator.comparing.runs import Run
 from orchestrator.errors import InputError
+from orchestrator.goals import Rank, planned, rank, worded
 from orchestrator.words import label, quantity
 from orchestrator.worlds import SCORERS, load
 from planner.comparison import hypervolume
+from planner.objective import Objective
 
-Kind = Literal["best", "regret", "hypervolume", "map"]
+Kind = Literal["best", "regret", "distance", "hypervolume", "map"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +59,7 @@ def refuse_unscored(ready: Ready) -> None:
     Raises:
         InputError: Saying what would be needed.
     """
-    if any(objective.direction != "learn" for objective in ready.campaign.objectives):
+    if any(not _is_no_goal(objective) for objective in ready.campaign.objectives):
         return
     names = {entry.name for entry in entry_points(group=SCORERS)}
     if any(getattr(load(SCORERS, world), "SCORES_MAP", False) for world in ready.worlds if world in names):
@@ -78,12 +82,70 @@ def measure_of(campaign: Campaign, runs: Mapping[str, Sequence[Run]]) -> Measure
     Raises:
         InputError: A map is to be compared, and a run has no error of it.
     """
-    wanted = [objective for objective in campaign.objectives if objective.direction != "learn"]
+    wanted = [objective for objective in campaign.objectives if not _is_no_goal(objective)]
     if not wanted:
         return _map_error(campaign, runs)
+    if wanted[0].desirability is not None:
+        return _desirability(campaign, runs)
     if len(wanted) > 1:
         return _hypervolume(campaign, wanted, runs)
+    if planned(wanted[0]).is_aimed:
+        return _distance(campaign, wanted[0], runs)
     return _best(campaign, wanted[0], runs)
+
+
+def _is_no_goal(objective: Any) -> bool:
+    return objective.direction in ("learn", "at_most", "at_least")
+
+
+def _distance(campaign: Campaign, objective: Any, runs: Mapping[str, Sequence[Run]]) -> Measure:
+    """Return the distance to what is aimed at, of the recipe that measured nearest so far."""
+    goal, name, budget = planned(objective), objective.name, campaign.budget.trials
+    knows_truth = all(_truth(run, name) is not None for its in runs.values() for run in its)
+    curves = {
+        key: [_best_so_far(run, campaign.objectives, name, budget, knows_truth) for run in its]
+        for key, its in runs.items()
+    }
+    told = "True" if knows_truth else "Measured"
+    return Measure(
+        kind="distance",
+        title=f"distance of {label(name)} to its aim" + (" (true value)" if knows_truth else " (measured)"),
+        unit=objective.unit,
+        sign=-1.0,
+        note=f"{told} values of the recipe that measured best so far: what is lacking to {worded(objective)}; 0 hits. "
+        f"{_limits_said(campaign)}{_UNCOUNTED}",
+        curves={key: -goal.merit(np.array(its)) for key, its in curves.items()},
+    )
+
+
+def _desirability(campaign: Campaign, runs: Mapping[str, Sequence[Run]]) -> Measure:
+    """Return the greatest overall desirability of measured values so far."""
+    return Measure(
+        kind="best",
+        title="best overall desirability so far (measured)",
+        unit="1",
+        sign=1.0,
+        note=f"Geometric mean of the desirabilities of measured values, noise included. {_limits_said(campaign)}"
+        f"{_UNCOUNTED}",
+        curves={
+            key: np.array([_merits_so_far(run, campaign.objectives, campaign.budget.trials) for run in its])
+            for key, its in runs.items()
+        },
+    )
+
+
+def _merits_so_far(run: Run, objectives: Sequence[Any], budget: int) -> np.ndarray:
+    curve, best, trials = np.full(budget, np.nan), np.nan, run.result["trials"]
+    for index in range(budget):
+        if index < len(trials) and (found := _rank(trials[index], objectives)) is not None:
+            best = np.nanmax([best, found[0]])
+        curve[index] = best
+    return curve
+
+
+def _limits_said(campaign: Campaign) -> str:
+    limits = [worded(objective) for objective in campaign.objectives if objective.is_limit]
+    return f"Only trials that were measured to keep {' and '.join(limits)} count. " if limits else ""
 
 
 def _best(campaign: Campaign, objective: Any, runs: Mapping[str, Sequence[Run]]) -> Measure:
@@ -92,7 +154,8 @@ def _best(campaign: Campaign, objective: Any, runs: Mapping[str, Sequence[Run]])
     name = label(objective.name)
     knows_truth = all(_truth(run, objective.name) is not None for run in every)
     values = {
-        key: [_best_so_far(run, objective.name, sign, budget, knows_truth) for run in its] for key, its in runs.items()
+        key: [_best_so_far(run, campaign.objectives, objective.name, budget, knows_truth) for run in its]
+        for key, its in runs.items()
     }
     optima = [run.result["metrics"].get("known_best", {}).get(objective.name) for run in every]
     told = "True values, as the simulated world tells them, of the recipe that measured best so far"
@@ -103,7 +166,7 @@ def _best(campaign: Campaign, objective: Any, runs: Mapping[str, Sequence[Run]])
             title=f"best {name} so far" + (" (true value)" if knows_truth else " (measured)"),
             unit=objective.unit,
             sign=sign,
-            note=f"{note} {_UNCOUNTED}",
+            note=f"{note} {_limits_said(campaign)}{_UNCOUNTED}",
             curves={key: np.array(its) for key, its in values.items()},
         )
     regrets = {
@@ -122,7 +185,7 @@ def _best(campaign: Campaign, objective: Any, runs: Mapping[str, Sequence[Run]])
         title=f"regret of {name}",
         unit=objective.unit,
         sign=-1.0,
-        note=f"Regret: what is lacking to the best known value ({known}). {told}. {_UNCOUNTED}",
+        note=f"Regret: what is lacking to the best known value ({known}). {told}. {_limits_said(campaign)}{_UNCOUNTED}",
         curves=regrets,
     )
 
@@ -135,18 +198,23 @@ def _truth(run: Run, name: str) -> Sequence[float | None] | None:
     return found if found is not None and len(found) == len(run.result["trials"]) else None
 
 
-def _best_so_far(run: Run, name: str, sign: float, budget: int, knows_truth: bool) -> np.ndarray:
-    """Return the value of the trial that measured best so far, after each trial: `budget`."""
+def _best_so_far(run: Run, objectives: Sequence[Any], name: str, budget: int, knows_truth: bool) -> np.ndarray:
+    """Return the value of the trial that measured best so far, within the limits, after each trial: `budget`."""
     truth = _truth(run, name) if knows_truth else None
-    curve, best, current = np.full(budget, np.nan), -np.inf, np.nan
+    curve, best, current = np.full(budget, np.nan), (-np.inf, 0.0), np.nan
     trials = run.result["trials"]
     for index in range(budget):
-        if index < len(trials) and (observed := _measured(trials[index], name)) is not None:
-            value = observed if truth is None else truth[index]
-            if sign * observed > best and value is not None:
-                best, current = sign * observed, value
+        if index < len(trials) and (found := _rank(trials[index], objectives)) is not None:
+            value = float(trials[index]["values"][name]) if truth is None else truth[index]
+            if found > best and value is not None:
+                best, current = found, value
         curve[index] = current
     return curve
+
+
+def _rank(trial: Mapping[str, Any], objectives: Sequence[Any]) -> Rank | None:
+    """Return how good a trial's measured values are; None for controls, and for what exceeds a limit."""
+    return None if trial["outcome"] != "measured" or trial["is_control"] else rank(objectives, trial["values"])
 
 
 def _measured(trial: Mapping[str, Any], name: str) -> float | None:
@@ -157,9 +225,9 @@ def _measured(trial: Mapping[str, Any], name: str) -> float | None:
 
 
 def _hypervolume(campaign: Campaign, objectives: Sequence[Any], runs: Mapping[str, Sequence[Run]]) -> Measure:
-    signs = np.array([1.0 if objective.direction == "maximize" else -1.0 for objective in objectives])
-    names = [objective.name for objective in objectives]
-    points = {key: [signs * _points(run, names) for run in its] for key, its in runs.items()}
+    signs = np.array([-1.0 if objective.direction == "minimize" else 1.0 for objective in objectives])
+    goals = [planned(objective) for objective in objectives]
+    points = {key: [_points(run, goals, campaign.objectives) for run in its] for key, its in runs.items()}
     pooled = np.vstack([rows for its in points.values() for rows in its])
     pooled = pooled[np.isfinite(pooled).all(axis=1)]
     if not len(pooled):
@@ -168,8 +236,9 @@ def _hypervolume(campaign: Campaign, objectives: Sequence[Any], runs: Mapping[st
     span = np.where(best > worst, best - worst, 1.0)
     budget = campaign.budget.trials
     corner = ", ".join(
-        f"{label(objective.name)} {quantity(float(sign * value), objective.unit)}"
-        for objective, sign, value in zip(objectives, signs, worst, strict=True)
+        f"{label(objective.name)} {'lacking ' * goal.is_aimed}"
+        f"{quantity(float(-value if goal.is_aimed else sign * value), objective.unit)}"
+        for goal, objective, sign, value in zip(goals, objectives, signs, worst, strict=True)
     )
     return Measure(
         kind="hypervolume",
@@ -179,7 +248,7 @@ def _hypervolume(campaign: Campaign, objectives: Sequence[Any], runs: Mapping[st
         note=(
             "Hypervolume dominated by the measured values (noise included), as a share of the box between the worst "
             f"and the best value of each objective over all runs. Reference point: the worst of all runs ({corner}). "
-            f"{_UNCOUNTED}"
+            f"{_limits_said(campaign)}{_UNCOUNTED}"
         ),
         curves={
             key: np.array([_volumes((rows - worst) / span, budget) for rows in its]) for key, its in points.items()
@@ -187,10 +256,16 @@ def _hypervolume(campaign: Campaign, objectives: Sequence[Any], runs: Mapping[st
     )
 
 
-def _points(run: Run, names: Sequence[str]) -> np.ndarray:
-    """Return what each trial measured, `trials x objectives`; rows without all of them hold no number."""
-    rows = [[_measured(trial, name) for name in names] for trial in run.result["trials"]]
-    return np.array(rows, dtype=float).reshape(-1, len(names))
+def _points(run: Run, goals: Sequence[Objective], objectives: Sequence[Any]) -> np.ndarray:
+    """Return the merits of what each trial measured, `trials x goals`, greater is better.
+
+    Rows without all of them, or beyond a limit, hold no number.
+    """
+    values = [[_measured(trial, goal.name) for goal in goals] for trial in run.result["trials"]]
+    rows = np.array(values, dtype=float).reshape(-1, len(goals))
+    rows = np.stack([goal.merit(column) for goal, column in zip(goals, rows.T, strict=True)], axis=1)
+    rows[[_rank(trial, objectives) is None for trial in run.result["trials"]]] = np.nan
+    return rows
 
 
 def _volumes(rows: np.ndarray, budget: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.goals import rank, worded
 from orchestrator.reading import Snapshot
 from orchestrator.report.posterior import Posterior
 from orchestrator.report.spectra import pack_spectra
@@ -16,6 +17,8 @@ from orchestrator.words import label, unit_sign
 NINETY_PERCENT = 1.645
 """Standard deviations on either side of the mean that hold 90% of a normal distribution."""
 
+_PLAIN = ("maximize", "minimize", "learn")
+"""Directions that a word says; of others the numbers belong to the goal."""
 MOST_OBSERVATIONS = 20_000
 MOST_DETAIL_NUMBERS = 150_000
 MOST_DETAIL_LENGTH = 400
@@ -31,7 +34,7 @@ class Gathered:
 
 def gather(snapshot: Snapshot, posterior: Posterior) -> Gathered:
     """Collect the data of every chart."""
-    parameters = parameter_facts(snapshot)
+    parameters, objectives = parameter_facts(snapshot), snapshot.campaign.config.get("objectives", [])
     spectra = pack_spectra(snapshot)
     observations, notices = _observations(snapshot, parameters)
     details, more = _details(snapshot)
@@ -40,7 +43,7 @@ def gather(snapshot: Snapshot, posterior: Posterior) -> Gathered:
         "end_s": snapshot.journal.last_s,
         "parameters": parameters,
         "objectives": objective_facts(snapshot),
-        "trials": [_trial(trial, parameters) for trial in snapshot.trials],
+        "trials": [_trial(trial, parameters, objectives) for trial in snapshot.trials],
         "asks": _asks(snapshot),
         "observations": observations,
         "details": details,
@@ -87,6 +90,7 @@ def objective_facts(snapshot: Snapshot) -> list[dict[str, Any]]:
             "label": label(item["name"]),
             "unit": unit_sign(item.get("unit")),
             "direction": item.get("direction", "learn"),
+            "goal": "" if item.get("direction", "learn") in _PLAIN else worded(item),
         }
         for item in snapshot.campaign.config.get("objectives", [])
     ]
@@ -96,7 +100,8 @@ def _numbers(values: Sequence[Any]) -> list[float]:
     return [value for value in values if isinstance(value, int | float)]
 
 
-def _trial(trial: Any, parameters: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _trial(trial: Any, parameters: Sequence[Mapping[str, Any]], objectives: Sequence[Any]) -> dict[str, Any]:
+    merit = (rank(objectives, trial.values) or (None,))[0] if trial.outcome == "measured" else None
     return {
         "n": trial.number,
         "o": trial.outcome or "open",
@@ -105,6 +110,7 @@ def _trial(trial: Any, parameters: Sequence[Mapping[str, Any]]) -> dict[str, Any
         "a": trial.ask,
         "p": [trial.parameters.get(item["name"]) for item in parameters],
         "v": trial.values,
+        "m": merit,
         "e": {name: [found.get("mean"), found.get("sd")] for name, found in trial.predictions.items()},
         "r": trial.proposal_reason,
         "s": trial.sample,

@@ -29,13 +29,12 @@ lab.part("progress", () => {
   };
 
   const bestSoFar = () => {
-    const sign = objective.direction === "minimize" ? -1 : 1;
-    let best = null;
+    let best = null, most = null;
     const points = [];
     const inOrder = [...measured].sort((a, b) => xOf(a) - xOf(b));
     for (const trial of inOrder) {
-      if (best === null || sign * valueOf(trial) > sign * best) best = valueOf(trial);
-      points.push([xOf(trial), best]);
+      if (trial.m !== null && (most === null || trial.m > most)) [best, most] = [valueOf(trial), trial.m];
+      if (best !== null) points.push([xOf(trial), best]);
     }
     return points;
   };

@@ -63,7 +63,10 @@ def _why(snapshot: Snapshot, state: str) -> str:
 
 
 def _goal(snapshot: Snapshot) -> str:
-    parts = [f"{_GOALS.get(item['direction'], '')} {titled(item)}".strip() for item in objective_facts(snapshot)]
+    parts = [
+        item["goal"] or f"{_GOALS.get(item['direction'], '')} {titled(item)}".strip()
+        for item in objective_facts(snapshot)
+    ]
     over = parameter_facts(snapshot)
     names = " and ".join(item["label"] for item in over) if len(over) < 3 else f"{len(over)} parameters"
     return f"{'; '.join(parts)} over {names}"

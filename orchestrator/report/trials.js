@@ -253,8 +253,8 @@ lab.part("trials", () => {
     drawAnalysis();
   });
   const measured = trials.filter((trial) => trial.o === "measured");
-  const sign = objective.direction === "minimize" ? -1 : 1;
-  const byValue = measured.filter((trial) => typeof trial.v[objective.name] === "number").sort((a, b) => sign * (b.v[objective.name] - a.v[objective.name]));
+  const merit = (trial) => trial.m ?? trial.v[objective.name];
+  const byValue = measured.filter((trial) => typeof trial.v[objective.name] === "number").sort((a, b) => merit(b) - merit(a));
   const telling = [...byValue, ...measured, ...trials];
   lab.choose((telling.find((trial) => !hasSpectra || curvesOf(trial.n).length) || telling[0]).n);
   if (hasSpectra) {

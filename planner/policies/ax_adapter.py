@@ -88,8 +88,16 @@ class Ax(Guest):
                 for row, bound in zip(self._reduced.A.tolist(), self._reduced.b.tolist(), strict=True)
             ],
         )
-        signs = ["" if objective.direction == "maximize" else "-" for objective in self._objectives]
-        client.configure_optimization(objective=", ".join(f"{sign}y{index}" for index, sign in enumerate(signs)))
+        wanted, limits = self._goals.wanted, self._goals.limits
+        signs = ["" if objective.direction == "maximize" else "-" for objective in wanted]
+        client.configure_optimization(
+            objective=", ".join(f"{sign}y{index}" for index, sign in enumerate(signs)),
+            outcome_constraints=[
+                f"y{len(wanted) + index} {'<=' if limit.direction == 'at_most' else '>='} {limit.limit!r}"
+                for index, limit in enumerate(limits)
+            ]
+            or None,
+        )
         client.configure_generation_strategy(
             method=self._options.method,
             initialization_random_seed=seed,

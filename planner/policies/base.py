@@ -19,6 +19,7 @@ from planner.people import NOTHING_SAID, Said
 from planner.proposal import Observation, Prediction, Proposal, RegionPosterior, Value
 
 if TYPE_CHECKING:
+    from planner.prospect import Prospect
     from planner.space import SearchSpace
 
 POLICIES: dict[str, str] = {
@@ -141,6 +142,20 @@ class FindsLevel(Protocol):
 
     def undecided(self, data: PlannerData) -> float:
         """Return the share of the space where the target may as well lie above the level as below."""
+        ...
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """What a policy that optimises can do besides."""
+
+    def prospect(self, data: PlannerData, by: float, rng: np.random.Generator) -> Prospect:
+        """Return what untried points may still bring.
+
+        Raises:
+            BadOption: Several objectives have no common measure.
+            NotEnoughData: Too little was measured.
+        """
         ...
 
 

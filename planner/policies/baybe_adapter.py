@@ -52,6 +52,11 @@ class BayBE(Guest):
         self._options = read_options(BayBEOptions, options, self.name)
         require("baybe", policy=self.name)
         super().__init__(space, objectives, self._options.map_model)
+        if self._goals.limits:
+            raise BadOption(
+                f"policy 'baybe' knows no limits on what is measured, and {str(self._goals.limits[0])!r} is one; "
+                "choose policy 'auto' or 'ax', or give the objectives desirabilities"
+            )
         self._listed = listed_rows(space, _MOST_LISTED)
         if self._listed is not None and len(self._listed) > _MOST_LISTED:
             raise BadOption(
@@ -100,7 +105,7 @@ class BayBE(Guest):
 
         targets = [
             NumericalTarget(f"y{index}", minimize=objective.direction == "minimize")
-            for index, objective in enumerate(self._objectives)
+            for index, objective in enumerate(self._goals.wanted)
         ]
         objective = SingleTargetObjective(targets[0]) if len(targets) == 1 else ParetoObjective(targets)
         if self._listed is None:
@@ -154,10 +159,10 @@ class BayBE(Guest):
         """Return everything that can be told as a table, one column for each parameter and target."""
         values = known.values.copy()
         if self._options.failures == "worst":
-            values[known.failed] = worst_values(known, self._objectives)
+            values[known.failed] = worst_values(known, self._goals.wanted)
         whole = np.isfinite(values).all(axis=1)
         frame = self._frame(known.rows[whole])
-        for index in range(len(self._objectives)):
+        for index in range(len(self._goals.wanted)):
             frame[f"y{index}"] = values[whole, index]
         return frame
 

@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from planner.errors import BadOption
+from planner.errors import BadOption, NotEnoughData
+from planner.goals import Goal, Interval, goal_of
 from planner.objective import Objective
-from planner.policies.base import PlannerData, Policy, Suggestion
+from planner.optimise import candidate_rows
+from planner.policies.base import Foresees, PlannerData, Policy, Suggestion
 from planner.policies.learner import Learner
 from planner.proposal import Value
 from planner.space import SearchSpace
 
 if TYPE_CHECKING:
     from planner.acquisition import Acquisition
+    from planner.desirability import Desire
     from planner.gp import GP
+    from planner.limits import Limit
+    from planner.prospect import Prospect
 
 _LEAST_SEEN = 0.1
 """Of the standard deviation of the noise: an expected improvement that is worth a measurement."""
+_LEAST_EDGE = 0.01
+"""Of the standard deviation of the noise: the least distance to what is aimed at that a first look improves on."""
+_REACHED = 0.5
+"""Probability from which on an interval counts as hit."""
+_N_LOOKED_AT, _MOST_LISTED = 2000, 100_000
+_N_TOGETHER, _N_OTHERS = 300, 100
+"""Points that are drawn together to see what is still to be had: those that promise most, and others."""
+_N_REFINED, _N_AROUND = 20, 20
+"""Of those, how many are stepped around, and how often."""
 
 
 class LogEI(Learner):
-    """Maximise or minimise: the greatest logarithm of the noisy expected improvement.
+    """Maximise, minimise, or hit: the greatest logarithm of the noisy expected improvement.
 
-    Several objectives are traded off by random compromises, so that a batch spreads along the front.
+    Several objectives are traded off by random compromises, so that a batch spreads along the front; or, where they
+    have desirabilities, are one number. Limits on what is measured multiply the improvement by the chance of keeping to
+    them.
     """
 
     name = "logei"
@@ -38,61 +54,194 @@ class LogEI(Learner):
                 "'auto', or make its direction maximize or minimize"
             )
         super().__init__(space, objectives, options)
+        self._ranked = [objective for objective in self._objectives if objective.is_ranked]
+        self._kept = [objective for objective in self._objectives if objective.is_limit]
 
     def _worth(self, data: PlannerData, fill: np.ndarray, rng: np.random.Generator) -> Acquisition:
         from planner.acquisition import NoisyLogEI, NoisyLogParEGO
 
-        upright = [self._upright(data, objective) for objective in self._objectives]
-        known = np.unique(np.vstack([*(gp.X for gp in upright), self._under_way(data, fill)]), axis=0)
-        if len(upright) == 1:
-            return NoisyLogEI(upright[0], known, n_draws=self._options.draws, rng=rng)
-        return NoisyLogParEGO(upright, known, n_draws=self._options.draws, rng=rng)
+        upright, limits = [self._upright(data, objective) for objective in self._ranked], self._limits(data)
+        measured = [gp.X for gp in (*upright, *(limit.gp for limit in limits))]
+        known = np.unique(np.vstack([*measured, self._under_way(data, fill)]), axis=0)
+        how: dict[str, Any] = {"n_draws": self._options.draws, "rng": rng}
+        if limits:
+            from planner.limits import Limits
+
+            how["limits"] = Limits(limits, known, **how)
+        if self._ranked[0].desirability is not None:
+            from planner.desirability import NoisyLogDesirability
+
+            return NoisyLogDesirability(upright, self._desires(data), known, **how)
+        goals = [self._goal(data, objective) for objective in self._ranked]
+        if len(upright) > 1:
+            return NoisyLogParEGO(upright, known, goals=goals, **how)
+        if isinstance(goals[0], Interval):
+            from planner.hits import NoisyLogHit
+
+            return NoisyLogHit(upright[0], known, goals[0], **how)
+        return NoisyLogEI(upright[0], known, **how)
+
+    def _goal(self, data: PlannerData, objective: Objective) -> Goal:
+        return goal_of(objective, self._gps.model(data, objective.name).scale)
+
+    def _limits(self, data: PlannerData) -> list[Limit]:
+        if not self._kept:
+            return []
+        from planner.limits import Limit
+
+        return [Limit.of(objective, self._gps.model(data, objective.name)) for objective in self._kept]
+
+    def _desires(self, data: PlannerData) -> list[Desire]:
+        from planner.desirability import Desire
+
+        signs = [-1.0 if objective.direction == "minimize" else 1.0 for objective in self._ranked]
+        scales = [self._gps.model(data, objective.name).scale for objective in self._ranked]
+        return [Desire(*each) for each in zip(self._ranked, scales, signs, strict=True)]
+
+    def prospect(self, data: PlannerData, by: float, rng: np.random.Generator) -> Prospect:
+        """Return what untried points may still bring.
+
+        Raises:
+            BadOption: Several objectives have no desirabilities, so that better has no measure.
+            NotEnoughData: Too little was measured.
+        """
+        from planner.prospect import prospect
+
+        if len(self._ranked) > 1 and self._ranked[0].desirability is None:
+            raise BadOption(
+                "of several objectives nothing says how much better is worth going on for; give them desirabilities"
+            )
+        rows, is_result = data.tried_rows()
+        if not self._can_learn(data):
+            raise NotEnoughData(
+                "too little was measured to say what is still to be had; tell two values of each target"
+            )
+        results = data.space.encode_rows(np.unique(rows[is_result], axis=0))
+        best = results[np.argmax(self._heights(data, results))]
+        untried = self._worth_a_look(data, rng)
+        chance, encode = self._chance(data), data.space.encode_rows
+        works = np.ones(len(untried)) if chance is None else np.exp(chance(untried))
+        models = {objective.name: self._gps.model(data, objective.name) for objective in self._objectives}
+        return prospect(self._objectives, models, best, encode(untried), works, by=by, rng=rng)
+
+    def _worth_a_look(self, data: PlannerData, rng: np.random.Generator) -> np.ndarray:
+        """Return untried rows of the space that promise most, some others, and pending ones (`n x p`)."""
+        space = data.space
+        pending = space.rows([proposal.parameters for proposal in data.pending])
+        told = set(space.keys(space.rows([item.parameters for item in (*data.observations, *data.finished)])))
+        rows = candidate_rows(space, _N_LOOKED_AT, self._best_rows(data), rng)
+        if len(rows) > _N_LOOKED_AT:
+            rows = rows[rng.choice(len(rows), min(len(rows), _MOST_LISTED), replace=False)]
+        look = self._first_look(data)
+        for round_ in range(3):
+            scores = look(space.encode_rows(rows))
+            top = np.unique(np.argsort(-scores, axis=1)[:, : _N_TOGETHER // len(scores)])
+            if round_ == 2 or space.listing is not None:
+                others = rng.choice(len(rows), min(len(rows), _N_OTHERS), replace=False)
+                rows = np.unique(np.vstack([rows[np.concatenate([top, others])], pending]), axis=0)
+                break
+            few = rows[np.unique(np.argsort(-scores, axis=1)[:, :_N_REFINED])]
+            steps = space.neighbourhood.step(np.repeat(few, _N_AROUND, axis=0), rng, reach=0.1 / (1 + round_))
+            rows = np.unique(np.vstack([rows, steps]), axis=0)
+        return rows[np.array([key not in told for key in space.keys(rows)], dtype=bool)]
 
     def _first_look(self, data: PlannerData) -> Callable[[np.ndarray], np.ndarray]:
-        """Score by the expected improvement on the best that the surrogate believes in, noise left aside."""
-        from planner.acquisition import log_h
+        """Score by the expected improvement on the best that the surrogate believes in, noise left aside.
 
-        gps = [self._upright(data, objective) for objective in self._objectives]
-        best = [float(gp.posterior(gp.X)[0].max()) for gp in gps]
+        Each objective leads in a score of its own; what desirability makes of all is known from draws only, so that it
+        is scored by the means.
+        """
+        from planner.acquisition import log_h
+        from planner.hits import log_hit
+
+        gps = [self._upright(data, objective) for objective in self._ranked]
+        goals = [self._goal(data, objective) for objective in self._ranked]
+        limits = self._limits(data)
+        best = [float(goal.merit(gp.posterior(gp.X)[0]).max()) for gp, goal in zip(gps, goals, strict=True)]
+        edges = [_LEAST_EDGE * float(np.sqrt(np.median(gp.noise))) for gp in gps]
+
+        def improvement(gp: GP, goal: Goal, top: float, edge: float, codes: np.ndarray) -> np.ndarray:
+            m, sd = gp.posterior(codes)
+            if isinstance(goal, Interval):
+                return log_hit(m, sd, goal.low, goal.high, np.array(max(-top, edge)))
+            return log_h((m - top) / sd) + np.log(sd)
 
         def look(codes: np.ndarray) -> np.ndarray:
-            found = [gp.posterior(codes) for gp in gps]
-            return np.array([log_h((m - top) / sd) + np.log(sd) for (m, sd), top in zip(found, best, strict=True)])
+            each = zip(gps, goals, best, edges, strict=True)
+            found = [improvement(*one, codes) for one in each]
+            if self._ranked[0].desirability is not None:
+                found.append(self._heights(data, codes))
+            chances = [limit.log_chance(codes) for limit in limits]
+            return np.array(found) + np.sum(chances, axis=0) if chances else np.array(found)
 
         return look
+
+    def _heights(self, data: PlannerData, codes: np.ndarray) -> np.ndarray:
+        """Return how good what is expected at encoded points is, the chance of keeping to limits counted (`n`)."""
+        height = np.zeros(len(codes))
+        if self._ranked[0].desirability is not None:
+            for desire in self._desires(data):
+                mean, _ = self._gps.model(data, desire.objective.name).gp.posterior(codes)
+                height += desire.log_with_toe(desire.sign * mean)
+        else:
+            for objective in self._ranked:
+                mean, _ = self._gps.model(data, objective.name).gp.posterior(codes)
+                upright = -mean if objective.direction == "minimize" else mean
+                height += self._goal(data, objective).merit(upright)
+        for limit in self._limits(data):
+            height += limit.log_chance(codes)
+        return height
 
     def _instead(
         self, data: PlannerData, worth: Acquisition, row: np.ndarray, ahead: np.ndarray, rng: np.random.Generator
     ) -> Acquisition | None:
         """Learn about the whole space, every other time, once the improvement to expect would drown in noise.
 
-        A surrogate that is sure of too much never leaves the first good region by itself.
+        A surrogate that is sure of too much never leaves the first good region by itself. Where an interval was hit
+        there is nothing to improve on, and the chance of hitting it again is all that counts.
         """
         from planner.acquisition import NoisyLogEI
 
         if not isinstance(worth, NoisyLogEI) or (len(data.observations) + len(ahead)) % 2:
             return None
-        if worth(data.space.encode_rows(row[None]))[0] > np.log(_LEAST_SEEN * worth.noise_sd):
+        if self._is_reached(worth) or worth(data.space.encode_rows(row[None]))[0] > np.log(
+            _LEAST_SEEN * worth.noise_sd
+        ):
             return None
         return self._all_over(data, ahead, rng)
 
-    def _upright(self, data: PlannerData, objective: Objective) -> GP:
-        """Return the process of a target, greater is better, that counts structural failures as poor results.
+    def _is_reached(self, worth: Acquisition) -> bool:
+        """Say whether a range of values is believed to be hit already."""
+        low, high = self._ranked[0].interval if self._ranked[0].is_aimed else (0.0, 0.0)
+        if low == high or len(self._ranked) > 1:
+            return False
+        from planner.hits import NoisyLogHit
 
-        The probability of working alone lets the search hug the border of a failing region, for the improvement beyond
-        it is never seen to be missing. As good as the worst result would be too low: an optimum beside the border is
-        then not found. So a failure counts as what is expected there, and as no better than half of the results.
+        return isinstance(worth, NoisyLogHit) and worth.chance_of_hit >= _REACHED
+
+    def _upright(self, data: PlannerData, objective: Objective) -> GP:
+        """Return the process of a target that counts structural failures as poor results; greater is better.
+
+        Where an interval is to be hit it stays as it is. The probability of working alone lets the search hug the
+        border of a failing region, for the improvement beyond it is never seen to be missing. As good as the worst
+        result would be too low: an optimum beside the border is then not found. So a failure counts as what is
+        expected there, and as no better than half of the results.
         """
         gp = self._gps.model(data, objective.name).gp
         gp = gp.negated() if objective.direction == "minimize" else gp
         failed = self._structural_failures(data)
         if not len(failed):
             return gp
-        return gp.with_values(failed, np.minimum(gp.posterior(failed)[0], np.median(gp.y)))
+        goal = self._goal(data, objective)
+        return gp.with_values(failed, goal.no_better_than_half(gp.posterior(failed)[0], gp.y))
 
-    def _reason(self) -> str:
-        names = " and ".join(objective.name for objective in self._objectives)
-        return f"greatest expected improvement of {names}"
+    def _reason(self, worth: Acquisition) -> str:
+        if self._is_reached(worth):
+            return f"{self._ranked[0]} was reached, and all within is as good: most likely to be within again"
+        names = " and ".join(objective.name for objective in self._ranked)
+        whole = "the desirability of " if self._ranked[0].desirability is not None else ""
+        per_cost = " for its cost" if self._cost is not None else ""
+        return f"greatest expected improvement of {whole}{names}{per_cost}"
 
 
 class Uncertainty(Learner):
@@ -107,7 +256,8 @@ class Uncertainty(Learner):
         models = [self._gps.model(data, objective.name) for objective in self._objectives]
         return TotalUncertainty(models, np.vstack([self._under_way(data, fill), self._structural_failures(data)]))
 
-    def _reason(self) -> str:
+    def _reason(self, worth: Acquisition) -> str:
+        del worth
         names = " and ".join(objective.name for objective in self._objectives)
         return f"greatest uncertainty of {names}"
 
@@ -120,7 +270,8 @@ class IntegratedVariance(Learner):
     def _worth(self, data: PlannerData, fill: np.ndarray, rng: np.random.Generator) -> Acquisition:
         return self._all_over(data, fill, rng)
 
-    def _reason(self) -> str:
+    def _reason(self, worth: Acquisition) -> str:
+        del worth
         names = " and ".join(objective.name for objective in self._objectives)
         return f"tells most about {names} everywhere"
 
@@ -132,8 +283,8 @@ class Auto:
         to_learn = [objective.name for objective in objectives if objective.direction == "learn"]
         if to_learn and len(to_learn) < len(objectives):
             raise BadOption(
-                f"objective {to_learn[0]!r} is to be learnt and others are to be optimised; one planner does one or "
-                "the other"
+                f"objective {to_learn[0]!r} is to be learnt and others are to be optimised, or limited; one planner "
+                "does one or the other"
             )
         self.follows_hints = True
         self._policy: Policy = (IntegratedVariance if to_learn else LogEI)(space, objectives, options)
@@ -147,3 +298,14 @@ class Auto:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation (`n` each) of the noiseless target, in its unit."""
         return self._policy.predict(data, target, points)
+
+    def prospect(self, data: PlannerData, by: float, rng: np.random.Generator) -> Prospect:
+        """Return what untried points may still bring.
+
+        Raises:
+            BadOption: Something is learnt, so that nothing is better; or several objectives have no common measure.
+            NotEnoughData: Too little was measured.
+        """
+        if not isinstance(self._policy, Foresees):
+            raise BadOption("what is learnt has no best value that could be improved on; optimise an objective")
+        return self._policy.prospect(data, by, rng)

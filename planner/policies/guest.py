@@ -21,6 +21,7 @@ from planner.conditions import refuse_conditions
 from planner.errors import BadOption
 from planner.objective import Objective
 from planner.policies.base import PlannerData, Suggestion
+from planner.policies.guest_goals import Translated
 from planner.predictor import Predictor
 from planner.proposal import Prediction, Value
 from planner.space import SearchSpace
@@ -90,6 +91,8 @@ class Guest(ABC):
         self._space = space
         """The whole of it; that of an ask may be the part where some parameters are held (`SearchSpace.held`)."""
         self._objectives = tuple(objectives)
+        self._goals = Translated(self._objectives)
+        """What the guest is told in their place."""
         self._predictor = Predictor(space, objectives, map_model)
 
     def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
@@ -100,7 +103,7 @@ class Guest(ABC):
             return [Suggestion(parameters=point, reason="the last untried points") for point in data.space.points(rows)]
         known = known_of(data, self._space, self._objectives)
         with _quiet():
-            answers = self._recommend(data, known, n, int(rng.integers(2**31)))
+            answers = self._recommend(data, self._goals.told(known), n, int(rng.integers(2**31)))
         return admitted(data, answers[:n], n, rng, title=self.title, n_left_out=known.n_left_out)
 
     def predict(
@@ -111,7 +114,7 @@ class Guest(ABC):
 
     @abstractmethod
     def _recommend(self, data: PlannerData, known: Known, n: int, seed: int) -> list[Answer]:
-        """Ask a fresh guest that was told everything."""
+        """Ask a fresh guest that was told everything; what is known are values of `self._goals`."""
 
 
 def _rest(data: PlannerData, n: int) -> np.ndarray | None:

@@ -3,6 +3,9 @@
 Failures teach. Where recipes gave no result, a classifier learns where recipes work (`planner.feasibility`). The worth
 of a point is multiplied by its probability of working to the power `caution`, and recipes that the classifier expects
 to fail again count as bad results, not as unknown ones. Failures without a pattern do neither.
+
+What an experiment costs, where a formula says it, divides its worth (`planner.cost`); limits on what is measured
+multiply it by the chance of keeping to them (`planner.limits`).
 """
 
 from __future__ import annotations
@@ -19,15 +22,17 @@ from planner.objective import Objective
 from planner.optimise import best_row, candidate_rows
 from planner.people import Hints, hinted_rows
 from planner.policies.base import PlannerData, Suggestion
-from planner.policies.options import Range, option, read_options
+from planner.policies.options import Range, Text, option, read_options
 from planner.pool import in_chunks
 from planner.predictor import MAP_MODELS, Predictor
+from planner.promises import promises
 from planner.proposal import Prediction, Value
 from planner.space import SearchSpace
 from planner.untried import spread_rows, untried_rows
 
 if TYPE_CHECKING:
     from planner.acquisition import Acquisition, IntegratedVariance
+    from planner.cost import Cost
     from planner.feasibility import Viability
 
 _LEAST_CHANCE = 1e-12
@@ -59,6 +64,12 @@ class BayesOptions:
     """Power of the probability that a recipe works; 0 ignores failures."""
     map_model: str = option("gp", MAP_MODELS)
     """The surrogate that predictions come from."""
+    cost: str | None = option(None, Text())
+    """What an experiment costs, a formula of the numeric parameters, which divides its worth. None: all the same."""
+    cost_power: float = option(1.0, Range(0.0, 10.0))
+    """Power of the cost that worth is divided by."""
+    cost_budget: float | None = option(None, Range(1e-300, 1e300))
+    """What all experiments may cost together: as it is spent, the power sinks to 0. None: the power stays."""
 
 
 class Learner(ABC):
@@ -81,9 +92,20 @@ class Learner(ABC):
         default_start = min(max(2 * len(space.parameters), 4), 10)
         self._space = space
         self._hinted: Hints | None = None
+        self._cost = self._read_cost(space)
         self._judged: object = None
         self._judgement: Viability | None = None
         self._n_start = default_start if self._options.start is None else self._options.start
+
+    def _read_cost(self, space: SearchSpace) -> Cost | None:
+        options = self._options
+        if options.cost is None:
+            if options.cost_budget is not None or options.cost_power != 1.0:
+                raise BadOption("options 'cost_power' and 'cost_budget' need option 'cost', the formula of a cost")
+            return None
+        from planner.cost import Cost
+
+        return Cost.read(options.cost, space, power=options.cost_power, budget=options.cost_budget)
 
     def predict(
         self, data: PlannerData, target: str, points: Sequence[Mapping[str, Value]]
@@ -173,7 +195,10 @@ class Learner(ABC):
             candidates = self._promising(data, candidates, rng)
         chosen, reasons = np.empty((0, space.region.width)), list[str]()
         for _ in range(n):
-            row, reason = best_row(space, self._score(data, worth, caution), candidates, taken, rng), self._reason()
+            row, reason = (
+                best_row(space, self._score(data, worth, caution), candidates, taken, rng),
+                self._reason(worth),
+            )
             if row is not None:
                 tells = self._instead(data, worth, row, np.vstack([fill, chosen]), rng)
                 other = (
@@ -199,14 +224,12 @@ class Learner(ABC):
         """
         if len(rows) > _MOST_LOOKED_AT:
             rows = rows[rng.choice(len(rows), _MOST_LOOKED_AT, replace=False)]
-        chance, encode = self._chance(data), data.space.encode_rows
-        looks = self._first_look(data)
-
-        def glance(some: np.ndarray) -> np.ndarray:
-            scores = looks(encode(some))
-            return scores if chance is None else scores + self._options.caution * chance(some)
-
-        scores = in_chunks(glance, rows, _CHUNK)
+        looks, encode, reckoned = (
+            self._first_look(data),
+            data.space.encode_rows,
+            self._reckoned(data, self._options.caution),
+        )
+        scores = in_chunks(lambda some: reckoned(some, looks(encode(some))), rows, _CHUNK)
         each = _MOST_SCORED // (2 * len(scores))
         best = [np.argpartition(-one, each)[:each] for one in scores]
         others = rng.choice(len(rows), _MOST_SCORED // 2, replace=False)
@@ -218,16 +241,31 @@ class Learner(ABC):
         return lambda codes: np.log(np.array([gp.posterior(codes)[1] for gp in gps]))
 
     def _score(self, data: PlannerData, worth: Acquisition, caution: float) -> Callable[[np.ndarray], np.ndarray]:
-        """Return the score of rows: their worth, and what failures and people's hints take off it."""
-        chance, hints, encode = self._chance(data), self._hints(data), data.space.encode_rows
+        """Return the score of rows: their worth, and what failures, costs and people's hints make of it."""
+        encode, reckoned = data.space.encode_rows, self._reckoned(data, caution)
+        return lambda rows: reckoned(rows, worth(encode(rows)))
+
+    def _reckoned(self, data: PlannerData, caution: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        """Return what adds to the worth (`... x n`) of rows (`n x p`) all that does not hang on measured values."""
+        chance, hints, price = self._chance(data), self._hints(data), self._price(data)
         n_told = len(data.observations)
 
-        def score(rows: np.ndarray) -> np.ndarray:
-            found = worth(encode(rows))
+        def reckon(rows: np.ndarray, found: np.ndarray) -> np.ndarray:
             found = found if chance is None else found + caution * chance(rows)
+            found = found if price is None else found - price(rows)
             return found if hints is None else found + hints.log_weight(rows, n_told)
 
-        return score
+        return reckon
+
+    def _price(self, data: PlannerData) -> Callable[[np.ndarray], np.ndarray] | None:
+        """Return the logarithm of what worth is divided by, of rows; None where all cost the same."""
+        cost, space = self._cost, data.space
+        if cost is None:
+            return None
+        under_way = space.rows([proposal.parameters for proposal in data.pending])
+        begun = np.vstack([data.tried_rows()[0], under_way])
+        power = cost.power_after(float(cost.of(space, begun).sum()))
+        return lambda rows: power * np.log(cost.of(space, rows))
 
     def _instead(
         self, data: PlannerData, worth: Acquisition, row: np.ndarray, ahead: np.ndarray, rng: np.random.Generator
@@ -252,13 +290,19 @@ class Learner(ABC):
             n_told = len(data.observations)
             reasons = [f"{reason}; {hints.said(row, n_told)}" for reason, row in zip(reasons, rows, strict=True)]
         works = np.ones(len(rows)) if chance is None else np.exp(chance(rows))
+        costs = None if self._cost is None else self._cost.of(data.space, rows)
+        each = [
+            {name: Prediction(mean=float(mean[i]), sd=float(sd[i])) for name, (mean, sd) in predicted.items()}
+            for i in range(len(rows))
+        ]
         return [
             Suggestion(
                 parameters=point,
-                predictions={
-                    name: Prediction(mean=float(mean[i]), sd=float(sd[i])) for name, (mean, sd) in predicted.items()
-                },
-                reason=reasons[i] + ("" if chance is None else f"; works with probability {works[i]:.2f}"),
+                predictions=each[i],
+                reason=reasons[i]
+                + promises(self._objectives, each[i])
+                + ("" if chance is None else f"; works with probability {works[i]:.2f}")
+                + ("" if costs is None else f"; costs {costs[i]:.4g}"),
             )
             for i, point in enumerate(data.space.points(rows))
         ]
@@ -269,12 +313,16 @@ class Learner(ABC):
         rows = rows[data.space.region.feasible(rows)]
         rows = data.space.region.round(rows) if data.space.pool is None else rows
         rows = rows[data.space.region.feasible(rows)]
-        height = np.zeros(len(rows))
-        for objective in self._objectives:
-            model = self._gps.model(data, objective.name)
-            mean, _ = model.gp.posterior(data.space.encode_rows(rows))
-            height += -mean if objective.direction == "minimize" else mean
+        height = self._heights(data, data.space.encode_rows(rows))
         return rows[np.argsort(-height, kind="stable")[:_N_AROUND]]
+
+    def _heights(self, data: PlannerData, codes: np.ndarray) -> np.ndarray:
+        """Return how good what is expected at encoded points (`n x d`) is, `n`."""
+        height = np.zeros(len(codes))
+        for objective in self._objectives:
+            mean, _ = self._gps.model(data, objective.name).gp.posterior(codes)
+            height += -mean if objective.direction == "minimize" else mean
+        return height
 
     def _all_over(self, data: PlannerData, ahead: np.ndarray, rng: np.random.Generator) -> IntegratedVariance:
         """Return the worth of points by what they tell about the whole space, given rows (`m x p`) that come before."""
@@ -296,5 +344,5 @@ class Learner(ABC):
         """Return what points are worth, given what was told, what is pending, and the filling rows."""
 
     @abstractmethod
-    def _reason(self) -> str:
-        """Say why a point was chosen."""
+    def _reason(self, worth: Acquisition) -> str:
+        """Say why a point was chosen by its worth."""

@@ -107,5 +107,6 @@ class LevelSet(Learner):
         said += f", at most {100 * enough:g} % as wanted: it is enough" if share <= enough else ""
         return super()._explained(data, rows, [reason + said for reason in reasons])
 
-    def _reason(self) -> str:
+    def _reason(self, worth: Acquisition) -> str:
+        del worth
         return f"tells most about where {self._objectives[0].name} passes {self._level:g}"

@@ -23,6 +23,7 @@ from planner.space import SearchSpace
 
 if TYPE_CHECKING:
     from planner.drift import Drift
+    from planner.prospect import Prospect
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,10 @@ class MobileChemist(LogEI):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation (`n` each) of the noiseless target in the first batch, in its unit."""
         return super().predict(self._steadied(data), target, points)
+
+    def prospect(self, data: PlannerData, by: float, rng: np.random.Generator) -> Prospect:
+        """Return what untried points may still bring, as the first batch would have shown it."""
+        return super().prospect(self._steadied(data), by, rng)
 
     def drifts(self, data: PlannerData) -> Mapping[str, Drift | None]:
         """Return the drift of each target; None while too little is known."""

@@ -41,7 +41,16 @@ class Choice:
         return f"must be one of {', '.join(repr(word) for word in self.words)}, not {value!r}"
 
 
-def option(default: Any, rule: Range | Choice) -> Any:
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Any text but nothing."""
+
+    def problem(self, value: Any) -> str | None:
+        """Say what is wrong with a value."""
+        return None if isinstance(value, str) and value.strip() else f"must be text, not {value!r}"
+
+
+def option(default: Any, rule: Range | Choice | Text) -> Any:
     """Declare a field of an options dataclass, with the values that it may have."""
     return field(default=default, metadata={"rule": rule})
 

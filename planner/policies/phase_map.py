@@ -69,7 +69,7 @@ class Cameo:
         refuse_conditions(space.parameters, "cameo")
         to_classify = [objective for objective in objectives if objective.direction == "classify"]
         others = [objective for objective in objectives if objective.direction != "classify"]
-        if len(to_classify) != 1 or len(others) > 1 or not all(one.is_ranked for one in others):
+        if len(to_classify) != 1 or len(others) > 1 or not all(one.is_extremal for one in others):
             raise BadOption(
                 "policy 'cameo' maps the regions of one objective with direction 'classify', and can optimise one "
                 "other with direction 'maximize' or 'minimize'"

@@ -77,7 +77,7 @@ class Screening:
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
         self._options = read_options(ScreeningOptions, options, "screening")
-        if len(objectives) != 1 or objectives[0].direction == "learn":
+        if len(objectives) != 1 or not objectives[0].is_extremal:
             raise BadOption("policy 'screening' looks for hits: give one objective, to maximize or minimize")
         if self._options.threshold is None:
             raise BadOption("policy 'screening' needs option 'threshold': the value from which on a candidate is a hit")

@@ -24,6 +24,7 @@ from planner.untried import untried_rows
 
 if TYPE_CHECKING:
     from planner.acquisition import Acquisition
+    from planner.goals import Goal
     from planner.gp import GP
     from planner.soft import Soft
 
@@ -100,8 +101,8 @@ class SoftConstraints(MobileChemist):
         tells = super()._instead(data, worth, row, ahead, rng)
         if tells is None or not self._is_local(data):
             return tells
-        gp = self._upright(data, self._objectives[0])
-        return OneDraw(gp, np.unique(np.vstack([gp.X, self._under_way(data, ahead)]), axis=0), rng)
+        gp, goal = self._upright(data, self._ranked[0]), self._goal(data, self._ranked[0])
+        return OneDraw(gp, np.unique(np.vstack([gp.X, self._under_way(data, ahead)]), axis=0), rng, goal)
 
     def _reason_instead(self, data: PlannerData) -> str:
         return (
@@ -145,15 +146,16 @@ class OneDraw:
     Biometrika 25, 285 (1933), doi 10.1093/biomet/25.3-4.285).
     """
 
-    def __init__(self, gp: GP, known: np.ndarray, rng: np.random.Generator) -> None:
+    def __init__(self, gp: GP, known: np.ndarray, rng: np.random.Generator, goal: Goal) -> None:
         from planner.acquisition import Draws
 
+        self._goal = goal
         self._draws = Draws(gp, known, n_draws=1, rng=rng)
         self._noise_sd = float(np.sqrt(np.median(gp.noise)))
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Return the score of encoded points (`n x d`), `n`."""
-        return self._draws.posterior(points)[0][:, 0] / self._noise_sd
+        return self._goal.merit(self._draws.posterior(points)[0][:, 0]) / self._noise_sd
 
     def add(self, point: np.ndarray, rng: np.random.Generator) -> None:
         """Take a chosen point (`d`) as pending: the draw knows its value already."""

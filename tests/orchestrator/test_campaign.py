@@ -72,6 +72,13 @@ def test_the_example_of_the_issue():
     assert found == ["campaign.yaml:9:5: parameters.1.unti: unknown key; did you mean 'unit'?"]
 
 
+def _goals(*lines):
+    """Return the small campaign with other objectives, one to a line."""
+    kept = SMALL.splitlines(keepends=True)
+    at = next(index for index, line in enumerate(kept) if "name: gain" in line)
+    return "".join([*kept[:at], *(f"  - {line}\n" for line in lines), *kept[at + 1 :]])
+
+
 MISTAKES = [
     (
         "a misspelt unit is one mistake, not five",
@@ -93,8 +100,8 @@ MISTAKES = [
         "direction",
         _changed("direction: learn", "direction: minimise"),
         [
-            "campaign.yaml:26:16: objectives.0.direction: must be maximize, minimize or learn, "
-            "got text 'minimise'; did you mean 'minimize'?"
+            "campaign.yaml:26:16: objectives.0.direction: must be maximize, minimize, target, window, at_most, "
+            "at_least or learn, got text 'minimise'; did you mean 'minimize'?"
         ],
     ),
     (
@@ -273,6 +280,76 @@ MISTAKES = [
             "campaign.yaml:19:30: stopping.4.no_improvement.trials: must be at least 1, got 0",
             "campaign.yaml:20:30: stopping.5.map_uncertainty.below: must be a number, got text 'x'",
         ],
+    ),
+    (
+        "rules that judge what is left",
+        SMALL + "stopping:\n"
+        "  - no_prospect: {better_by: 3 s, risk: 0.05}\n"
+        "  - no_prospect: {better_by: -1 umol, risk: 1.5}\n"
+        "  - no_prospect: {risk: 0.05}\n"
+        "  - hit: {at: 3}\n",
+        [
+            "campaign.yaml:15:30: stopping.0.no_prospect.better_by: '3 s' is a time, but an amount of substance in "
+            "'umol' is needed here",
+            "campaign.yaml:16:30: stopping.1.no_prospect.better_by: must be a number from 0 up, got -1",
+            "campaign.yaml:16:45: stopping.1.no_prospect.risk: must be less than 1, got 1.5",
+            "campaign.yaml:17:18: stopping.2.no_prospect.better_by: missing key: how much better is worth going on "
+            "for, '0.5 umol'; of a desirability a number",
+            "campaign.yaml:18:11: stopping.3.hit.at: unknown key",
+        ],
+    ),
+    *(
+        (f"goals, {name}", _goals(*lines), [f"campaign.yaml:{expected}"])
+        for name, lines, expected in (
+            (
+                "no target",
+                ["{name: gain, direction: target, unit: umol}"],
+                "8:5: objectives.0.target: missing key: direction target needs it",
+            ),
+            (
+                "half a window",
+                ["{name: gain, direction: window, unit: umol, low: 3 umol}"],
+                "8:5: objectives.0.high: missing key: direction window needs it",
+            ),
+            (
+                "a window upside down",
+                ["{name: gain, direction: window, unit: umol, low: 3 umol, high: 2000 nmol}"],
+                "8:54: objectives.0.low: 3 umol is not below high, 2 umol",
+            ),
+            (
+                "a foreign number",
+                ["{name: gain, direction: maximize, unit: umol, limit: 3 umol}"],
+                "8:51: objectives.0.limit: does not belong to direction: maximize",
+            ),
+            (
+                "another dimension",
+                ["{name: gain, direction: target, unit: umol, target: 3 s}"],
+                "8:57: objectives.0.target: '3 s' is a time, but an amount of substance in 'umol' is needed here",
+            ),
+            (
+                "a weight of nothing",
+                ["{name: gain, direction: maximize, unit: umol, weight: 2}"],
+                "8:51: objectives.0.weight: needs a desirability; without one it would do nothing",
+            ),
+            (
+                "a limit alone",
+                ["{name: gain, direction: at_most, unit: umol, limit: 3 umol}"],
+                "8:29: objectives.0.direction: the first objective must be optimised or learnt; put limits after it",
+            ),
+            (
+                "half desirable",
+                [
+                    "{name: gain, direction: maximize, unit: umol, desirability: [1 umol, 2 umol]}",
+                    "{name: loss, direction: minimize}",
+                ],
+                "9:5: objectives.1.desirability: missing key: other objectives have one; give all of them one, or none",
+            ),
+            (
+                "undesirable",
+                ["{name: gain, direction: maximize, unit: umol, desirability: [2 umol, 1 umol]}"],
+                "8:65: objectives.0.desirability: gives the lesser value first",
+            ),
+        )
     ),
     (
         "limits",

@@ -173,6 +173,12 @@ CROSS = [
         "so there is no best value that could improve",
     ),
     (
+        "stopping=[{no_prospect: {better_by: 0.1, risk: 0.05}}]",
+        "stopping.0.no_prospect: objective 'optical_gradient' is learnt, "
+        "so there is no best value that anything could be better than",
+    ),
+    ("stopping=[{hit: {}}]", "stopping.0.hit: no objective has direction target or window, so there is nothing to hit"),
+    (
         "constraints=[peak_temperature <= 3 s]",
         "constraints.0: '3 s' is a time, but a temperature in 'degC' is needed here",
     ),

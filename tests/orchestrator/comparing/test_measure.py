@@ -93,3 +93,15 @@ def test_a_map_that_nobody_can_judge_is_refused_before_anything_is_run():
     with pytest.raises(InputError, match=r"'hydrogen' is to be learnt.*\(photocatalysis\) does not say how wrong"):
         refuse_unscored(ready)
     refuse_unscored(check_campaign(EXAMPLES / "sara/campaign.yaml").require())
+
+
+def test_what_is_aimed_at_is_compared_by_the_distance_to_it(make_campaign, make_run):
+    campaign = make_campaign(
+        {"name": "gas", "direction": "target", "unit": "umol", "target": "4 umol", "tolerance": "0.5 umol"}
+    )
+    measure = measure_of(campaign, {"a": [make_run([None, 9.0, 3.0, 4.2])]})
+    same(curve(measure), [NAN, 4.5, 0.5, 0])
+    assert (measure.kind, measure.better) == ("distance", "lower")
+    assert "gas at 4 +- 0.5 umol" in measure.note
+    truth = make_run([9.0, 3.0], metrics={"true_values": {"gas": [8.0, 4.0]}})
+    same(curve(measure_of(campaign, {"a": [truth]}))[:2], [3.5, 0.0])
