@@ -21,11 +21,9 @@ from orchestrator.fields import (
     Declared,
     In,
     PositiveSeconds,
-    Scalar,
     StrictModel,
     Surroundings,
     Switch,
-    UnitName,
     Whole,
     did_you_mean,
     mistake,
@@ -36,6 +34,7 @@ from orchestrator.mistakes import validated
 from orchestrator.parameters import PARAMETER_VALUES_SCHEMA, AnyParameter, Objective, Value, parameter_values
 from orchestrator.recipe import AnyStep
 from orchestrator.stop_rules import AnyRule
+from orchestrator.table_fields import CandidateTable, Column, Failure, KnownTable, refuse_unknown
 from orchestrator.yaml_source import Source
 
 
@@ -108,20 +107,6 @@ class Budget(StrictModel):
     duration_s: PositiveSeconds | None = Field(default=None, alias="duration", description="Time in all, '7 d'")
 
 
-class Column(StrictModel):
-    """The column of a table that a parameter or objective was recorded in."""
-
-    column: str = Field(min_length=1, description="The column's header")
-    unit: UnitName | None = Field(default=None, description="The column's unit; the parameter's own where left out")
-
-
-class Failure(StrictModel):
-    """How a table marks runs that gave no result."""
-
-    column: str = Field(min_length=1, description="The column's header")
-    equals: Scalar = Field(description="Its value where a run failed")
-
-
 class Replay(StrictModel):
     """A table of measured results that plays the laboratory."""
 
@@ -137,10 +122,7 @@ class Replay(StrictModel):
     @classmethod
     def _are_of_the_campaign(cls, columns: dict[str, Column], info: ValidationInfo) -> dict[str, Column]:
         around = surroundings(info)
-        known = [*around.parameters, *around.objectives]
-        for name in columns:
-            if known and name not in known:
-                raise mistake(f"no parameter or objective {name!r}{did_you_mean(name, known)}", at=name, of_key=True)
+        refuse_unknown(columns, [*around.parameters, *around.objectives], "parameter or objective")
         return columns
 
 
@@ -155,6 +137,12 @@ class Campaign(StrictModel):
     parameters: tuple[AnyParameter, ...] = Field(min_length=1, description="The axes of the search space")
     constraints: tuple[str, ...] = Field(default=(), description="What must always hold, 'a + 2*b <= 5 mL'")
     objectives: tuple[Objective, ...] = Field(min_length=1, description="What is optimised or mapped")
+    candidates: CandidateTable | None = Field(
+        default=None, description="A table (CSV or Parquet) whose rows are the only points that may be tried"
+    )
+    known: KnownTable | None = Field(
+        default=None, description="A table (CSV or Parquet) of earlier results, which the planner is told beforehand"
+    )
     recipe: tuple[AnyStep, ...] = Field(min_length=1, description="The steps of one trial")
     analysis: Analysis = Field(description="How measurements become observations")
     planner: PlannerChoice = Field(description="Who chooses what to try next")

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from drivers.manifest import unfit_link
-from orchestrator import ranges, simulated
+from orchestrator import ranges, simulated, table_checks
 from orchestrator.campaign import Campaign
 from orchestrator.casting import CastingError
 from orchestrator.compile_racks import visit_node
+from orchestrator.errors import InputError
 from orchestrator.fields import did_you_mean
 from orchestrator.guard.binding import problems as guard_problems
 from orchestrator.lab import Limit
 from orchestrator.parameters import Categorical
+from orchestrator.points import candidates_of
 from orchestrator.recipe import Command, Reference, Wait
 from orchestrator.recipe_racks import Dose, Fire, StationStep
 from orchestrator.samples import Racks, Wafer
@@ -325,13 +327,13 @@ def _policy_suits(subject: Subject) -> Iterator[Problem]:
     if chosen.policy not in POLICIES:
         return  # said by _policy
     try:
-        space = search_space(subject.campaign)
+        space = search_space(subject.campaign, candidates_of(subject.campaign))
         policy_class(chosen.policy)(space, objectives(subject.campaign), chosen.options)
     except BadOption as error:
         path = ("planner", "options") if chosen.options else ("planner", "policy")
         yield subject.campaign_source.problem(path, str(error))
-    except ValueError:
-        return  # said by _constraints
+    except (ValueError, InputError):
+        return  # said by _constraints, or by the check of the candidates
 
 
 def _stopping(subject: Subject) -> Iterator[Problem]:
@@ -376,7 +378,9 @@ CHECKS: tuple[Check, ...] = (
     _check(_analysis, "analysis"),
     _check(_needed_steps, "analysis", "recipe"),
     _check(_policy, "planner"),
-    _check(_policy_suits, "planner", "parameters", "constraints", "objectives"),
+    _check(table_checks.candidates, "candidates", "parameters", "constraints", "replay", "lab.devices"),
+    _check(table_checks.known, "known", "parameters", "objectives", "constraints"),
+    _check(_policy_suits, "planner", "parameters", "constraints", "objectives", "candidates"),
     _check(_stopping, "objectives", "stopping"),
     _check(_costs, "stopping", "lab.costs"),
 )

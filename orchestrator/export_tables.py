@@ -33,11 +33,16 @@ class Table:
         return {column.name: [row[i] for row in self.rows] for i, column in enumerate(self.columns)}
 
 
+OF_SOME_CAMPAIGNS = ("known",)
+"""Tables that are left out where they have no row."""
+
+
 def table_builders() -> Mapping[str, Callable[[Snapshot], Table]]:
     """Return how each table is built, by name."""
     return {
         "trials": _trials,
         "observations": _observations,
+        "known": _known,
         "steps": _steps,
         "measurements": _measurements,
         "asks": _asks,
@@ -121,6 +126,32 @@ def _observations(snapshot: Snapshot) -> Table:
             *(row.sd.get(name) for name in targets),
         ]
         for row in snapshot.observations
+    ]
+    return Table(columns, rows)
+
+
+def _known(snapshot: Snapshot) -> Table:
+    parameters = _parameter_columns(snapshot, [row["parameters"] for row in snapshot.known])
+    targets, context = _names(row["values"] for row in snapshot.known), _names(row["context"] for row in snapshot.known)
+    units = _objective_units(snapshot)
+    columns = [
+        Column("number", "number of the result from before the campaign, from 1", type="integer"),
+        Column("failure", "why there is no value", type="text"),
+        *parameters,
+        *(Column(f"value_{name}", f"{name} as it was known", units.get(name, ""), "number") for name in targets),
+        *(Column(f"sd_{name}", f"standard deviation of {name}", units.get(name, ""), "number") for name in targets),
+        *(Column(f"context_{name}", f"{name}, observed beside the result") for name in context),
+    ]
+    rows = [
+        [
+            index,
+            row["failure"],
+            *(row["parameters"].get(_bare(column)) for column in parameters),
+            *(row["values"].get(name) for name in targets),
+            *(row["sd"].get(name) for name in targets),
+            *(row["context"].get(name) for name in context),
+        ]
+        for index, row in enumerate(snapshot.known, 1)
     ]
     return Table(columns, rows)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from orchestrator.bill import Bill
 from orchestrator.billing import prices_of, read_bill
 from orchestrator.directory import CampaignDirectory, damage_told, refuse_newer
 from orchestrator.errors import InputError
+from orchestrator.history import KNOWN
 from orchestrator.journal import damaged_rows
 from orchestrator.store import (
     AskRow,
@@ -84,6 +85,8 @@ class Snapshot:
     incidents: tuple[IncidentRow, ...]
     journal: JournalFacts
     bill: Bill
+    known: tuple[Mapping[str, Any], ...] = ()
+    """Results from before the campaign (`orchestrator.points.KnownResult.data`)."""
 
 
 class Reading:
@@ -190,6 +193,7 @@ class Reading:
             incidents=self.incidents(),
             journal=journal,
             bill=self.bill(journal),
+            known=tuple(result for body in self.bodies(KNOWN) for result in body["results"]),
         )
 
 

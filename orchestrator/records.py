@@ -119,6 +119,23 @@ def read_latest(connection: Connection, role: str) -> Mapping[str, Any] | None:
     return None if row is None else {str(name): value for name, value in row.items()}
 
 
+def known_observations(rows: Sequence[Mapping[str, Any]]) -> list[Observation]:
+    """Return what the planner is told beforehand.
+
+    rows: Earlier results as the journal keeps them (`orchestrator.points.KnownResult.data`).
+    """
+    return [
+        Observation(
+            parameters=row["parameters"],
+            values=row["values"],
+            noise=row["sd"],
+            failure=row["failure"],
+            context=row["context"],
+        )
+        for row in rows
+    ]
+
+
 def observations_of(
     trial: TrialRecord, findings: Sequence[Mapping[str, Any]], targets: Collection[str]
 ) -> list[Observation]:

@@ -12,6 +12,7 @@ from string import Template
 from typing import Any
 
 from orchestrator.reading import Reading, Snapshot
+from orchestrator.report.beforehand import known_beforehand
 from orchestrator.report.costs import costs
 from orchestrator.report.gather import objective_facts
 from orchestrator.report.hands import people
@@ -76,7 +77,7 @@ def _body(
     sections = [
         ("progress", "Progress", _progress(payload, objective)),
         ("learned", "What was learned", _learned(payload, objective)),
-        ("trials", "Trial by trial", _trials(snapshot)),
+        ("trials", "Trial by trial", _trials(snapshot) + known_beforehand(snapshot)),
         ("instruments", "Instruments", _instruments(payload)),
         ("trouble", "What failed, and why", trouble(snapshot)),
         ("people", "People", people(reading)),
