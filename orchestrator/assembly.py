@@ -333,6 +333,7 @@ class Assembly:
             clock=self.clock,
             analysis=self.settings.seams.analysis(Analysis.of(campaign)),
             seed=campaign.seed,
+            context=campaign.context,
         )
         return CampaignLoop(
             campaign=campaign,

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from orchestrator import units
+from orchestrator.context import ContextEntry
 from orchestrator.fields import (
     Declared,
     In,
@@ -144,6 +145,9 @@ class Campaign(StrictModel):
         default=None, description="A table (CSV or Parquet) of earlier results, which the planner is told beforehand"
     )
     recipe: tuple[AnyStep, ...] = Field(min_length=1, description="The steps of one trial")
+    context: dict[str, ContextEntry] = Field(
+        default_factory=dict, description="What is observed beside each trial but not chosen, by name"
+    )
     analysis: Analysis = Field(description="How measurements become observations")
     planner: PlannerChoice = Field(description="Who chooses what to try next")
     batch: Annotated[Whole, Field(ge=1, le=10_000)] = Field(default=1, description="Trials per ask, controls included")

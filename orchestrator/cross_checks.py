@@ -14,6 +14,7 @@ from orchestrator import ranges, simulated, table_checks
 from orchestrator.campaign import Campaign
 from orchestrator.casting import CastingError
 from orchestrator.compile_racks import visit_node
+from orchestrator.context import BATCH, TIME
 from orchestrator.errors import InputError
 from orchestrator.fields import did_you_mean
 from orchestrator.guard.binding import problems as guard_problems
@@ -287,6 +288,21 @@ def _violations(campaign: Campaign, point: Mapping[str, Any]) -> Iterator[str]:
                 yield violation
 
 
+def _context(subject: Subject) -> Iterator[Problem]:
+    """Find entries of the context that nothing in the recipe reads, or whose names are taken."""
+    campaign = subject.campaign
+    roles = [f"{step.device}.{step.command}" for step in campaign.recipe if isinstance(step, Command)]
+    roles += ["weight"] * any(step.kind == "weigh" for step in campaign.recipe)
+    taken = [TIME, BATCH, *(objective.name for objective in campaign.objectives)]
+    for name, entry in campaign.context.items():
+        if name in taken:
+            message = f"the name {name!r} is taken; call it otherwise"
+            yield subject.campaign_source.problem(("context", name), message, of_key=True)
+        if entry.reading is not None and entry.reading not in roles:
+            message = f"no step of the recipe reads {entry.reading!r}{did_you_mean(entry.reading, roles)}"
+            yield subject.campaign_source.problem(("context", name, "reading"), message)
+
+
 def _analysis(subject: Subject) -> Iterator[Problem]:
     from surrogate import ANALYSES
 
@@ -375,6 +391,7 @@ CHECKS: tuple[Check, ...] = (
     _check(ranges.places_within_limits, "recipe", "limits", "lab.limits", "lab.samples", *_LAB),
     _check(_constraints, "parameters", "constraints"),
     _check(_controls, "parameters", "constraints", "controls"),
+    _check(_context, "context", "recipe", "objectives"),
     _check(_analysis, "analysis"),
     _check(_needed_steps, "analysis", "recipe"),
     _check(_policy, "planner"),

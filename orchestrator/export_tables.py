@@ -69,7 +69,7 @@ def _trials(snapshot: Snapshot) -> Table:
         Column("finished_s", "when its outcome was known", "s", "number"),
     ]
     parameters = _parameter_columns(snapshot, [trial.parameters for trial in snapshot.trials])
-    targets = _names(trial.values for trial in snapshot.trials)
+    targets, context = _names(trial.values for trial in snapshot.trials), _names(t.context for t in snapshot.trials)
     foreseen = _names(trial.predictions for trial in snapshot.trials)
     units = _objective_units(snapshot)
     columns = [
@@ -86,6 +86,7 @@ def _trials(snapshot: Snapshot) -> Table:
             for name in foreseen
             for part, word in (("mean", "mean"), ("sd", "standard deviation"))
         ),
+        *(Column(f"context_{name}", f"{name}, observed beside the trial but not chosen") for name in context),
     ]
     rows = [
         [
@@ -93,6 +94,7 @@ def _trials(snapshot: Snapshot) -> Table:
             *(trial.parameters.get(_bare(column)) for column in parameters),
             *(trial.values.get(name) for name in targets),
             *((trial.predictions.get(name) or {}).get(part) for name in foreseen for part in ("mean", "sd")),
+            *(trial.context.get(name) for name in context),
         ]
         for trial in snapshot.trials
     ]

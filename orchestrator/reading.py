@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import JSON, Connection, Engine, Table, create_engine, event, func
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, StaticPool
 from sqlmodel import Session, SQLModel, col, select
 
 from orchestrator.bill import Bill
@@ -25,6 +25,7 @@ from orchestrator.directory import CampaignDirectory, damage_told, refuse_newer
 from orchestrator.errors import InputError
 from orchestrator.history import KNOWN
 from orchestrator.journal import damaged_rows
+from orchestrator.record.migrating import is_older, migrate_to_head
 from orchestrator.store import (
     AskRow,
     CampaignRow,
@@ -214,6 +215,8 @@ def open_reading(path: Path) -> Iterator[Reading]:
         engine = _read_only_engine(directory.journal) if is_file else directory.reading_engine()
         if refuse_newer(engine, path) is None and not is_file:
             raise _not_begun(path)
+        if is_file and is_older(engine):
+            engine = _migrated_copy(directory.journal)
         with engine.connect() as connection:
             yield Reading(path, connection)
 
@@ -228,6 +231,17 @@ def read_snapshot(path: Path) -> Snapshot:
     """
     with open_reading(path) as reading:
         return reading.snapshot()
+
+
+def _migrated_copy(journal: Path) -> Engine:
+    """Return a copy in memory, at this version's tables, of a database that an earlier version wrote."""
+    copy = sqlite3.connect(":memory:", check_same_thread=False)
+    with sqlite3.connect(f"file:{quote(str(journal.absolute()))}?mode=ro", uri=True) as source:
+        source.backup(copy)
+    source.close()
+    engine = create_engine("sqlite://", creator=lambda: copy, poolclass=StaticPool)
+    migrate_to_head(engine, None)
+    return engine
 
 
 def _read_only_engine(journal: Path) -> Engine:

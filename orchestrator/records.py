@@ -29,6 +29,8 @@ class TrialRecord:
     outcome: str | None = None
     reason: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=dict)
+    """What was observed beside it but not chosen."""
     started_s: float | None = None
     finished_s: float | None = None
 
@@ -141,11 +143,16 @@ def observations_of(
 ) -> list[Observation]:
     """Return what the planner is told about a finished trial; nothing if it was lost.
 
-    targets: the objectives. Of what else an analysis found, values such as ``phase:rutile`` are told as context; the
-    rest is kept, but is not the planner's business.
+    targets: the objectives. What else an analysis found is told as context, with what was observed beside the trial.
     """
     if trial.outcome == "failed":
-        return [Observation(parameters=trial.parameters, failure=trial.reason, proposal_id=trial.proposal_id)]
+        failed = Observation(
+            parameters=trial.parameters,
+            failure=trial.reason,
+            context=trial.context,
+            proposal_id=trial.proposal_id,
+        )
+        return [failed]
     if trial.outcome != "measured":
         return []
     return [
@@ -153,7 +160,13 @@ def observations_of(
             parameters=finding["parameters"],
             values={name: value for name, value in finding["values"].items() if name in targets},
             noise={name: sd for name, sd in finding["sd"].items() if name in targets},
-            context={name: value for name, value in finding["values"].items() if ":" in name},
+            context={
+                **{name: value for name, value in finding["values"].items() if name not in targets},
+                **trial.context,
+            },
+            fingerprints={
+                name: channels for name, channels in (finding.get("fingerprints") or {}).items() if name in targets
+            },
             proposal_id=trial.proposal_id,
         )
         for finding in findings

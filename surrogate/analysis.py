@@ -35,6 +35,8 @@ class Finding:
     parameters: Mapping[str, Value]
     values: Mapping[str, float]
     sd: Mapping[str, float] = field(default_factory=dict)
+    fingerprints: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """By target that is to be classified: channels of a pattern or spectrum, of one length in all trials."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -315,6 +315,18 @@ def test_what_was_known_beforehand_is_known_again_after_a_kill(tmp_path):
     kill_at_random(tmp_path, task, 3, check_same)
 
 
+@quick
+def test_the_time_of_a_trial_is_the_same_after_a_kill(tmp_path):
+    timed = [
+        "planner.policy=mobile_chemist",
+        "planner.options={time: started_h}",
+        "planner.charge=2 s",
+        "budget.trials=18",
+    ]
+    source = EXAMPLES / "photocatalysis/campaign.yaml"
+    kill_at_random(tmp_path, check_campaign(source, None, [*BENCH, *timed]).require(), 3, check_same)
+
+
 def start_of_trials(task, path):
     """Run a campaign, and return what it measured as a table."""
     start(task, path, Settings(is_virtual=True, fsync=False))
