@@ -190,6 +190,11 @@ class Campaign(StrictModel):
         return self
 
     @property
+    def leading(self) -> Objective:
+        """The first objective that is a number; the first of all where none is."""
+        return next((one for one in self.objectives if one.direction != "classify"), self.objectives[0])
+
+    @property
     def n_controls(self) -> int:
         """Controls in each batch."""
         return sum(control.per_batch for control in self.controls)

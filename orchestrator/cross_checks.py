@@ -35,6 +35,7 @@ NEEDED_STEPS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "stripe_gradient": (("reference",), ("scan", "adaptive_scan")),
     "reading": (("perform", "command", "weigh", "dose"),),
     "phase_yield": (("diffract",),),
+    "fingerprint": (("diffract",),),
     "peaks": (("scan", "adaptive_scan", "command"),),
 }
 """What an analysis needs of a recipe, by its name: one step of every group."""
@@ -357,8 +358,8 @@ def _stopping(subject: Subject) -> Iterator[Problem]:
     is_mapped = any(objective.direction == "learn" for objective in subject.campaign.objectives)
     for index, rule in enumerate(subject.campaign.stopping):
         path = ("stopping", index, rule.kind)
-        if rule.kind == "no_improvement" and first.direction == "learn":
-            message = f"objective {first.name!r} is learnt, so there is no best value that could improve"
+        if rule.kind == "no_improvement" and first.direction in ("learn", "classify"):
+            message = f"objective {first.name!r} is mapped, so there is no best value that could improve"
             yield subject.campaign_source.problem(path, message, of_key=True)
         if rule.kind == "map_uncertainty" and not is_mapped:
             message = "no objective is learnt, so there is no map"

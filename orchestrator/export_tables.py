@@ -104,6 +104,7 @@ def _trials(snapshot: Snapshot) -> Table:
 def _observations(snapshot: Snapshot) -> Table:
     parameters = _parameter_columns(snapshot, [row.parameters for row in snapshot.observations])
     targets = _names(row.values for row in snapshot.observations)
+    patterns = _names(row.fingerprints for row in snapshot.observations)
     units = _objective_units(snapshot)
     columns = [
         Column("id", "id of the observation", type="text"),
@@ -116,6 +117,7 @@ def _observations(snapshot: Snapshot) -> Table:
             for name in targets
         ),
         *(Column(f"sd_{name}", f"standard deviation of {name}", units.get(name, ""), "number") for name in targets),
+        *(Column(f"fingerprint_{name}", f"JSON: channels of {name}", "", "text") for name in patterns),
     ]
     rows = [
         [
@@ -126,6 +128,7 @@ def _observations(snapshot: Snapshot) -> Table:
             *(row.parameters.get(_bare(column)) for column in parameters),
             *(row.values.get(name) for name in targets),
             *(row.sd.get(name) for name in targets),
+            *(json.dumps(row.fingerprints[name]) if name in row.fingerprints else None for name in patterns),
         ]
         for row in snapshot.observations
     ]

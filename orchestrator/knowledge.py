@@ -18,7 +18,7 @@ from orchestrator.planner_process import PlannerLost, PlannerProcess
 from orchestrator.records import Telling, TrialRecord, known_observations, observations_of
 from orchestrator.space import objectives, search_space
 from planner import Observation, Planner, SearchSpace
-from planner.errors import SearchSpaceExhausted
+from planner.errors import NotEnoughData, SearchSpaceExhausted
 from planner.objective import Objective
 from planner.proposal import Proposal
 
@@ -214,7 +214,10 @@ class Knowledge:
         Raises:
             NotEnoughData: Nothing was measured yet.
         """
-        posterior = self.planner.predict(points)[self.objectives[0].name]
+        numbers = [objective.name for objective in self.objectives if objective.direction != "classify"]
+        if not numbers:
+            raise NotEnoughData("regions have no mean; see the planner's regions")
+        posterior = self.planner.predict(points)[numbers[0]]
         return posterior.mean, posterior.sd
 
     def diagnostics(self) -> dict[str, Any]:

@@ -212,7 +212,9 @@ class Objective(StrictModel):
     """One target and what to do with it."""
 
     name: Annotated[str, Field(min_length=1, max_length=100, description="The target that the analysis gives")]
-    direction: Literal["maximize", "minimize", "learn"] = Field(description="maximize, minimize, or learn a map of it")
+    direction: Literal["maximize", "minimize", "learn", "classify"] = Field(
+        description="maximize, minimize, learn a map of it, or classify its fingerprints into regions"
+    )
     unit: Unit = "1"
 
 

@@ -67,7 +67,7 @@ def _trial(trial: TrialRecord) -> dict[str, Any]:
 
 
 def _best(campaign: Campaign, trials: Sequence[TrialRecord]) -> dict[str, Any] | None:
-    objective = campaign.objectives[0]
+    objective = campaign.leading
     best = best_trial(trials, objective.name, objective.direction)
     if best is None:
         return None

@@ -148,7 +148,7 @@ def line(result: dict[str, Any], ready: Ready) -> str:
 
 
 def _best(result: dict[str, Any], ready: Ready) -> str:
-    objective = ready.campaign.objectives[0]
+    objective = ready.campaign.leading
     if result["best"] is None or objective.direction == "learn":
         return ""
     value = result["best"]["values"][objective.name]

@@ -55,7 +55,7 @@ def refuse_unscored(ready: Ready) -> None:
     Raises:
         InputError: Saying what would be needed.
     """
-    if any(objective.direction != "learn" for objective in ready.campaign.objectives):
+    if any(objective.direction in ("maximize", "minimize") for objective in ready.campaign.objectives):
         return
     names = {entry.name for entry in entry_points(group=SCORERS)}
     if any(getattr(load(SCORERS, world), "SCORES_MAP", False) for world in ready.worlds if world in names):
@@ -78,7 +78,7 @@ def measure_of(campaign: Campaign, runs: Mapping[str, Sequence[Run]]) -> Measure
     Raises:
         InputError: A map is to be compared, and a run has no error of it.
     """
-    wanted = [objective for objective in campaign.objectives if objective.direction != "learn"]
+    wanted = [objective for objective in campaign.objectives if objective.direction in ("maximize", "minimize")]
     if not wanted:
         return _map_error(campaign, runs)
     if len(wanted) > 1:

@@ -92,6 +92,12 @@ def objective_facts(snapshot: Snapshot) -> list[dict[str, Any]]:
     ]
 
 
+def leading_fact(snapshot: Snapshot) -> dict[str, Any] | None:
+    """Return the facts of the first objective that is a number; of the first of all where none is."""
+    facts = objective_facts(snapshot)
+    return next((item for item in facts if item["direction"] != "classify"), next(iter(facts), None))
+
+
 def _numbers(values: Sequence[Any]) -> list[float]:
     return [value for value in values if isinstance(value, int | float)]
 
@@ -118,8 +124,8 @@ def _honesty(snapshot: Snapshot) -> tuple[int, int]:
     The interval is that of a measurement: the prediction's spread and the observation's own together.
     """
     noise = {row.trial: row.sd for row in snapshot.observations}
-    objective = next(iter(objective_facts(snapshot)), None)
-    if objective is None or objective["direction"] == "learn":
+    objective = leading_fact(snapshot)
+    if objective is None or objective["direction"] in ("learn", "classify"):
         return 0, 0
     name = objective["name"]
     found = []

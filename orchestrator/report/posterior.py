@@ -129,7 +129,7 @@ def _map(knowledge: Knowledge, x: _Axis, y: _Axis) -> dict[str, Any]:
 def _slices(
     knowledge: Knowledge, campaign: Campaign, axes: Sequence[_Axis], trials: Sequence[TrialRecord]
 ) -> Posterior:
-    objective = campaign.objectives[0]
+    objective = campaign.leading
     centre = best_trial(trials, objective.name, objective.direction)
     if centre is None:
         return Posterior(why_not="No trial gave a value, so there is none through which to cut.")

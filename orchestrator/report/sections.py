@@ -25,7 +25,7 @@ _LAB_WORDS = {
     "partly simulated": ("real", "Real hardware, partly simulated"),
     "real": ("real", "Real hardware"),
 }
-_GOALS = {"maximize": "maximise", "minimize": "minimise", "learn": "map"}
+_GOALS = {"maximize": "maximise", "minimize": "minimise", "learn": "map", "classify": "map the regions of"}
 
 
 def head(snapshot: Snapshot, state: str) -> str:
