@@ -358,8 +358,9 @@ def _stopping(subject: Subject) -> Iterator[Problem]:
     is_mapped = any(objective.direction == "learn" for objective in subject.campaign.objectives)
     for index, rule in enumerate(subject.campaign.stopping):
         path = ("stopping", index, rule.kind)
-        if rule.kind == "no_improvement" and first.direction in ("learn", "classify"):
-            message = f"objective {first.name!r} is mapped, so there is no best value that could improve"
+        mapped = {"learn": "learnt", "classify": "classified"}.get(first.direction)
+        if rule.kind == "no_improvement" and mapped:
+            message = f"objective {first.name!r} is {mapped}, so there is no best value that could improve"
             yield subject.campaign_source.problem(path, message, of_key=True)
         if rule.kind == "map_uncertainty" and not is_mapped:
             message = "no objective is learnt, so there is no map"

@@ -84,5 +84,5 @@ def test_report_and_export_take_fingerprints(mapped, tmp_path):
 
 
 def test_regions_do_not_improve():
-    with pytest.raises(InputError, match="'pattern' is mapped, so there is no best value"):
+    with pytest.raises(InputError, match="'pattern' is classified, so there is no best value"):
         ready("stopping=[{no_improvement: {trials: 5}}]")
