@@ -42,7 +42,7 @@ class Analysis:
 
     def missing(self, result: Any) -> str:
         """Say which objective a result says nothing of, and what it has instead; nothing where all are there."""
-        given = {name for finding in result.findings for name in finding.values}
+        given = {name for finding in result.findings for name in (*finding.values, *finding.fingerprints)}
         lacking = [target for target in self.targets if target not in given]
         if not lacking:
             return ""

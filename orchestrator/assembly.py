@@ -27,7 +27,7 @@ from orchestrator.errors import Fenced, StorageError
 from orchestrator.evidence import Evidence
 from orchestrator.guard.binding import rules_of
 from orchestrator.guarding import Guarding, place_of, real_guarding, stopped_by, virtual_guarding, written
-from orchestrator.history import Standing
+from orchestrator.history import KNOWN, Standing
 from orchestrator.interrupts import interrupts
 from orchestrator.journal import Journal
 from orchestrator.journeys import Journeys, board_names
@@ -36,6 +36,7 @@ from orchestrator.laboratory import Laboratory, station
 from orchestrator.loop import CampaignLoop, Ending, Progress
 from orchestrator.office import Office
 from orchestrator.outcomes import StopSwitch
+from orchestrator.points import known_of, pool_for
 from orchestrator.record.space import Reserve
 from orchestrator.record.stores import PostgresStore
 from orchestrator.references import References
@@ -49,7 +50,7 @@ from orchestrator.trials import TrialExecutor
 from orchestrator.trips import Trips, heard_of, latched_of
 from orchestrator.versions import versions
 from orchestrator.watchdog import watched
-from orchestrator.worlds import ServedWorlds, VirtualWorlds, Worlds, described, hands_in, pool_of
+from orchestrator.worlds import ServedWorlds, VirtualWorlds, Worlds, described, hands_in
 
 log = logging.getLogger(__name__)
 
@@ -287,6 +288,7 @@ class Assembly:
                 "provenance": {**described(self.task.worlds), **self.settings.provenance},
             }
             journal.append("campaign_created", body)
+        self._begin_known(journal)
         devices = {
             name: {
                 "url": laboratory.stations[name].url,
@@ -295,6 +297,14 @@ class Assembly:
             for name, found in laboratory.identities.items()
         }
         journal.append("controller_started", {"epoch": self.standing.epoch, "devices": devices}, durable=True)
+
+    def _begin_known(self, journal: Journal) -> None:
+        """Journal what is known beforehand, so that a planner that is rebuilt needs no file for it."""
+        given, history = self.task.campaign.known, self.standing.history
+        if given is None or history.known is not None:
+            return
+        history.known = [result.data() for result in known_of(self.task.campaign)]
+        journal.append(KNOWN, {"table": given.table, "sha256": given.sha256, "results": history.known})
 
     def _loop(self, journal: Journal, laboratory: Laboratory, office: Office) -> CampaignLoop:
         campaign = self.task.campaign
@@ -323,6 +333,7 @@ class Assembly:
             clock=self.clock,
             analysis=self.settings.seams.analysis(Analysis.of(campaign)),
             seed=campaign.seed,
+            context=campaign.context,
         )
         return CampaignLoop(
             campaign=campaign,
@@ -396,8 +407,10 @@ class Assembly:
         deadline_s = campaign.planner.deadline_s
         if deadline_s is None and not self.settings.is_virtual:
             deadline_s = PLANNER_S
-        knowledge = knowledge_of(campaign, pool=pool_of(self.task.worlds), deadline_s=deadline_s)
         history = self.standing.history
+        knowledge = knowledge_of(
+            campaign, pool=pool_for(campaign, self.task.worlds), known=history.known or (), deadline_s=deadline_s
+        )
         knowledge.restore(history.trials, history.findings, told=history.told)
         return self.settings.seams.knowledge(knowledge)
 

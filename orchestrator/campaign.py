@@ -17,25 +17,26 @@ from pydantic import (
 )
 
 from orchestrator import units
+from orchestrator.context import ContextEntry
 from orchestrator.fields import (
     Declared,
     In,
     PositiveSeconds,
-    Scalar,
     StrictModel,
     Surroundings,
     Switch,
-    UnitName,
     Whole,
     did_you_mean,
     mistake,
     surroundings,
 )
+from orchestrator.goals import leading
 from orchestrator.lab import FormatVersion, Limits, check_format
 from orchestrator.mistakes import validated
 from orchestrator.parameters import PARAMETER_VALUES_SCHEMA, AnyParameter, Objective, Value, parameter_values
 from orchestrator.recipe import AnyStep
 from orchestrator.stop_rules import AnyRule
+from orchestrator.table_fields import CandidateTable, Column, Failure, KnownTable, refuse_unknown
 from orchestrator.yaml_source import Source
 
 
@@ -108,20 +109,6 @@ class Budget(StrictModel):
     duration_s: PositiveSeconds | None = Field(default=None, alias="duration", description="Time in all, '7 d'")
 
 
-class Column(StrictModel):
-    """The column of a table that a parameter or objective was recorded in."""
-
-    column: str = Field(min_length=1, description="The column's header")
-    unit: UnitName | None = Field(default=None, description="The column's unit; the parameter's own where left out")
-
-
-class Failure(StrictModel):
-    """How a table marks runs that gave no result."""
-
-    column: str = Field(min_length=1, description="The column's header")
-    equals: Scalar = Field(description="Its value where a run failed")
-
-
 class Replay(StrictModel):
     """A table of measured results that plays the laboratory."""
 
@@ -137,10 +124,7 @@ class Replay(StrictModel):
     @classmethod
     def _are_of_the_campaign(cls, columns: dict[str, Column], info: ValidationInfo) -> dict[str, Column]:
         around = surroundings(info)
-        known = [*around.parameters, *around.objectives]
-        for name in columns:
-            if known and name not in known:
-                raise mistake(f"no parameter or objective {name!r}{did_you_mean(name, known)}", at=name, of_key=True)
+        refuse_unknown(columns, [*around.parameters, *around.objectives], "parameter or objective")
         return columns
 
 
@@ -155,7 +139,16 @@ class Campaign(StrictModel):
     parameters: tuple[AnyParameter, ...] = Field(min_length=1, description="The axes of the search space")
     constraints: tuple[str, ...] = Field(default=(), description="What must always hold, 'a + 2*b <= 5 mL'")
     objectives: tuple[Objective, ...] = Field(min_length=1, description="What is optimised or mapped")
+    candidates: CandidateTable | None = Field(
+        default=None, description="A table (CSV or Parquet) whose rows are the only points that may be tried"
+    )
+    known: KnownTable | None = Field(
+        default=None, description="A table (CSV or Parquet) of earlier results, which the planner is told beforehand"
+    )
     recipe: tuple[AnyStep, ...] = Field(min_length=1, description="The steps of one trial")
+    context: dict[str, ContextEntry] = Field(
+        default_factory=dict, description="What is observed beside each trial but not chosen, by name"
+    )
     analysis: Analysis = Field(description="How measurements become observations")
     planner: PlannerChoice = Field(description="Who chooses what to try next")
     batch: Annotated[Whole, Field(ge=1, le=10_000)] = Field(default=1, description="Trials per ask, controls included")
@@ -192,9 +185,9 @@ class Campaign(StrictModel):
     def _go_together(cls, objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
         if objectives[0].is_limit:
             raise mistake("the first objective must be optimised or learnt; put limits after it", at=(0, "direction"))
-        wanted = [item.desirability is not None for item in objectives if item.direction != "learn"]
+        are_joined = any(item.desirability is not None for item in objectives)
         for index, item in enumerate(objectives):
-            if any(wanted) and not item.is_limit and item.direction != "learn" and item.desirability is None:
+            if are_joined and item.is_ranked and item.desirability is None:
                 raise mistake("missing key: other objectives have one; give all of them one, or none",
                               at=(index, "desirability"))  # fmt: skip
         return objectives
@@ -208,6 +201,11 @@ class Campaign(StrictModel):
         if self.shared and set(self.shared) == set(names):
             raise mistake("trials cannot have every parameter in common; leave one out", at=("shared",))
         return self
+
+    @property
+    def leading(self) -> Objective:
+        """The first objective that is a number and no limit; the first of all where none is."""
+        return leading(self.objectives)
 
     @property
     def n_controls(self) -> int:
@@ -269,8 +267,9 @@ def _named(items: object) -> dict[str, Mapping[str, Any]]:
 
 
 def _better_unit(objectives: object) -> str:
-    """Return the unit of how much better a result is: that of the first objective, or none of a desirability."""
-    first = next(iter(_named(objectives).values()), {})
+    """Return the unit of how much better a result is: that of the leading objective, or none of a desirability."""
+    named = list(_named(objectives).values())
+    first = next((item for item in named if item.get("direction") != "classify"), {})
     return "1" if first.get("desirability") is not None else _unit(first)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from orchestrator.mistakes import validated
 from orchestrator.overrides import Override, overridden, read_override, split_overrides
 from orchestrator.simulated import world_options
 from orchestrator.subject import SiteLimits, Subject, site_limits
+from orchestrator.tables import digest_of
 from orchestrator.yaml_source import InvalidSource, Path_, Place, Problem, Source, read_source
 
 _PLACEHOLDERS: Mapping[str, Any] = {
@@ -117,7 +119,7 @@ def check_campaign(path: Path | str, lab_path: Path | str | None = None, overrid
 def _compare(campaign_source: Source, lab_source: Source | None, problems: list[Problem]) -> Checked:
     campaign, wrong = _salvaged(Campaign, campaign_source, problems)
     if campaign is not None:
-        campaign = _with_table(campaign, campaign_source)
+        campaign = _with_tables(campaign, campaign_source)
     lab, wrong_in_lab = _read_lab(lab_source, problems)
     wrong |= wrong_in_lab
     known_source = lab_source or _UNREAD_LAB
@@ -218,11 +220,21 @@ def _sound_devices(devices: object, mistakes: Sequence[Problem]) -> dict[str, An
     return {name: device for name, device in devices.items() if name not in named}
 
 
-def _with_table(campaign: Campaign, source: Source) -> Campaign:
-    if campaign.replay is None or campaign.replay.table is None:
-        return campaign
-    table = Path(_relative(source, ("replay", "table"), os.path.expanduser(campaign.replay.table))).absolute()
-    return campaign.model_copy(update={"replay": campaign.replay.model_copy(update={"table": str(table)})})
+def _with_tables(campaign: Campaign, source: Source) -> Campaign:
+    """Return a campaign whose tables are named by absolute paths, and told apart from changed ones by their hash."""
+    changes: dict[str, Any] = {}
+    for key in ("replay", "candidates", "known"):
+        given = getattr(campaign, key)
+        if given is None or given.table is None:
+            continue
+        path = (key, "table") if isinstance(source.data[key], dict) else (key,)
+        table = Path(_relative(source, path, os.path.expanduser(given.table))).absolute()
+        found: dict[str, Any] = {"table": str(table)}
+        if key != "replay" and given.sha256 is None:
+            with suppress(InputError):  # said by the check of this table
+                found["sha256"] = digest_of(table)
+        changes[key] = given.model_copy(update=found)
+    return campaign.model_copy(update=changes) if changes else campaign
 
 
 def _with_drivers(lab: Lab, source: Source) -> Lab:

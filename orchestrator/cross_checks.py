@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from drivers.manifest import unfit_link
-from orchestrator import ranges, simulated
+from orchestrator import ranges, simulated, table_checks
 from orchestrator.campaign import Campaign
 from orchestrator.casting import CastingError
 from orchestrator.compile_racks import visit_node
+from orchestrator.context import BATCH, TIME
+from orchestrator.errors import InputError
 from orchestrator.fields import did_you_mean
 from orchestrator.guard.binding import problems as guard_problems
 from orchestrator.lab import Limit
 from orchestrator.parameters import Categorical
+from orchestrator.points import candidates_of
 from orchestrator.recipe import Command, Reference, Wait
 from orchestrator.recipe_racks import Dose, Fire, StationStep
 from orchestrator.recipe_step import parameters_of
@@ -34,6 +37,7 @@ NEEDED_STEPS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "stripe_gradient": (("reference",), ("scan", "adaptive_scan")),
     "reading": (("perform", "command", "weigh", "dose"),),
     "phase_yield": (("diffract",),),
+    "fingerprint": (("diffract",),),
     "peaks": (("scan", "adaptive_scan", "command"),),
 }
 """What an analysis needs of a recipe, by its name: one step of every group."""
@@ -308,6 +312,21 @@ def _violations(campaign: Campaign, point: Mapping[str, Any]) -> Iterator[str]:
                 yield violation
 
 
+def _context(subject: Subject) -> Iterator[Problem]:
+    """Find entries of the context that nothing in the recipe reads, or whose names are taken."""
+    campaign = subject.campaign
+    roles = [f"{step.device}.{step.command}" for step in campaign.recipe if isinstance(step, Command)]
+    roles += ["weight"] * any(step.kind == "weigh" for step in campaign.recipe)
+    taken = [TIME, BATCH, *(objective.name for objective in campaign.objectives)]
+    for name, entry in campaign.context.items():
+        if name in taken:
+            message = f"the name {name!r} is taken; call it otherwise"
+            yield subject.campaign_source.problem(("context", name), message, of_key=True)
+        if entry.reading is not None and entry.reading not in roles:
+            message = f"no step of the recipe reads {entry.reading!r}{did_you_mean(entry.reading, roles)}"
+            yield subject.campaign_source.problem(("context", name, "reading"), message)
+
+
 def _analysis(subject: Subject) -> Iterator[Problem]:
     from surrogate import ANALYSES
 
@@ -348,41 +367,35 @@ def _policy_suits(subject: Subject) -> Iterator[Problem]:
     if chosen.policy not in POLICIES:
         return  # said by _policy
     try:
-        space = search_space(subject.campaign)
+        space = search_space(subject.campaign, candidates_of(subject.campaign))
         policy_class(chosen.policy)(space, objectives(subject.campaign), chosen.options)
     except BadOption as error:
         path = ("planner", "options") if chosen.options else ("planner", "policy")
         yield subject.campaign_source.problem(path, str(error))
-    except ValueError:
-        return  # said by _constraints
+    except (ValueError, InputError):
+        return  # said by _constraints, or by the check of the candidates
 
 
 def _stopping(subject: Subject) -> Iterator[Problem]:
-    first = subject.campaign.objectives[0]
-    is_mapped = any(objective.direction == "learn" for objective in subject.campaign.objectives)
-    is_aimed = any(objective.interval is not None for objective in subject.campaign.objectives)
-    n_ranked = sum(
-        not (objective.is_limit or objective.direction == "learn") for objective in subject.campaign.objectives
-    )
     for index, rule in enumerate(subject.campaign.stopping):
-        path = ("stopping", index, rule.kind)
-        if rule.kind == "no_improvement" and first.direction == "learn":
-            message = f"objective {first.name!r} is learnt, so there is no best value that could improve"
-            yield subject.campaign_source.problem(path, message, of_key=True)
-        if rule.kind == "no_prospect" and first.direction == "learn":
-            message = (
-                f"objective {first.name!r} is learnt, so there is no best value that anything could be better than"
-            )
-            yield subject.campaign_source.problem(path, message, of_key=True)
-        if rule.kind == "no_prospect" and n_ranked > 1 and first.desirability is None:
-            message = "of several objectives nothing says how much better one result is; give them desirabilities"
-            yield subject.campaign_source.problem(path, message, of_key=True)
-        if rule.kind == "hit" and not is_aimed:
-            message = "no objective has direction target or window, so there is nothing to hit"
-            yield subject.campaign_source.problem(path, message, of_key=True)
-        if rule.kind == "map_uncertainty" and not is_mapped:
-            message = "no objective is learnt, so there is no map"
-            yield subject.campaign_source.problem(path, message, of_key=True)
+        for message in _never_met(rule.kind, subject.campaign):
+            yield subject.campaign_source.problem(("stopping", index, rule.kind), message, of_key=True)
+
+
+def _never_met(kind: str, campaign: Campaign) -> Iterator[str]:
+    """Say why a stopping rule can never be met."""
+    first, wanted = campaign.leading, campaign.objectives
+    mapped = {"learn": "learnt", "classify": "classified"}.get(first.direction)
+    if kind == "no_improvement" and mapped:
+        yield f"objective {first.name!r} is {mapped}, so there is no best value that could improve"
+    if kind == "no_prospect" and mapped:
+        yield f"objective {first.name!r} is {mapped}, so there is no best value that anything could be better than"
+    if kind == "no_prospect" and sum(one.is_ranked for one in wanted) > 1 and first.desirability is None:
+        yield "of several objectives nothing says how much better one result is; give them desirabilities"
+    if kind == "hit" and all(one.interval is None for one in wanted):
+        yield "no objective has direction target or window, so there is nothing to hit"
+    if kind == "map_uncertainty" and all(one.direction != "learn" for one in wanted):
+        yield "no objective is learnt, so there is no map"
 
 
 def _check(run: Callable[[Subject], Iterator[Problem]], *needs: str) -> Check:
@@ -412,10 +425,13 @@ CHECKS: tuple[Check, ...] = (
     _check(ranges.places_within_limits, "recipe", "limits", "lab.limits", "lab.samples", *_LAB),
     _check(_constraints, "parameters", "constraints"),
     _check(_controls, "parameters", "constraints", "controls"),
+    _check(_context, "context", "recipe", "objectives"),
     _check(_analysis, "analysis"),
     _check(_needed_steps, "analysis", "recipe"),
     _check(_policy, "planner"),
-    _check(_policy_suits, "planner", "parameters", "constraints", "objectives"),
+    _check(table_checks.candidates, "candidates", "parameters", "constraints", "replay", "lab.devices"),
+    _check(table_checks.known, "known", "parameters", "objectives", "constraints"),
+    _check(_policy_suits, "planner", "parameters", "constraints", "objectives", "candidates"),
     _check(_stopping, "objectives", "stopping"),
     _check(_costs, "stopping", "lab.costs"),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from orchestrator import recipe
 from orchestrator.campaign import Campaign
@@ -15,11 +16,14 @@ from orchestrator.guard.binding import rules_of
 from orchestrator.lab import Lab
 from orchestrator.parameters import Categorical
 from orchestrator.plan import Firing
+from orchestrator.points import candidates_of, known_of, pool_for
 from orchestrator.recipe_racks import StationStep
 from orchestrator.samples import Racks, Wafer
 from orchestrator.simulated import world_options
 from orchestrator.space import search_space
-from orchestrator.worlds import pool_of
+
+if TYPE_CHECKING:
+    from planner.space import SearchSpace
 
 STAGE_MM_PER_S = 40.0
 MOVE_OVERHEAD_S = 0.1
@@ -52,6 +56,21 @@ class GuardSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GivenSummary:
+    """What a campaign's tables hold."""
+
+    candidates: int | None
+    """Rows of the table of candidates; None where there is none."""
+    left_out: int
+    """Of these, how many lie outside the bounds or the constraints."""
+    known: int
+    """Results from before the campaign."""
+    known_failures: int
+    known_outside: tuple[str, ...]
+    """Where results stand that lie outside the bounds, the constraints or a grid."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """What a campaign would do."""
 
@@ -59,6 +78,8 @@ class Summary:
     parameters: tuple[str, ...]
     points: int | None
     """Admissible points, those of a pool included; None where an axis is continuous, or too many to count."""
+    given: GivenSummary
+    """What tables say."""
     objectives: tuple[str, ...]
     planner: str
     charge: str
@@ -89,10 +110,12 @@ def summarise(campaign: Campaign, lab: Lab, casting: Casting) -> Summary:
     trial_s = _total([step.duration_s for step in steps])
     batches = math.ceil(campaign.budget.trials / campaign.batch)
     charge_s = campaign.planner.charge_s
+    space = search_space(campaign, pool_for(campaign, world_options(campaign, lab)))
     return Summary(
         name=campaign.name,
         parameters=tuple(parameter.name for parameter in campaign.parameters),
-        points=search_space(campaign, pool_of(world_options(campaign, lab))).size(),
+        points=space.size(),
+        given=_given(campaign, space),
         objectives=tuple(worded(item) for item in campaign.objectives),
         planner=campaign.planner.policy,
         charge="measured" if isinstance(charge_s, str) else f"{charge_s:g} s",
@@ -109,6 +132,19 @@ def summarise(campaign: Campaign, lab: Lab, casting: Casting) -> Summary:
         campaign_s=_campaign_s(campaign, lab, used, trial_s, batches),
         busiest_s=_busiest_s(campaign, lab, steps),
         budget_s=campaign.budget.duration_s,
+    )
+
+
+def _given(campaign: Campaign, space: SearchSpace) -> GivenSummary:
+    candidates, known = candidates_of(campaign), known_of(campaign)
+    region = search_space(campaign) if known else space
+    outside = [result.at for result in known if region.violations(result.parameters)]
+    return GivenSummary(
+        candidates=None if candidates is None else len(next(iter(candidates.values()))),
+        left_out=space.left_out if candidates is not None else 0,
+        known=len(known),
+        known_failures=sum(result.failure is not None for result in known),
+        known_outside=tuple(outside),
     )
 
 

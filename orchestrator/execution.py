@@ -25,6 +25,7 @@ from orchestrator.errors import InputError, LabRefused
 from orchestrator.history import Standing, read_standing
 from orchestrator.lab import Lab
 from orchestrator.loop import Ending
+from orchestrator.points import refuse_changed
 from orchestrator.record.lease import acquire
 from orchestrator.record.ports import ports_held, runtime_folder
 from orchestrator.record.space import Reserve
@@ -78,7 +79,8 @@ def resume(
     seams: what gets in between its parts; in a drill only.
 
     Raises:
-        InputError: There is no campaign, it has finished, or its `campaign.json` was changed since it began.
+        InputError: There is no campaign, it has finished, or its `campaign.json` or a table of it was changed since it
+            began.
         InUse, NewerVersion, StorageError, LabRefused: As `start`.
     """
     directory = CampaignDirectory.open(path)
@@ -86,6 +88,7 @@ def resume(
         request = directory.requested()
         task = Ready.from_data(request["campaign"], request["lab"])
         refuse_unarmed(task.lab, is_armed=is_armed)
+        refuse_changed(task.campaign)
         is_virtual = request["mode"] == "virtual"
         settings = Settings(
             is_virtual=is_virtual, fsync=not is_virtual, on_progress=on_progress, seams=seams or Seams()

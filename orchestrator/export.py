@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from orchestrator.errors import InputError, StorageError
-from orchestrator.export_tables import Column, Table, table_builders
+from orchestrator.export_tables import OF_SOME_CAMPAIGNS, Column, Table, table_builders
 from orchestrator.measurements import MeasurementFile, read_measurement
 from orchestrator.reading import Snapshot, read_snapshot
 from orchestrator.store import MeasurementRow
@@ -149,7 +149,9 @@ def export_campaign(path: Path, *, to: Format, out: Path | None = None, force: b
 
 def _fill(export: _Export, snapshot: Snapshot) -> _Export:
     for name, build in table_builders().items():
-        export.table(name, build(snapshot))
+        table = build(snapshot)
+        if table.rows or name not in OF_SOME_CAMPAIGNS:
+            export.table(name, table)
     export.spectra(snapshot)
     export.left_out.extend(snapshot.journal.problems)
     sidecar = {

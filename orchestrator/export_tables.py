@@ -33,11 +33,16 @@ class Table:
         return {column.name: [row[i] for row in self.rows] for i, column in enumerate(self.columns)}
 
 
+OF_SOME_CAMPAIGNS = ("known",)
+"""Tables that are left out where they have no row."""
+
+
 def table_builders() -> Mapping[str, Callable[[Snapshot], Table]]:
     """Return how each table is built, by name."""
     return {
         "trials": _trials,
         "observations": _observations,
+        "known": _known,
         "steps": _steps,
         "measurements": _measurements,
         "asks": _asks,
@@ -64,7 +69,7 @@ def _trials(snapshot: Snapshot) -> Table:
         Column("finished_s", "when its outcome was known", "s", "number"),
     ]
     parameters = _parameter_columns(snapshot, [trial.parameters for trial in snapshot.trials])
-    targets = _names(trial.values for trial in snapshot.trials)
+    targets, context = _names(trial.values for trial in snapshot.trials), _names(t.context for t in snapshot.trials)
     foreseen = _names(trial.predictions for trial in snapshot.trials)
     units = _objective_units(snapshot)
     columns = [
@@ -81,6 +86,7 @@ def _trials(snapshot: Snapshot) -> Table:
             for name in foreseen
             for part, word in (("mean", "mean"), ("sd", "standard deviation"))
         ),
+        *(Column(f"context_{name}", f"{name}, observed beside the trial but not chosen") for name in context),
     ]
     rows = [
         [
@@ -88,6 +94,7 @@ def _trials(snapshot: Snapshot) -> Table:
             *(trial.parameters.get(_bare(column)) for column in parameters),
             *(trial.values.get(name) for name in targets),
             *((trial.predictions.get(name) or {}).get(part) for name in foreseen for part in ("mean", "sd")),
+            *(trial.context.get(name) for name in context),
         ]
         for trial in snapshot.trials
     ]
@@ -97,6 +104,7 @@ def _trials(snapshot: Snapshot) -> Table:
 def _observations(snapshot: Snapshot) -> Table:
     parameters = _parameter_columns(snapshot, [row.parameters for row in snapshot.observations])
     targets = _names(row.values for row in snapshot.observations)
+    patterns = _names(row.fingerprints for row in snapshot.observations)
     units = _objective_units(snapshot)
     columns = [
         Column("id", "id of the observation", type="text"),
@@ -109,6 +117,7 @@ def _observations(snapshot: Snapshot) -> Table:
             for name in targets
         ),
         *(Column(f"sd_{name}", f"standard deviation of {name}", units.get(name, ""), "number") for name in targets),
+        *(Column(f"fingerprint_{name}", f"JSON: channels of {name}", "", "text") for name in patterns),
     ]
     rows = [
         [
@@ -119,8 +128,35 @@ def _observations(snapshot: Snapshot) -> Table:
             *(row.parameters.get(_bare(column)) for column in parameters),
             *(row.values.get(name) for name in targets),
             *(row.sd.get(name) for name in targets),
+            *(json.dumps(row.fingerprints[name]) if name in row.fingerprints else None for name in patterns),
         ]
         for row in snapshot.observations
+    ]
+    return Table(columns, rows)
+
+
+def _known(snapshot: Snapshot) -> Table:
+    parameters = _parameter_columns(snapshot, [row["parameters"] for row in snapshot.known])
+    targets, context = _names(row["values"] for row in snapshot.known), _names(row["context"] for row in snapshot.known)
+    units = _objective_units(snapshot)
+    columns = [
+        Column("number", "number of the result from before the campaign, from 1", type="integer"),
+        Column("failure", "why there is no value", type="text"),
+        *parameters,
+        *(Column(f"value_{name}", f"{name} as it was known", units.get(name, ""), "number") for name in targets),
+        *(Column(f"sd_{name}", f"standard deviation of {name}", units.get(name, ""), "number") for name in targets),
+        *(Column(f"context_{name}", f"{name}, observed beside the result") for name in context),
+    ]
+    rows = [
+        [
+            index,
+            row["failure"],
+            *(row["parameters"].get(_bare(column)) for column in parameters),
+            *(row["values"].get(name) for name in targets),
+            *(row["sd"].get(name) for name in targets),
+            *(row["context"].get(name) for name in context),
+        ]
+        for index, row in enumerate(snapshot.known, 1)
     ]
     return Table(columns, rows)
 

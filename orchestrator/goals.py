@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from planner.objective import Objective
 
 _KEYS = ("name", "direction", "unit", "target", "tolerance", "low", "high", "limit", "desirability", "weight")
 
+_One = TypeVar("_One")
 Rank = tuple[float, float]
 """Greater is better; what hits is ordered by how near to the middle it is."""
 
@@ -22,6 +23,12 @@ def planned(objective: Any) -> Objective:
         return objective
     given = objective if isinstance(objective, Mapping) else {key: getattr(objective, key, None) for key in _KEYS}
     return Objective(**{"direction": "learn", **{key: given[key] for key in _KEYS if given.get(key) is not None}})
+
+
+def leading(objectives: Sequence[_One]) -> _One:
+    """Return the first objective that is a number and no limit; the first of all where none is."""
+    beside = ("classify", "at_most", "at_least")
+    return next((one for one in objectives if _direction(one) not in beside), objectives[0])
 
 
 def rank(objectives: Sequence[Any], values: Mapping[str, Any]) -> Rank | None:
@@ -58,6 +65,10 @@ def worded(objective: Any) -> str:
     goal = planned(objective)
     is_plain = goal.unit == "1" or not (goal.is_aimed or goal.is_limit)
     return str(goal) if is_plain else f"{goal} {goal.unit}"
+
+
+def _direction(objective: Any) -> str:
+    return objective["direction"] if isinstance(objective, Mapping) else objective.direction
 
 
 def _keeps(limit: Objective, values: Mapping[str, Any]) -> bool:

@@ -23,6 +23,9 @@ from orchestrator.records import (
 )
 from orchestrator.store import AskRow, JournalRow, MeasurementRow
 
+KNOWN = "known"
+"""The event that holds what the planner is told beforehand."""
+
 REFERENCE_ROLES = ("mirror", "blank")
 
 
@@ -34,6 +37,8 @@ class History:
     findings: dict[int, list[Mapping[str, Any]]] = field(default_factory=dict)
     told: list[Telling] = field(default_factory=list)
     """In order."""
+    known: list[Mapping[str, Any]] | None = None
+    """Results from before the campaign, which the planner is told first; None before they were journalled."""
     diagnostics: dict[str, Any] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     """Why the last trials that ended were lost, as long as each of them was lost to a fault of the lab."""
@@ -78,6 +83,7 @@ def read_standing(connection: Connection) -> Standing:
         trials=trials,
         findings=read_observations(connection),
         told=[_telling(body, trials) for body in _bodies(connection, "told")],
+        known=_known(connection),
         diagnostics=_last_diagnostics(connection),
         faults=_faults_in_a_row(connection),
     )
@@ -93,6 +99,11 @@ def read_standing(connection: Connection) -> Standing:
         whereabouts=whereabouts,
         guard_told=_bodies(connection, TOLD),
     )
+
+
+def _known(connection: Connection) -> list[Mapping[str, Any]] | None:
+    found = _bodies(connection, KNOWN)
+    return found[0]["results"] if found else None
 
 
 def _telling(body: Mapping[str, Any], trials: Sequence[TrialRecord]) -> Telling:

@@ -17,7 +17,7 @@ import numpy as np
 
 from orchestrator.campaign import Campaign
 from orchestrator.planner_process import PlannerLost, PlannerProcess
-from orchestrator.records import Telling, TrialRecord, observations_of
+from orchestrator.records import Telling, TrialRecord, known_observations, observations_of
 from orchestrator.space import objectives, search_space
 from orchestrator.stop_rules import NoProspect
 from planner import Observation, Planner, SearchSpace
@@ -65,6 +65,8 @@ class Knowledge:
     options: Mapping[str, Any]
     deadline_s: float | None = None
     """What an answer of the policy may take, which then works in a process of its own; None: it works in this one."""
+    known: Sequence[Observation] = ()
+    """What is told before the first ask: results from before the campaign."""
     watches_map: bool = False
     """Whether a stopping rule looks at the map's uncertainty, whatever the policy."""
     margins: Sequence[float] = ()
@@ -86,6 +88,9 @@ class Knowledge:
     """Proposals that the planner knows what came of."""
 
     def __post_init__(self) -> None:
+        if self.known:
+            self.n_told = len(self.known)
+            self._story.append(lambda planner: planner.tell(list(self.known)))
         self.planner = self._planner(self.policy, self.options)
 
     def close(self) -> None:
@@ -257,7 +262,10 @@ class Knowledge:
         Raises:
             NotEnoughData: Nothing was measured yet.
         """
-        posterior = self.planner.predict(points)[self.objectives[0].name]
+        numbers = [objective.name for objective in self.objectives if objective.direction != "classify"]
+        if not numbers:
+            raise NotEnoughData("regions have no mean; see the planner's regions")
+        posterior = self.planner.predict(points)[numbers[0]]
         return posterior.mean, posterior.sd
 
     def diagnostics(self) -> dict[str, Any]:
@@ -341,11 +349,16 @@ def _is_finite(value: Any) -> bool:
 
 
 def knowledge_of(
-    campaign: Campaign, *, pool: Sequence[Mapping[str, Any]] | None, deadline_s: float | None = None
+    campaign: Campaign,
+    *,
+    pool: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None,
+    known: Sequence[Mapping[str, Any]] = (),
+    deadline_s: float | None = None,
 ) -> Knowledge:
     """Return the planner of a campaign before its first ask.
 
-    pool: the only points that may be proposed, where the lab can answer for no others.
+    pool: the only points that may be proposed (`orchestrator.points.pool_for`).
+    known: results from before the campaign, as the journal keeps them.
     deadline_s: what one answer may take, in a process of its own; None: as long as it takes, in this one.
     """
     return Knowledge(
@@ -355,6 +368,7 @@ def knowledge_of(
         policy=campaign.planner.policy,
         options=campaign.planner.options,
         deadline_s=deadline_s,
+        known=known_observations(known),
         watches_map=any(rule.kind == "map_uncertainty" for rule in campaign.stopping),
         margins=tuple(dict.fromkeys(rule.better_by for rule in campaign.stopping if isinstance(rule, NoProspect))),
     )

@@ -175,6 +175,7 @@ class CampaignLoop:
             outcome=verdict.outcome,
             reason=verdict.reason,
             values=verdict.values,
+            context=verdict.context,
             started_s=verdict.started_s,
             finished_s=self.clock.now_s(),
         )

@@ -249,8 +249,9 @@ class Objective(StrictModel):
     """One target and what to do with it."""
 
     name: Annotated[str, Field(min_length=1, max_length=100, description="The target that the analysis gives")]
-    direction: Literal["maximize", "minimize", "target", "window", "at_most", "at_least", "learn"] = Field(
-        description="maximize, minimize, hit a target or a window, keep to a limit (at_most, at_least), or learn a map"
+    direction: Literal["maximize", "minimize", "target", "window", "at_most", "at_least", "learn", "classify"] = Field(
+        description="maximize, minimize, hit a target or a window, keep to a limit (at_most, at_least), learn a map, "
+        "or classify fingerprints into regions"
     )
     unit: Unit = "1"
     target: Annotated[float, InUnitOf()] | None = Field(default=None, description="The value to hit, '80 degC'")
@@ -290,7 +291,7 @@ class Objective(StrictModel):
             if self.weight is not None:
                 raise mistake("needs a desirability; without one it would do nothing", at="weight", of_key=True)
             return
-        if self.direction in ("at_most", "at_least", "learn"):
+        if self.direction in ("at_most", "at_least", "learn", "classify"):
             raise mistake(f"does not belong to direction: {self.direction}", at="desirability", of_key=True)
         low, high = self.desirability
         if low >= high:
@@ -307,6 +308,11 @@ class Objective(StrictModel):
         if self.target is not None:
             return self.target - (self.tolerance or 0.0), self.target + (self.tolerance or 0.0)
         return None if self.low is None or self.high is None else (self.low, self.high)
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether one value can be better than another."""
+        return self.direction in ("maximize", "minimize", "target", "window")
 
     @property
     def is_limit(self) -> bool:

@@ -203,6 +203,7 @@ def _analysed(rows: Rows, event: Event) -> None:
         outcome="measured",
         values=body["values"],
         details=body["details"],
+        context=body.get("context", {}),
         finished_s=event.at_s,
     )
     for index, finding in enumerate(body["findings"]):
@@ -213,10 +214,8 @@ def _analysed(rows: Rows, event: Event) -> None:
 
 
 def _trial_failed(rows: Rows, event: Event) -> None:
-    details = event.body.get("details", {})
-    _advance_trial(
-        rows, event, "fail", outcome="failed", reason=event.body["reason"], finished_s=event.at_s, details=details
-    )
+    more = {name: event.body.get(name, {}) for name in ("details", "context")}
+    _advance_trial(rows, event, "fail", outcome="failed", reason=event.body["reason"], finished_s=event.at_s, **more)
 
 
 def _trial_lost(rows: Rows, event: Event) -> None:

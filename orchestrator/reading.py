@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +16,16 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import JSON, Connection, Engine, Table, create_engine, event, func
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, StaticPool
 from sqlmodel import Session, SQLModel, col, select
 
 from orchestrator.bill import Bill
 from orchestrator.billing import prices_of, read_bill
 from orchestrator.directory import CampaignDirectory, damage_told, refuse_newer
 from orchestrator.errors import InputError
+from orchestrator.history import KNOWN
 from orchestrator.journal import damaged_rows
+from orchestrator.record.migrating import is_older, migrate_to_head
 from orchestrator.store import (
     AskRow,
     CampaignRow,
@@ -84,6 +86,8 @@ class Snapshot:
     incidents: tuple[IncidentRow, ...]
     journal: JournalFacts
     bill: Bill
+    known: tuple[Mapping[str, Any], ...] = ()
+    """Results from before the campaign (`orchestrator.points.KnownResult.data`)."""
 
 
 class Reading:
@@ -190,6 +194,7 @@ class Reading:
             incidents=self.incidents(),
             journal=journal,
             bill=self.bill(journal),
+            known=tuple(result for body in self.bodies(KNOWN) for result in body["results"]),
         )
 
 
@@ -210,6 +215,8 @@ def open_reading(path: Path) -> Iterator[Reading]:
         engine = _read_only_engine(directory.journal) if is_file else directory.reading_engine()
         if refuse_newer(engine, path) is None and not is_file:
             raise _not_begun(path)
+        if is_file and is_older(engine):
+            engine = _migrated_copy(directory.journal)
         with engine.connect() as connection:
             yield Reading(path, connection)
 
@@ -224,6 +231,17 @@ def read_snapshot(path: Path) -> Snapshot:
     """
     with open_reading(path) as reading:
         return reading.snapshot()
+
+
+def _migrated_copy(journal: Path) -> Engine:
+    """Return a copy in memory, at this version's tables, of a database that an earlier version wrote."""
+    copy = sqlite3.connect(":memory:", check_same_thread=False)
+    with sqlite3.connect(f"file:{quote(str(journal.absolute()))}?mode=ro", uri=True) as source:
+        source.backup(copy)
+    source.close()
+    engine = create_engine("sqlite://", creator=lambda: copy, poolclass=StaticPool)
+    migrate_to_head(engine, None)
+    return engine
 
 
 def _read_only_engine(journal: Path) -> Engine:

@@ -29,6 +29,8 @@ class TrialRecord:
     outcome: str | None = None
     reason: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=dict)
+    """What was observed beside it but not chosen."""
     started_s: float | None = None
     finished_s: float | None = None
 
@@ -119,16 +121,38 @@ def read_latest(connection: Connection, role: str) -> Mapping[str, Any] | None:
     return None if row is None else {str(name): value for name, value in row.items()}
 
 
+def known_observations(rows: Sequence[Mapping[str, Any]]) -> list[Observation]:
+    """Return what the planner is told beforehand.
+
+    rows: Earlier results as the journal keeps them (`orchestrator.points.KnownResult.data`).
+    """
+    return [
+        Observation(
+            parameters=row["parameters"],
+            values=row["values"],
+            noise=row["sd"],
+            failure=row["failure"],
+            context=row["context"],
+        )
+        for row in rows
+    ]
+
+
 def observations_of(
     trial: TrialRecord, findings: Sequence[Mapping[str, Any]], targets: Collection[str]
 ) -> list[Observation]:
     """Return what the planner is told about a finished trial; nothing if it was lost.
 
-    targets: the objectives. Of what else an analysis found, values such as ``phase:rutile`` are told as context; the
-    rest is kept, but is not the planner's business.
+    targets: the objectives. What else an analysis found is told as context, with what was observed beside the trial.
     """
     if trial.outcome == "failed":
-        return [Observation(parameters=trial.parameters, failure=trial.reason, proposal_id=trial.proposal_id)]
+        failed = Observation(
+            parameters=trial.parameters,
+            failure=trial.reason,
+            context=trial.context,
+            proposal_id=trial.proposal_id,
+        )
+        return [failed]
     if trial.outcome != "measured":
         return []
     return [
@@ -136,7 +160,13 @@ def observations_of(
             parameters=finding["parameters"],
             values={name: value for name, value in finding["values"].items() if name in targets},
             noise={name: sd for name, sd in finding["sd"].items() if name in targets},
-            context={name: value for name, value in finding["values"].items() if ":" in name},
+            context={
+                **{name: value for name, value in finding["values"].items() if name not in targets},
+                **trial.context,
+            },
+            fingerprints={
+                name: channels for name, channels in (finding.get("fingerprints") or {}).items() if name in targets
+            },
             proposal_id=trial.proposal_id,
         )
         for finding in findings

@@ -18,9 +18,10 @@ from orchestrator.check import Ready
 from orchestrator.directory import CampaignDirectory
 from orchestrator.history import read_standing
 from orchestrator.knowledge import Knowledge, knowledge_of
+from orchestrator.points import pool_for
 from orchestrator.records import Telling, TrialRecord
 from orchestrator.store import MeasurementRow
-from orchestrator.worlds import SCORERS, load, pool_of
+from orchestrator.worlds import SCORERS, load
 from planner.errors import NotEnoughData
 
 
@@ -46,6 +47,7 @@ class ScoredRun:
     _records: Sequence[TrialRecord]
     _findings: Mapping[int, Sequence[Mapping[str, Any]]]
     _told: Sequence[Telling]
+    _known: Sequence[Mapping[str, Any]]
     _cache: dict[int, Knowledge] = field(default_factory=dict)
 
     def predict(self, n_trials: int, points: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray] | None:
@@ -54,7 +56,8 @@ class ScoredRun:
         None where nothing had been told of it by then: a stop can come between a measurement and its telling.
         """
         if n_trials not in self._cache:
-            knowledge = knowledge_of(self._ready.campaign, pool=pool_of(self._ready.worlds))
+            campaign = self._ready.campaign
+            knowledge = knowledge_of(campaign, pool=pool_for(campaign, self._ready.worlds), known=self._known)
             first = list(self._records[:n_trials])
             told = [_up_to(telling, n_trials) for telling in self._told]
             knowledge.restore(first, self._findings, told=[telling for telling in told if telling.trials])
@@ -109,4 +112,5 @@ def _run(connection: Connection, ready: Ready, trials: Sequence[TrialRecord]) ->
         _records=trials,
         _findings=history.findings,
         _told=history.told,
+        _known=history.known or (),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrator import units
 from orchestrator.campaign import Campaign
@@ -27,12 +27,14 @@ _TOKEN = re.compile(
 _UNIT_TAIL = re.compile(rf"(?:\^?-?\d)?(?:\s*[/*·]\s*(?P<next>{_WORD})(?:\^?-?\d)?)?")
 
 
-def search_space(campaign: Campaign, candidates: Iterable[Mapping[str, Value]] | None = None) -> SearchSpace:
+def search_space(
+    campaign: Campaign, candidates: Iterable[Mapping[str, Value]] | Mapping[str, Any] | None = None
+) -> SearchSpace:
     """Return the planner's search space.
 
     Args:
         campaign: Its parameters and constraints.
-        candidates: The points of a pool, where only those may be proposed.
+        candidates: The points of a pool, or a column for each parameter, where only those may be proposed.
 
     Raises:
         SpaceError: Something contradicts itself; the message says what.

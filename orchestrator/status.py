@@ -321,7 +321,7 @@ def count_trials(trials: Sequence[TrialRow], config: Mapping[str, Any], *, budge
     )
 
 
-_UNRANKED = ("learn", "at_most", "at_least", None)
+_UNRANKED = ("learn", "classify", "at_most", "at_least", None)
 
 
 def best_trial(trials: Sequence[TrialRow], config: Mapping[str, Any]) -> Best | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.bill import Bill
-from orchestrator.goals import best, planned, rank
+from orchestrator.goals import best, leading, planned, rank
 from orchestrator.records import TrialRecord
 
 _LIMITS, _AIMED = ("at_most", "at_least"), ("target", "window")
@@ -15,11 +15,12 @@ _LIMITS, _AIMED = ("at_most", "at_least"), ("target", "window")
 def best_trial(trials: Sequence[TrialRecord], objectives: Sequence[Any]) -> TrialRecord | None:
     """Return the best measured trial by the measured values, the first among equals; see `orchestrator.goals`.
 
-    Where the first objective is learnt, that with the greatest value stands out.
+    Where the leading objective is learnt, that with the greatest value stands out.
     """
     goals = [planned(objective) for objective in objectives]
-    if goals[0].direction == "learn":
-        return best(({"name": goals[0].name, "direction": "maximize"},), trials)
+    first = leading(goals)
+    if first.direction == "learn":
+        return best(({"name": first.name, "direction": "maximize"},), trials)
     return best(goals, trials)
 
 
@@ -65,7 +66,9 @@ def _no_improvement(
     found = best_trial(trials, objectives)
     if found is None or len(trials) - found.number < rule.trials:
         return None
-    return f"{objectives[0].name} did not improve in {len(trials) - found.number} trials, since trial {found.number}"
+    return (
+        f"{leading(objectives).name} did not improve in {len(trials) - found.number} trials, since trial {found.number}"
+    )
 
 
 def _hit(
@@ -89,10 +92,13 @@ def _nothing_better_in_sight(
     found = best_trial(trials, objectives)
     if risk is None or found is None or risk > rule.risk:
         return None
-    what = "the overall desirability" if objectives[0].desirability else objectives[0].name
-    unit = "" if objectives[0].desirability or objectives[0].unit == "1" else f" {objectives[0].unit}"
+    first = leading(objectives)
+    what = "the overall desirability" if first.desirability else first.name
+    unit = "" if first.desirability or first.unit == "1" else f" {first.unit}"
+    told = (diagnostics.get("best") or {}).get(first.name, found.values[first.name])
+    best_is = f"trial {found.number}" if told == found.values[first.name] else "the best that was known beforehand"
     return (
-        f"by the surrogate, the chance that an untried recipe is better than trial {found.number} by more than "
+        f"by the surrogate, the chance that an untried recipe is better than {best_is} by more than "
         f"{rule.better_by:g}{unit} of {what} was {_percent(risk)} when it was last judged; "
         f"a risk of {_percent(rule.risk)} was accepted"
     )

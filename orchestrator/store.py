@@ -117,6 +117,8 @@ class TrialRow(SQLModel, table=True):
     finished_s: float | None = None
     details: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     """What the analysis leaves for the report: curves, flags."""
+    context: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False, server_default="{}"))
+    """What was observed beside it but not chosen."""
 
 
 class StepRow(SQLModel, table=True):
@@ -182,6 +184,10 @@ class ObservationRow(SQLModel, table=True):
     failure: str | None = None
     analysis: str
     """Name and version of the analysis."""
+    fingerprints: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSON, nullable=False, server_default="{}")
+    )
+    """By objective of direction `classify`, a list of numbers."""
 
 
 class IncidentRow(SQLModel, table=True):

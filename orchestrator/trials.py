@@ -14,6 +14,7 @@ from typing import Any
 from drivers.clock import Clock
 from orchestrator.analysis import Analysis
 from orchestrator.compile import Compiler
+from orchestrator.context import ContextEntry, context_of
 from orchestrator.errors import StorageError
 from orchestrator.journal import Journal
 from orchestrator.journeys import Journeys
@@ -38,6 +39,7 @@ class Verdict:
     reason: str = ""
     values: Mapping[str, float] = field(default_factory=dict)
     findings: Sequence[Mapping[str, Any]] = ()
+    context: Mapping[str, Any] = field(default_factory=dict)
     started_s: float = 0.0
     is_fault: bool = False
     """Lost to a fault of the lab, which counts towards giving up."""
@@ -55,6 +57,8 @@ class TrialExecutor:
     clock: Clock
     analysis: Analysis
     seed: int
+    context: Mapping[str, ContextEntry] = field(default_factory=dict)
+    """What is to be observed beside each trial."""
     journeys: Journeys | None = None
     """What carries samples, where they stand in racks."""
 
@@ -125,10 +129,11 @@ class TrialExecutor:
         try:
             result = self.analysis.of_trial(measurements, trial.parameters)
             if result.cannot_tell is not None:
-                return self._failed(trial, str(result.cannot_tell), started_s)
+                return self._failed(trial, str(result.cannot_tell), started_s, measurements)
             if missing := self.analysis.missing(result):
                 return self._lost(trial, TrialLost(f"{missing}; measurements are kept"), started_s)
-            body = {**_found(result), "analysis": self.analysis.label}
+            context = self._beside(trial, measurements, started_s)
+            body = {**_found(result), "analysis": self.analysis.label, "context": context}
             self.journal.append("analysed", body, trial=trial.number)
         except StorageError:
             raise
@@ -136,11 +141,23 @@ class TrialExecutor:
             log.exception("analysis_failed trial=%d analysis=%s", trial.number, self.analysis.label)
             reason = f"the analysis {self.analysis.label} raised {type(error).__name__}: {error}; measurements are kept"
             return self._lost(trial, TrialLost(reason), started_s)
-        return Verdict(outcome="measured", values=body["values"], findings=body["findings"], started_s=started_s)
+        return Verdict(
+            outcome="measured",
+            values=body["values"],
+            findings=body["findings"],
+            context=context,
+            started_s=started_s,
+        )
 
-    def _failed(self, trial: TrialRecord, reason: str, started_s: float) -> Verdict:
-        self.journal.append("trial_failed", {"reason": reason}, trial=trial.number)
-        return Verdict(outcome="failed", reason=reason, started_s=started_s)
+    def _beside(self, trial: TrialRecord, measurements: Sequence[MeasurementFile], started_s: float) -> dict[str, Any]:
+        return context_of(self.context, measurements, started_s=started_s, batch=trial.ask)
+
+    def _failed(
+        self, trial: TrialRecord, reason: str, started_s: float, measurements: Sequence[MeasurementFile] = ()
+    ) -> Verdict:
+        context = self._beside(trial, measurements, started_s)
+        self.journal.append("trial_failed", {"reason": reason, "context": context}, trial=trial.number)
+        return Verdict(outcome="failed", reason=reason, context=context, started_s=started_s)
 
     def _lost(self, trial: TrialRecord, error: TrialLost, started_s: float) -> Verdict:
         body = {"reason": str(error), "is_fault": error.is_fault}
@@ -170,7 +187,13 @@ def _found(result: Any) -> dict[str, Any]:
         ValueError: A value, or its uncertainty, is not finite: nothing can be learnt from it.
     """
     findings = [
-        {"parameters": item.parameters, "values": item.values, "sd": item.sd, "failure": None}
+        {
+            "parameters": item.parameters,
+            "values": item.values,
+            "sd": item.sd,
+            "failure": None,
+            **({"fingerprints": item.fingerprints} if item.fingerprints else {}),
+        }
         for item in result.findings
     ]
     odd = [*not_finite(result.values, "values"), *not_finite(findings, "findings")]

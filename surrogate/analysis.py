@@ -35,6 +35,8 @@ class Finding:
     parameters: Mapping[str, Value]
     values: Mapping[str, float]
     sd: Mapping[str, float] = field(default_factory=dict)
+    fingerprints: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """By target that is to be classified: channels of a pattern or spectrum, of one length in all trials."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,7 @@ ANALYSES: Mapping[str, Analysis] = {
         Analysis(name="stripe_gradient", version="1", module="surrogate.spectra.stripe_gradient"),
         Analysis(name="reading", version="1", module="surrogate.reading"),
         Analysis(name="phase_yield", version="2", module="surrogate.xrd.phase_yield"),
+        Analysis(name="fingerprint", version="1", module="surrogate.xrd.fingerprint"),
         Analysis(name="peaks", version="1", module="surrogate.spectra.peak_analysis"),
     )
 }

@@ -67,7 +67,9 @@ def _count(number: int) -> str:
 
 def _lines(summary: Summary) -> Iterator[str]:
     yield f"campaign   {summary.name}: {', '.join(summary.objectives)}"
-    yield f"space      {_points(summary)} over {', '.join(summary.parameters)}"
+    yield f"space      {_points(summary)} over {', '.join(summary.parameters)}{_candidates(summary)}"
+    if summary.given.known:
+        yield f"known      {_known(summary)}"
     yield f"planner    {summary.planner}; an ask costs {_charge(summary)}"
     yield f"trials     {summary.trials} in {summary.batches} batches{_controls(summary)}{_sites(summary)}"
     yield f"devices    {_devices(summary)}"
@@ -93,6 +95,26 @@ def _guard(summary: Summary) -> str:
 
 def _points(summary: Summary) -> str:
     return "a continuum of points" if summary.points is None else f"{summary.points} points"
+
+
+def _candidates(summary: Summary) -> str:
+    given = summary.given
+    if given.candidates is None or summary.points is None:
+        return ""
+    twice = given.candidates - given.left_out - summary.points
+    parts = [f"{given.left_out} outside the bounds or constraints"] if given.left_out else []
+    parts += [f"{twice} that stand there already"] if twice else []
+    return f"; {given.candidates} rows of candidates" + (f", but {' and '.join(parts)}" if parts else "")
+
+
+def _known(summary: Summary) -> str:
+    given = summary.given
+    text = f"{given.known} results beforehand, {given.known_failures} of them failures"
+    if given.known_outside:
+        text += (
+            f"; {len(given.known_outside)} lie outside the space (first: {given.known_outside[0]}), and are told too"
+        )
+    return text
 
 
 def _charge(summary: Summary) -> str:

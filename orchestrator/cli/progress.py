@@ -100,7 +100,7 @@ class LiveProgress:
         return ", ".join(f"{name} {_quantity(value, units[name])}" for name, value in list(parameters.items())[:3])
 
     def _best(self, progress: Progress) -> str:
-        objective = self._campaign.objectives[0]
+        objective = self._campaign.leading
         best = best_trial(progress.trials, self._campaign.objectives)
         if best is None:
             return "-"

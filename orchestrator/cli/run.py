@@ -31,12 +31,12 @@ def command(
     from orchestrator.check import check_campaign
     from orchestrator.cli.progress import LiveProgress
     from orchestrator.cli.running import say_how_it_ended
-    from orchestrator.cli.simulating import told
+    from orchestrator.cli.simulating import freed, told
     from orchestrator.execution import Settings, refuse_unarmed, start
     from orchestrator.record.stores import store_of
 
     console = Console()
-    given = [*(overrides or []), *told(seed=seed, planner=planner, trials=trials)]
+    given = [*freed(campaign, planner), *(overrides or []), *told(seed=seed, planner=planner, trials=trials)]
     ready = check_campaign(campaign, lab, given).require()
     refuse_unarmed(ready.lab, is_armed=real)
     where = store_of(store, os.environ, label=ready.campaign.name)

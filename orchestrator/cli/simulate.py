@@ -28,16 +28,17 @@ def command(
     Ctrl-C stops after the current step, and ends a series; what there is until then is written.
     """
     from orchestrator.cli.results_file import STDOUT, refuse_unwritable, write_json
-    from orchestrator.cli.simulating import simulate_all, told
+    from orchestrator.cli.simulating import freed, simulate_all, told
     from orchestrator.fault_profile import read_profile
 
     refuse_unwritable(json_file)
     profile = None if faults is None else read_profile(faults)
     rates = () if profile is None else profile.overrides
+    given = [*freed(campaign, planner), *rates, *(overrides or [])]
     series = simulate_all(
         campaign,
         lab=lab,
-        overrides=[*rates, *(overrides or []), *told(seed=seed, planner=planner, trials=trials)],
+        overrides=[*given, *told(seed=seed, planner=planner, trials=trials)],
         provenance={} if profile is None else profile.provenance,
         repeat=repeat,
         out=out,

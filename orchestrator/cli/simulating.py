@@ -13,15 +13,33 @@ from orchestrator.check import Ready, check_campaign
 from orchestrator.cli.main import EXIT_INTERRUPTED
 from orchestrator.cli.progress import LiveProgress
 from orchestrator.cli.running import EXIT_FAULTED
+from orchestrator.errors import InputError
 from orchestrator.execution import Settings
 from orchestrator.simulate import directories, simulate
 from orchestrator.words import duration, quantity
+from orchestrator.yaml_source import read_source
 
 
 def told(*, seed: int | None = None, planner: str | None = None, trials: int | None = None) -> list[str]:
     """Return options of the command line as overrides of the campaign file."""
     given = {"seed": seed, "planner.policy": planner, "budget.trials": trials}
     return [f"{key}={value}" for key, value in given.items() if value is not None]
+
+
+def freed(campaign: Path, planner: str | None) -> list[str]:
+    """Return the override that leaves the campaign's options to its own policy, where another one is named.
+
+    It goes before all others, so that options given on the command line are the named policy's.
+    """
+    if planner is None:
+        return []
+    try:
+        chosen = read_source(campaign).data.get("planner")
+    except InputError:
+        return []  # the check says what is wrong with it
+    if not isinstance(chosen, dict) or chosen.get("policy") == planner:
+        return []
+    return ["planner.options={}"] if chosen.get("options") else []
 
 
 @dataclass(slots=True)
@@ -131,7 +149,7 @@ def line(result: dict[str, Any], ready: Ready) -> str:
 
 
 def _best(result: dict[str, Any], ready: Ready) -> str:
-    objective = ready.campaign.objectives[0]
+    objective = ready.campaign.leading
     if result["best"] is None or objective.direction == "learn":
         return ""
     value = result["best"]["values"][objective.name]

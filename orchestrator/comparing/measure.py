@@ -95,7 +95,7 @@ def measure_of(campaign: Campaign, runs: Mapping[str, Sequence[Run]]) -> Measure
 
 
 def _is_no_goal(objective: Any) -> bool:
-    return objective.direction in ("learn", "at_most", "at_least")
+    return objective.direction in ("learn", "classify", "at_most", "at_least")
 
 
 def _distance(campaign: Campaign, objective: Any, runs: Mapping[str, Sequence[Run]]) -> Measure:

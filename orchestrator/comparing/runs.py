@@ -22,10 +22,10 @@ from orchestrator.check import Ready
 from orchestrator.comparing.contenders import Contender
 from orchestrator.directory import CampaignDirectory
 from orchestrator.execution import Settings
+from orchestrator.points import pool_for
 from orchestrator.records import read_asks
 from orchestrator.simulate import simulate
 from orchestrator.space import search_space
-from orchestrator.worlds import pool_of
 
 FORMAT = 1
 _DISTRIBUTIONS = {"ax": "ax-platform", "baybe": "baybe"}
@@ -138,7 +138,7 @@ def _fallbacks(place: Path) -> list[str]:
 
 
 def _violations(ready: Ready, trials: Sequence[Mapping[str, Any]]) -> int:
-    space = search_space(ready.campaign, pool_of(ready.worlds))
+    space = search_space(ready.campaign, pool_for(ready.campaign, ready.worlds))
     return sum(not space.contains(trial["parameters"]) for trial in trials if not trial["is_control"])
 
 

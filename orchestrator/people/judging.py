@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestrator import units
+from orchestrator.errors import InputError
 from orchestrator.fields import did_you_mean
 from orchestrator.lab import Limit
 from orchestrator.people.intent import after
@@ -41,7 +42,7 @@ class Facts:
     duration_budget_s: float | None = None
     elapsed_s: float = 0.0
     space: Callable[[], SearchSpace] | None = None
-    """What may be searched, as the campaign file has it; a pool of a table is not looked at."""
+    """What may be searched, as the campaign file has it, candidates included; a replayed table is not looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,7 +276,10 @@ def _taken_back(order: Order, standing: Mapping[str, Any], what: str) -> str:
 def _space(facts: Facts) -> SearchSpace:
     if facts.space is None:
         raise _Refused("the campaign's search space is not known here")
-    return facts.space()
+    try:
+        return facts.space()
+    except InputError as error:  # candidates that cannot be read any more
+        raise _Refused(str(error)) from None
 
 
 _JUDGES: Mapping[Kind, Callable[[Order, DeskState, Facts], str]] = {

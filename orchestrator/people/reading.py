@@ -82,9 +82,11 @@ def facts_of(config: Mapping[str, Any], lab: Mapping[str, Any], trials: Iterable
 
 def _space(config: Mapping[str, Any]) -> SearchSpace:
     from orchestrator.campaign import Campaign
+    from orchestrator.points import candidates_of
     from orchestrator.space import search_space
 
-    return search_space(Campaign.from_data(config))
+    campaign = Campaign.from_data(config)
+    return search_space(campaign, candidates_of(campaign))
 
 
 def limits_of(lab: Mapping[str, Any], campaign: Mapping[str, Any]) -> dict[str, Limit]:

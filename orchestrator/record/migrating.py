@@ -50,6 +50,12 @@ def _known_revisions() -> set[str]:
     return {script.revision for script in _scripts().walk_revisions()}
 
 
+def is_older(engine: Engine) -> bool:
+    """Say whether the tables were written by an earlier labpilot."""
+    revision = _revision(engine)
+    return revision is not None and revision != _scripts().get_current_head()
+
+
 def migrate_to_head(engine: Engine, revision: str | None) -> None:
     """Bring the tables to this version, all or nothing.
 

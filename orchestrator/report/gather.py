@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.goals import rank, worded
+from orchestrator.goals import leading, rank, worded
 from orchestrator.reading import Snapshot
 from orchestrator.report.posterior import Posterior
 from orchestrator.report.spectra import pack_spectra
@@ -17,7 +17,7 @@ from orchestrator.words import label, unit_sign
 NINETY_PERCENT = 1.645
 """Standard deviations on either side of the mean that hold 90% of a normal distribution."""
 
-_PLAIN = ("maximize", "minimize", "learn")
+_PLAIN = ("maximize", "minimize", "learn", "classify")
 """Directions that a word says; of others the numbers belong to the goal."""
 MOST_OBSERVATIONS = 20_000
 MOST_DETAIL_NUMBERS = 150_000
@@ -43,6 +43,7 @@ def gather(snapshot: Snapshot, posterior: Posterior) -> Gathered:
         "end_s": snapshot.journal.last_s,
         "parameters": parameters,
         "objectives": objective_facts(snapshot),
+        "objective": leading_fact(snapshot),
         "trials": [_trial(trial, parameters, objectives) for trial in snapshot.trials],
         "asks": _asks(snapshot),
         "observations": observations,
@@ -96,6 +97,12 @@ def objective_facts(snapshot: Snapshot) -> list[dict[str, Any]]:
     ]
 
 
+def leading_fact(snapshot: Snapshot) -> dict[str, Any] | None:
+    """Return the facts of the first objective that is a number and no limit; of the first of all where none is."""
+    facts = objective_facts(snapshot)
+    return leading(facts) if facts else None
+
+
 def _numbers(values: Sequence[Any]) -> list[float]:
     return [value for value in values if isinstance(value, int | float)]
 
@@ -124,8 +131,8 @@ def _honesty(snapshot: Snapshot) -> tuple[int, int]:
     The interval is that of a measurement: the prediction's spread and the observation's own together.
     """
     noise = {row.trial: row.sd for row in snapshot.observations}
-    objective = next(iter(objective_facts(snapshot)), None)
-    if objective is None or objective["direction"] == "learn":
+    objective = leading_fact(snapshot)
+    if objective is None or objective["direction"] in ("learn", "classify"):
         return 0, 0
     name = objective["name"]
     found = []

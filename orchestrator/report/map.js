@@ -1,7 +1,6 @@
 /* What was learned: the map over two parameters, or cuts through the best trial, and all trials side by side. */
 lab.part("map", () => {
-  const { trials, objectives, parameters, posterior, observations } = lab.data;
-  const objective = objectives[0];
+  const { trials, objective, parameters, posterior, observations } = lab.data;
   const symbols = { measured: "circle", failed: "x", lost: "diamond", open: "circle-open" };
   const isMap = posterior && posterior.kind === "map";
   const isFlat = !isMap && parameters.length === 2 && parameters.every((item) => !item.words);

@@ -12,8 +12,9 @@ from string import Template
 from typing import Any
 
 from orchestrator.reading import Reading, Snapshot
+from orchestrator.report.beforehand import known_beforehand
 from orchestrator.report.costs import costs
-from orchestrator.report.gather import objective_facts
+from orchestrator.report.gather import leading_fact
 from orchestrator.report.hands import people
 from orchestrator.report.origin import answers, origin
 from orchestrator.report.pack import script_json
@@ -72,11 +73,11 @@ def _body(
     told = answers(snapshot.campaign.provenance) if lab_kind(snapshot.campaign.lab) == "replayed" else []
     warnings = "".join(f'<p class="notice">{escape(text)}</p>' for text in notices)
     warnings += "".join(f'<p class="notice info">{escape(text)}</p>' for text in told)
-    objective = objective_facts(snapshot)[0] if objective_facts(snapshot) else {"direction": "learn", "label": "result"}
+    objective = leading_fact(snapshot) or {"direction": "learn", "label": "result"}
     sections = [
         ("progress", "Progress", _progress(payload, objective)),
         ("learned", "What was learned", _learned(payload, objective)),
-        ("trials", "Trial by trial", _trials(snapshot)),
+        ("trials", "Trial by trial", _trials(snapshot) + known_beforehand(snapshot)),
         ("instruments", "Instruments", _instruments(payload)),
         ("trouble", "What failed, and why", trouble(snapshot)),
         ("people", "People", people(reading)),

@@ -15,6 +15,7 @@ import numpy as np
 from orchestrator.campaign import Campaign
 from orchestrator.errors import LabpilotError
 from orchestrator.history import read_standing
+from orchestrator.points import candidates_of
 from orchestrator.reading import Reading
 from orchestrator.space import constraints
 from orchestrator.stopping import best_trial
@@ -61,8 +62,9 @@ def predict_posterior(reading: Reading) -> Posterior:
     except (LabpilotError, ValueError) as error:
         return Posterior(why_not=f"the planner could not be rebuilt from this journal: {error}")
     history = standing.history
-    n_told = sum(len(found) for found in history.findings.values())
-    if not n_told:
+    n_measured = sum(len(found) for found in history.findings.values())
+    n_told = n_measured + len(history.known or ())
+    if not n_measured:
         return Posterior(why_not="Nothing was measured yet, so there is nothing to predict from.")
     if n_told > MOST_OBSERVATIONS:
         return Posterior(why_not=f"{n_told} observations are too many to refit the planner's surrogate for a page.")
@@ -74,7 +76,9 @@ def _predicted(campaign: Campaign, history: Any) -> Posterior:
 
     try:
         # a pool limits what may be proposed, not what is believed; its table may not be on this machine
-        knowledge = knowledge_of(campaign, pool=None)
+        is_of_pool = any(objective.direction == "classify" for objective in campaign.objectives)
+        pool = candidates_of(campaign) if is_of_pool else None
+        knowledge = knowledge_of(campaign, pool=pool, known=history.known or ())
         knowledge.restore(history.trials, history.findings, told=history.told)
         axes = [_axis(index, item) for index, item in enumerate(campaign.parameters)]
         numeric = [axis for axis in axes if not isinstance(axis.values[0], str)]

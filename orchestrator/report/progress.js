@@ -1,8 +1,7 @@
 /* Objective or map uncertainty against trials, and predictions against what was measured. */
 lab.part("progress", () => {
-  const { trials, objectives, asks, end_s: endS } = lab.data;
+  const { trials, objective, asks, end_s: endS } = lab.data;
   if (!trials.length) return;
-  const objective = objectives[0];
   const isLearning = objective.direction === "learn";
   const unit = lab.timeUnit(endS);
   let axis = "trial";

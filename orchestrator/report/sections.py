@@ -25,7 +25,7 @@ _LAB_WORDS = {
     "partly simulated": ("real", "Real hardware, partly simulated"),
     "real": ("real", "Real hardware"),
 }
-_GOALS = {"maximize": "maximise", "minimize": "minimise", "learn": "map"}
+_GOALS = {"maximize": "maximise", "minimize": "minimise", "learn": "map", "classify": "map the regions of"}
 
 
 def head(snapshot: Snapshot, state: str) -> str:
@@ -92,6 +92,7 @@ def key_figures(snapshot: Snapshot) -> str:
     counts = count_trials(snapshot.trials, snapshot.campaign.config)
     kinds = ((counts.failed, "failed"), (counts.lost, "lost"), (counts.open, "open"))
     trouble = [f"{n} {word}" for n, word in kinds if n]
+    trouble += [f"{number(len(snapshot.known))} known beforehand"] if snapshot.known else []
     of = f" <small>of {number(counts.budget)}</small>" if counts.budget else ""
     cards = [("Trials measured", f"{number(counts.measured)}{of}", " · ".join(trouble) or "none failed, none lost")]
     cards += [card for card in (_result_card(snapshot), _measurement_card(snapshot), _time_card(snapshot)) if card]

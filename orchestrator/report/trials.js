@@ -1,8 +1,7 @@
 /* One trial at a time: its parameters, why it was tried, every spectrum, the analysis, what went wrong. */
 lab.part("trials", () => {
-  const { trials, parameters, objectives, spectra, observations, details, steps } = lab.data;
+  const { trials, parameters, objectives, objective, spectra, observations, details, steps } = lab.data;
   if (!trials.length || !lab.by("trial-facts")) return;
-  const objective = objectives[0];
   const grids = spectra.grids.map(lab.floats);
   const [xName, yName] = spectra.axis;
   let view = "map";

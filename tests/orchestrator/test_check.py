@@ -357,6 +357,14 @@ def test_a_replayed_table_is_checked(replay):
     ]
 
 
+def test_a_pool_that_is_replayed_has_its_candidates_already(replay):
+    file = replay / "campaign.yaml"
+    (replay / "points.csv").write_text("x\n1\n")
+    file.write_text(file.read_text() + "candidates: points.csv\n")
+    found = _problems(file)
+    assert any("rows of the replayed table are the only points already" in problem for problem in found)
+
+
 def test_a_lab_that_replays_needs_a_table(replay):
     text = REPLAY[: REPLAY.index("replay:")].replace("equivalents", "mg").replace("% (HPLC)", "mg")
     (replay / "campaign.yaml").write_text(text)

@@ -304,6 +304,38 @@ def test_a_campaign_killed_at_random_ends_as_one_that_was_not(tmp_path, name, ki
 
 
 @quick
+def test_what_was_known_beforehand_is_known_again_after_a_kill(tmp_path):
+    source = EXAMPLES / "photocatalysis/campaign.yaml"
+    made = start_of_trials(check_campaign(source, None, BENCH).require(), tmp_path / "before")
+    (tmp_path / "known.csv").write_text(made)
+    told = [f"known={tmp_path / 'known.csv'}", f"candidates={tmp_path / 'known.csv'}", *BENCH, "budget.trials=6"]
+    (tmp_path / "more.csv").write_text("\n".join(made.splitlines()[:7]) + "\n")
+    told[0] = f"known={tmp_path / 'more.csv'}"
+    task = check_campaign(source, None, [*told, "planner.policy=logei", "planner.charge=2 s"]).require()
+    kill_at_random(tmp_path, task, 3, check_same)
+
+
+@quick
+def test_the_time_of_a_trial_is_the_same_after_a_kill(tmp_path):
+    timed = [
+        "planner.policy=mobile_chemist",
+        "planner.options={time: started_h}",
+        "planner.charge=2 s",
+        "budget.trials=18",
+    ]
+    source = EXAMPLES / "photocatalysis/campaign.yaml"
+    kill_at_random(tmp_path, check_campaign(source, None, [*BENCH, *timed]).require(), 3, check_same)
+
+
+def start_of_trials(task, path):
+    """Run a campaign, and return what it measured as a table."""
+    start(task, path, Settings(is_virtual=True, fsync=False))
+    names = [parameter.name for parameter in task.campaign.parameters]
+    lines = [[str(trial[1][name]) for name in names] + [str(trial[4]["hydrogen"])] for trial in story(path).trials]
+    return "\n".join(",".join(line) for line in [[*names, "hydrogen"], *lines]) + "\n"
+
+
+@quick
 def test_what_nothing_can_settle_costs_its_trial_and_is_never_done_twice(tmp_path, kitchen):
     settled = kill_at_random(tmp_path, kitchen, 17, check_asked_a_person)
     assert settled.keys() == {"read back", "operator"}

@@ -104,3 +104,21 @@ def test_a_small_risk_ends_a_campaign_and_is_stated(diagnostics, stops):
         if stops
         else None
     )
+
+
+PHASES = Objective(name="pattern", direction="classify")
+
+
+def test_what_is_classified_leads_nothing():
+    assert best_trial(trials(1.0, 3.0, 2.0), [PHASES, *YIELD]).number == 2
+    assert best_trial(trials(1.0, 3.0, 2.0), [PHASES]) is None
+    said = reason_to_stop([NoImprovement(trials=1)], trials(3.0, 2.0), [PHASES, *YIELD], {})
+    assert said == "yield did not improve in 1 trials, since trial 1"
+
+
+@pytest.mark.parametrize(
+    ("best", "says"), [(3.0, "better than trial 2 by"), (7.0, "better than the best that was known beforehand by")]
+)
+def test_little_in_sight_is_said_of_the_best_that_is_known(best, says):
+    diagnostics = {"prospects": {"0.5": 0.01}, "best": {"yield": best}}
+    assert says in reason_to_stop([NoProspect(better_by=0.5, risk=0.05)], trials(1.0, 3.0), YIELD, diagnostics)

@@ -13,7 +13,7 @@ NEEDED = {
 
 
 def test_every_analysis_is_known_by_its_own_name_and_can_be_asked():
-    assert set(ANALYSES) == {"stripe_gradient", "reading", "peaks", "phase_yield"}
+    assert set(ANALYSES) == {"stripe_gradient", "reading", "peaks", "phase_yield", "fingerprint"}
     for name, analysis in ANALYSES.items():
         assert analysis.name == name
         assert analysis.version

@@ -66,6 +66,24 @@ def test_mistakes_are_found_before_the_start(tmp_path, capsys, more, message):
     assert not (tmp_path / "c").exists()
 
 
+def test_options_of_the_campaign_are_its_own_policys(tmp_path, capsys):
+    screening = ["simulate", str(EXAMPLES / "screening/campaign.yaml"), "--trials", "16"]
+    kept = ["--out", str(tmp_path / "c")]
+    assert supervise([*screening, "--planner", "random", *kept]) == 0
+    assert "screening with random" in capsys.readouterr().out
+    assert read_snapshot(tmp_path / "c").campaign.config["planner"]["options"] == {}
+    assert supervise([*screening, "--planner", "screening", "--out", str(tmp_path / "own")]) == 0
+    assert read_snapshot(tmp_path / "own").campaign.config["planner"]["options"] == {"threshold": 5}
+
+
+def test_options_given_beside_a_policy_are_that_policys(capsys):
+    screening = ["simulate", str(EXAMPLES / "screening/campaign.yaml"), "--planner", "logei", "--trials", "1"]
+    assert supervise([*screening, "--set", "planner.options.caushion=1"]) == 2
+    said = capsys.readouterr().err
+    assert "did you mean 'caution'?" in said
+    assert "threshold" not in said
+
+
 def test_resume_of_a_finished_campaign_says_so(tmp_path, capsys):
     assert simulate("--out", str(tmp_path / "c")) == 0
     assert supervise(["resume", str(tmp_path / "c")]) == 2

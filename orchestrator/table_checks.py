@@ -1,0 +1,71 @@
+"""What must hold of the tables that a campaign names: candidates, and what is known beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import InputError
+from orchestrator.points import candidates_of, known_of
+from orchestrator.simulated import REPLAY, worlds_of
+from orchestrator.space import objectives, search_space
+from orchestrator.subject import Subject
+from orchestrator.tables import digest_of
+from orchestrator.yaml_source import Problem
+
+
+def candidates(subject: Subject) -> Iterator[Problem]:
+    """Find a table of candidates that cannot be read, or of which none may be tried."""
+    given = subject.campaign.candidates
+    if given is None:
+        return
+    replay = subject.campaign.replay
+    if replay is not None and replay.mode == "pool" and REPLAY in worlds_of(subject.lab):
+        message = "the rows of the replayed table are the only points already (replay, mode: pool); leave this out"
+        yield subject.campaign_source.problem(("candidates",), message, of_key=True)
+        return
+    yield from _told(subject, "candidates", given)
+    try:
+        search_space(subject.campaign, candidates_of(subject.campaign))
+    except InputError as error:
+        yield from (_problem(subject, "candidates", text) for text in error.problems)
+    except ValueError as error:
+        yield _problem(subject, "candidates", str(error))
+
+
+def known(subject: Subject) -> Iterator[Problem]:
+    """Find a table of earlier results that cannot be read, or that no planner would learn from."""
+    given = subject.campaign.known
+    if given is None:
+        return
+    yield from _told(subject, "known", given)
+    try:
+        rows = [result.data() for result in known_of(subject.campaign)]
+    except InputError as error:
+        yield from (_problem(subject, "known", text) for text in error.problems)
+        return
+    from orchestrator.records import known_observations  # with it comes the database
+    from planner import Planner
+
+    try:
+        Planner(search_space(subject.campaign), objectives(subject.campaign), policy="random").tell(
+            known_observations(rows)
+        )
+    except ValueError as error:
+        yield _problem(subject, "known", str(error))
+
+
+def _told(subject: Subject, key: str, given: Any) -> Iterator[Problem]:
+    """Find a file that is not the one whose hash the campaign file gives."""
+    if given.sha256 is None or not Path(given.table).is_file():
+        return
+    found = digest_of(Path(given.table))
+    if found != given.sha256:
+        message = f"the SHA-256 of {Path(given.table).name} is {found}; write this one if the file was meant to change"
+        yield subject.campaign_source.problem((key, "sha256"), message)
+
+
+def _problem(subject: Subject, key: str, message: str) -> Problem:
+    path = (key, "table") if isinstance(subject.campaign_source.data.get(key), dict) else (key,)
+    return subject.campaign_source.problem(path, message)
