@@ -155,7 +155,7 @@ def campaign(way: str, seed: int, stripes: int) -> dict[str, Any]:
         planner.tell([_of(proposal.id, item) for item in told])
         if n % EVERY == 0 and failed < n:
             _score(result, n, wafer.n_spectra, planner, scorer)
-    ridges = scorer.ridges(_map(planner))
+    ridges = scorer.ridges(predicted_map(planner))
     return {**result, "failed": failed, "ask_s": asking_s / stripes, "boundary_error_c": ridges.error_c}
 
 
@@ -176,15 +176,16 @@ def film_scorer(seed: int) -> FilmScorer:
     return FilmScorer(seed=seed, options=OPTIONS.to_mapping(), campaign=names)
 
 
-def _map(planner: Planner) -> Map:
-    points = [{"peak_temperature": float(t), "dwell": float(d)} for d in DWELL_US for t in GRID_C]
+def predicted_map(planner: Planner, **elsewhere: float) -> Map:
+    """Return what a planner believes of the map; elsewhere are values of parameters that it does not depend on."""
+    points = [{"peak_temperature": float(t), "dwell": float(d), **elsewhere} for d in DWELL_US for t in GRID_C]
     found = planner.predict(points)[TARGET]
     shape = (len(DWELL_US), len(GRID_C))
     return Map(mean=found.mean.reshape(shape), sd=found.sd.reshape(shape))
 
 
 def _score(result: dict[str, Any], n: int, n_spectra: int, planner: Planner, scorer: FilmScorer) -> None:
-    predicted = _map(planner)
+    predicted = predicted_map(planner)
     result["stripes"].append(n)
     result["spectra"].append(n_spectra)
     result["ridge_error_c"].append(scorer.ridges(predicted).error_c)
