@@ -34,16 +34,22 @@ LOG_DWELLS = np.linspace(np.log10(250.0), 4.0, 25)
 
 
 class Stripe:
-    """One simulated stripe, measured on demand."""
+    """One simulated stripe, measured on demand.
 
-    def __init__(self, seed: int) -> None:
-        chance = np.random.default_rng([seed, 1])
+    Args:
+        seed: of the film and of the stripe's conditions.
+        number: which of several stripes on that film.
+        failures: whether shots may misfire, drop out, hit a particle or delaminate.
+    """
+
+    def __init__(self, seed: int, *, number: int = 0, failures: bool = False) -> None:
+        chance = np.random.default_rng([seed, 1, number] if number else [seed, 1])
         self.peak_c, self.dwell_us = float(chance.choice(PEAKS_C)), float(10 ** chance.choice(LOG_DWELLS))
-        options = FilmOptions.from_mapping({"failures": False})
+        options = FilmOptions.from_mapping({"failures": failures})
         self.film, self.detector = FilmMaterial(seed, options), Detector(seed, options)
         self.shot = self.film.shoot(
             x_mm=4.0 * (seed % 20) - 40.0,
-            y_mm=0.0,
+            y_mm=2.0 * number,
             shot_number=0,
             peak_temperature_c=self.peak_c,
             dwell_us=self.dwell_us,
@@ -87,7 +93,11 @@ def points_needed(stripe: Stripe, policy: str, seed: int, *, has_picture: bool) 
     """Return spectra until R2 0.8 and 0.9 (infinite: never) and R2 after 20."""
     prior = prior_from_picture(stripe.picture(), pixel_um=5.0) if has_picture else None
     rng = np.random.default_rng([seed, 2])
-    scan = AdaptiveScan(policy, half_range_mm=HALF_RANGE_MM, points=POINTS, prior=prior, rng=rng)
+    return followed(stripe, AdaptiveScan(policy, half_range_mm=HALF_RANGE_MM, points=POINTS, prior=prior, rng=rng))
+
+
+def followed(stripe: Stripe, scan: AdaptiveScan) -> tuple[float, float, float]:
+    """Run a scan; return spectra until R2 0.8 and 0.9 (infinite: never) and R2 after 20."""
     grid = np.linspace(-HALF_RANGE_MM, HALF_RANGE_MM, 256)
     truth = stripe.true_slope(grid)
     scores: list[float] = []

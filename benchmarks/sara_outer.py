@@ -44,6 +44,8 @@ STRIPE_S = 120.0
 EVERY = 2
 """Stripes between two scores."""
 THRESHOLD = 0.7
+SCORES = ("stripes", "spectra", "r2", "r2_plain", "coverage", "ridge_error_c")
+"""What is kept of every scored stage, a list each."""
 
 WAYS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "sara": ("sara", {}),
@@ -62,6 +64,8 @@ class Wafer:
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._film, self._detector = FilmMaterial(seed, OPTIONS), Detector(seed, OPTIONS)
+        self.n_spectra = 0
+        """Taken of film so far; references and pictures are not counted."""
 
     def stripe(self, peak_c: float, dwell_us: float) -> list[Observation]:
         """Anneal, photograph, scan and analyse; a misfire or a stripe that cannot be read is a failure."""
@@ -96,6 +100,10 @@ class Wafer:
 
     def _spectrum(self, role: Target, shot: Mapping[str, Any], x_mm: float, number: int) -> MeasurementData:
         light = self._film.reflectance([shot], np.array([x_mm]))[0] if role == "film" else None
+        return self._exposed(role, light, x_mm, number)
+
+    def _exposed(self, role: Target, light: np.ndarray | None, x_mm: float, number: int) -> MeasurementData:
+        self.n_spectra += role == "film"
         taken_s = STRIPE_S * number
         facts = {"role": role, "offset_mm": x_mm, "exposure_s": EXPOSURE_S, "averages": 1, "taken_s": taken_s}
         counts = self._detector.counts(
@@ -135,8 +143,8 @@ def campaign(way: str, seed: int, stripes: int) -> dict[str, Any]:
         ]
     )
     planner = Planner(space, [Objective(TARGET, "learn")], seed=seed, policy=policy, options=options)
-    wafer, scorer = Wafer(seed), _scorer(seed)
-    result: dict[str, Any] = {"way": way, "seed": seed, "stripes": [], "r2": [], "r2_plain": [], "coverage": []}
+    wafer, scorer = Wafer(seed), film_scorer(seed)
+    result: dict[str, Any] = {"way": way, "seed": seed, **{name: [] for name in SCORES}}
     asking_s, failed = 0.0, 0
     for n in range(1, stripes + 1):
         began = time.perf_counter()
@@ -146,8 +154,8 @@ def campaign(way: str, seed: int, stripes: int) -> dict[str, Any]:
         failed += told[0].failure is not None
         planner.tell([_of(proposal.id, item) for item in told])
         if n % EVERY == 0 and failed < n:
-            _score(result, n, planner, scorer)
-    ridges = scorer.ridges(_map(planner))
+            _score(result, n, wafer.n_spectra, planner, scorer)
+    ridges = scorer.ridges(predicted_map(planner))
     return {**result, "failed": failed, "ask_s": asking_s / stripes, "boundary_error_c": ridges.error_c}
 
 
@@ -162,21 +170,25 @@ def _of(proposal_id: str, item: Observation) -> Observation:
 
 
 @cache
-def _scorer(seed: int) -> FilmScorer:
+def film_scorer(seed: int) -> FilmScorer:
+    """Return the scorer of one film."""
     names = {"parameters": [{"name": "peak_temperature"}, {"name": "dwell"}]}
     return FilmScorer(seed=seed, options=OPTIONS.to_mapping(), campaign=names)
 
 
-def _map(planner: Planner) -> Map:
-    points = [{"peak_temperature": float(t), "dwell": float(d)} for d in DWELL_US for t in GRID_C]
+def predicted_map(planner: Planner, **elsewhere: float) -> Map:
+    """Return what a planner believes of the map; elsewhere are values of parameters that it does not depend on."""
+    points = [{"peak_temperature": float(t), "dwell": float(d), **elsewhere} for d in DWELL_US for t in GRID_C]
     found = planner.predict(points)[TARGET]
     shape = (len(DWELL_US), len(GRID_C))
     return Map(mean=found.mean.reshape(shape), sd=found.sd.reshape(shape))
 
 
-def _score(result: dict[str, Any], n: int, planner: Planner, scorer: FilmScorer) -> None:
-    predicted = _map(planner)
+def _score(result: dict[str, Any], n: int, n_spectra: int, planner: Planner, scorer: FilmScorer) -> None:
+    predicted = predicted_map(planner)
     result["stripes"].append(n)
+    result["spectra"].append(n_spectra)
+    result["ridge_error_c"].append(scorer.ridges(predicted).error_c)
     result["r2"].append(scorer.r2(predicted, "1/s^2"))
     result["r2_plain"].append(scorer.r2(predicted, "none"))
     result["coverage"].append(scorer.coverage_90(predicted))

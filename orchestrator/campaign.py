@@ -204,7 +204,7 @@ class Campaign(StrictModel):
 
     @property
     def leading(self) -> Objective:
-        """The first objective that is a number and no limit; the first of all where none is."""
+        """The objective that the campaign is judged by first; see `orchestrator.goals`."""
         return leading(self.objectives)
 
     @property
@@ -268,8 +268,8 @@ def _named(items: object) -> dict[str, Mapping[str, Any]]:
 
 def _better_unit(objectives: object) -> str:
     """Return the unit of how much better a result is: that of the leading objective, or none of a desirability."""
-    named = list(_named(objectives).values())
-    first = next((item for item in named if item.get("direction") != "classify"), {})
+    named = [{"direction": None, **item} for item in _named(objectives).values()]
+    first = leading(named) if named else {}
     return "1" if first.get("desirability") is not None else _unit(first)
 
 

@@ -26,9 +26,13 @@ def planned(objective: Any) -> Objective:
 
 
 def leading(objectives: Sequence[_One]) -> _One:
-    """Return the first objective that is a number and no limit; the first of all where none is."""
-    beside = ("classify", "at_most", "at_least")
-    return next((one for one in objectives if _direction(one) not in beside), objectives[0])
+    """Return the objective that a campaign is judged by first.
+
+    That is the first of those that are optimised, otherwise the first that is learnt, otherwise the first of all.
+    """
+    wanted = [one for one in objectives if _direction(one) in ("maximize", "minimize", "target", "window")]
+    learnt = [one for one in objectives if _direction(one) == "learn"]
+    return [*wanted, *learnt, *objectives][0]
 
 
 def rank(objectives: Sequence[Any], values: Mapping[str, Any]) -> Rank | None:

@@ -256,8 +256,8 @@ class Knowledge:
         self._wishes_met[key] -= 1
         return self._wishes_met[key] >= 0
 
-    def predict(self, points: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and standard deviation (``n`` each) of the first objective's target.
+    def predict(self, points: Sequence[Mapping[str, Any]], target: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation (``n`` each) of a target; of the first that is a number, where left out.
 
         Raises:
             NotEnoughData: Nothing was measured yet.
@@ -265,7 +265,7 @@ class Knowledge:
         numbers = [objective.name for objective in self.objectives if objective.direction != "classify"]
         if not numbers:
             raise NotEnoughData("regions have no mean; see the planner's regions")
-        posterior = self.planner.predict(points)[numbers[0]]
+        posterior = self.planner.predict(points)[numbers[0] if target is None else target]
         return posterior.mean, posterior.sd
 
     def diagnostics(self) -> dict[str, Any]:
@@ -273,14 +273,14 @@ class Knowledge:
 
         What it cannot say, because a fit failed say, is left out.
         """
-        first = self.objectives[0]
-        is_wanted = first.direction == "learn" and (self.watches_map or self.policy not in WITHOUT_MODEL)
+        learnt = next((one.name for one in self.objectives if one.direction == "learn"), None)
+        is_wanted = learnt is not None and (self.watches_map or self.policy not in WITHOUT_MODEL)
         try:
             found = self.planner.diagnostics(with_model=is_wanted)
         except Exception:  # the supervisor of diagnostics: a campaign does not end because a map cannot be drawn
             log.exception("diagnostics_failed policy=%s", self.policy)
             found = self.planner.diagnostics(with_model=False)
-        uncertainty = (found.pop("map_uncertainty", None) or {}).get(first.name)
+        uncertainty = (found.pop("map_uncertainty", None) or {}).get(learnt)
         found = {**found, "map_uncertainty": uncertainty} if _is_finite(uncertainty) else found
         prospects = {repr(by): risk for by in self.margins if (risk := self._risk(by)) is not None}
         return {**found, "prospects": prospects} if prospects else found

@@ -15,7 +15,7 @@ _LIMITS, _AIMED = ("at_most", "at_least"), ("target", "window")
 def best_trial(trials: Sequence[TrialRecord], objectives: Sequence[Any]) -> TrialRecord | None:
     """Return the best measured trial by the measured values, the first among equals; see `orchestrator.goals`.
 
-    Where the leading objective is learnt, that with the greatest value stands out.
+    Where nothing is optimised, that with the greatest value of what is learnt stands out.
     """
     goals = [planned(objective) for objective in objectives]
     first = leading(goals)

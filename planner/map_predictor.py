@@ -37,6 +37,10 @@ class MapPredictor:
     """Standard deviation of the temperature scale that all stripes of a wafer share."""
     temperature: str = "peak_temperature"
     dwell: str = "dwell"
+    composition: tuple[str, ...] = ()
+    """Parameters that are fractions of elements: further axes of the map of a composition spread."""
+    scale: float | None = None
+    """g0 of the map, where it is not to follow from the data."""
     _fitted_on: tuple[Observation, ...] | None = field(default=None)
     _map: GradientMap | None = field(default=None)
 
@@ -48,6 +52,9 @@ class MapPredictor:
             found = names[name]
             if not isinstance(found, Continuous) or found.unit != unit:
                 raise BadOption(f"the gradient map needs {name!r} to be continuous and in {unit}")
+        for name in self.composition:
+            if not isinstance(names.get(name), Continuous):
+                raise BadOption(f"composition {name!r} is no continuous parameter{did_you_mean(name, names)}")
 
     def fitted(self, data: PlannerData, target: str) -> GradientMap:
         """Return the map of everything told.
@@ -66,7 +73,13 @@ class MapPredictor:
             floor = TYPICAL_SD * max(float(np.abs(value).max()), 1e-9)
             sd = np.array([item.noise.get(target, floor) for item in measured])
             self._map = GradientMap.fit(
-                temperature, log_dwell, value, np.maximum(sd, 1e-6 * floor), calibration_c=self.calibration_c
+                temperature,
+                log_dwell,
+                value,
+                np.maximum(sd, 1e-6 * floor),
+                composition=self.fractions([item.parameters for item in measured]),
+                calibration_c=self.calibration_c,
+                scale=self.scale,
             )
             self._fitted_on = data.observations
         return self._map
@@ -79,7 +92,7 @@ class MapPredictor:
         Raises:
             NotEnoughData: No value was told.
         """
-        mean, sd = self.fitted(data, target).predict(*self.axes(points))
+        mean, sd = self.fitted(data, target).predict(*self.axes(points), self.fractions(points))
         return np.asarray(mean), np.asarray(sd)
 
     def axes(self, points: Sequence[Mapping[str, Value]]) -> tuple[np.ndarray, np.ndarray]:
@@ -87,3 +100,14 @@ class MapPredictor:
         temperature = np.array([float(point[self.temperature]) for point in points])
         dwell = np.array([float(point[self.dwell]) for point in points])
         return temperature, np.log10(dwell)
+
+    def fractions(self, points: Sequence[Mapping[str, Value]]) -> np.ndarray | None:
+        """Return fractions of the elements (`n x k`); None where the map is not that of a spread."""
+        if not self.composition:
+            return None
+        return np.array([[float(point[name]) for name in self.composition] for point in points])
+
+    def conditions(self, points: Sequence[Mapping[str, Value]]) -> np.ndarray:
+        """Return rows (temperature in degC, log10 dwell, fractions), `n x (2 + k)`."""
+        axes, fractions = np.stack(self.axes(points), axis=1), self.fractions(points)
+        return axes if fractions is None else np.hstack([axes, fractions])

@@ -301,10 +301,15 @@ class Planner(Advised):
             raise ValueError(f"how much better is worth going on for must be a number from 0 up, not {by!r}")
         if self._foreseer is None:
             own = isinstance(self._policy, Foresees)
-            self._foreseer = self._policy if own else policy_class("auto")(self.space, self.objectives, {})
+            self._foreseer = self._policy if own else self._default_foreseer()
         rng = np.random.default_rng([self.seed, self._n_asks, len(self.observations)])
         with one_thread():
             return cast(Foresees, self._foreseer).prospect(self._data(), float(by), rng)
+
+    def _default_foreseer(self) -> Policy:
+        """Return what judges in place of a policy that cannot, by what is to be optimised and its limits alone."""
+        judged = [one for one in self.objectives if one.is_ranked or one.is_limit]
+        return policy_class("auto")(self.space, judged or self.objectives, {})
 
     def best(self, target: str | None = None) -> Observation | None:
         """Return the observation with the best measured value of a target; None where nothing was measured.

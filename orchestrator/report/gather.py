@@ -98,7 +98,7 @@ def objective_facts(snapshot: Snapshot) -> list[dict[str, Any]]:
 
 
 def leading_fact(snapshot: Snapshot) -> dict[str, Any] | None:
-    """Return the facts of the first objective that is a number and no limit; of the first of all where none is."""
+    """Return the facts of the objective that the campaign is judged by first."""
     facts = objective_facts(snapshot)
     return leading(facts) if facts else None
 

@@ -83,7 +83,7 @@ def _predicted(campaign: Campaign, history: Any) -> Posterior:
         axes = [_axis(index, item) for index, item in enumerate(campaign.parameters)]
         numeric = [axis for axis in axes if not isinstance(axis.values[0], str)]
         if len(axes) == len(numeric) == 2:
-            return Posterior(payload=_map(knowledge, axes[0], axes[1]))
+            return Posterior(payload=_map(knowledge, campaign.leading.name, axes[0], axes[1]))
         return _slices(knowledge, campaign, axes, history.trials)
     except (PlannerError, LabpilotError) as error:
         return Posterior(why_not=f"The planner {campaign.planner.policy!r} predicts nothing here: {error}.")
@@ -112,10 +112,10 @@ def _fine(axis: _Axis, n: int) -> list[Any]:
     return (np.geomspace(low, high, n) if axis.is_log else np.linspace(low, high, n)).tolist()
 
 
-def _map(knowledge: Knowledge, x: _Axis, y: _Axis) -> dict[str, Any]:
+def _map(knowledge: Knowledge, target: str, x: _Axis, y: _Axis) -> dict[str, Any]:
     xs, ys = _fine(x, MAP_SIZE[0]), _fine(y, MAP_SIZE[1])
     points = [{x.name: x_value, y.name: y_value} for y_value in ys for x_value in xs]
-    mean, sd = knowledge.predict(points)
+    mean, sd = knowledge.predict(points, target)
     shape = (len(ys), len(xs))
     return {
         "kind": "map",
@@ -138,7 +138,7 @@ def _slices(
     slices = []
     for axis in axes[:MOST_SLICES]:
         points: list[Point] = [{**others, **centre.parameters, axis.name: value} for value in axis.values]
-        mean, sd = knowledge.predict(points)
+        mean, sd = knowledge.predict(points, campaign.leading.name)
         slices.append(
             {
                 "parameter": axis.index,

@@ -53,3 +53,20 @@ def test_a_campaign_ends_when_little_is_left_to_be_had(capsys):
     assert "by more than 30 umol of hydrogen was" in result["reason"]
     assert "a risk of 40 % was accepted" in result["reason"]
     assert len(result["trials"]) < 60
+
+
+@pytest.mark.parametrize(
+    ("directions", "leads"),
+    [
+        (["classify", "maximize"], 1),
+        (["learn", "maximize"], 1),
+        (["classify", "learn"], 1),
+        (["classify"], 0),
+        (["minimize", "maximize"], 0),
+    ],
+    ids=["cameo", "sara", "learnt", "regions", "front"],
+)
+def test_what_is_optimised_leads(directions, leads):
+    wanted = [Objective(name=f"y{index}", direction=one) for index, one in enumerate(directions)]
+    assert goals.leading(wanted) is wanted[leads]
+    assert goals.leading([one.model_dump() for one in wanted])["name"] == f"y{leads}"

@@ -138,3 +138,19 @@ def test_a_large_pool_is_narrowed_down_with_hints_in_mind() -> None:
     everyone = int(np.sum((np.abs(space.pool - 0.495) <= 0.025).all(axis=1)))
     assert round(shares[0] * len(with_hint)) == everyone
     assert shares[1] * len(without) < everyone
+
+
+def test_a_policy_that_also_maps_is_judged_by_what_it_optimises() -> None:
+    space = SearchSpace(
+        [
+            Continuous("peak_temperature", 500.0, 1000.0, step=10.0, unit="degC"),
+            Continuous("dwell", 250.0, 10_000.0, unit="us", scale="log", count=5),
+        ]
+    )
+    objectives = [Objective("gradient", "learn"), Objective("fraction", "maximize")]
+    planner = Planner(space, objectives, policy="sara")
+    for one in planner.ask(6):
+        peak = float(one.parameters["peak_temperature"])
+        values = {"gradient": 0.01, "fraction": 1e-3 * (peak - 500.0)}
+        planner.tell([Observation(parameters=one.parameters, values=values, proposal_id=one.id)])
+    assert planner.prospect(0.0).probability > planner.prospect(0.4).probability
