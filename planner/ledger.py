@@ -212,3 +212,15 @@ class Ledger:
 
 def _is_finite(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def ask_index(proposal_id: str) -> int:
+    """Return which ask a proposal came from.
+
+    Raises:
+        UnknownProposal: The id is none of a planner's.
+    """
+    ask, _, number = proposal_id.partition("-")
+    if not (ask.isdecimal() and number.isdecimal()):
+        raise UnknownProposal(f"proposal id {proposal_id!r} is none of a planner's; they read like '3-1'")
+    return int(ask)

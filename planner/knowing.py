@@ -1,0 +1,187 @@
+"""The part of a planner that says what it knows, and what is still to be had."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from planner.best import best_of
+from planner.errors import BadOption, NotEnoughData, UnknownProposal
+from planner.ledger import Ledger, ask_index
+from planner.policies.base import FindsLevel, Foresees, MapsRegions, PlannerData, Policy, policy_class
+from planner.proposal import Observation, Posterior, Proposal, RegionPosterior, Value
+from planner.threads import one_thread
+
+if TYPE_CHECKING:
+    from planner.explain import Explanation
+    from planner.objective import Objective
+    from planner.prospect import Prospect
+    from planner.space import SearchSpace
+
+_N_MAP_POINTS = 256
+
+
+class Knowing(ABC):
+    """Answers questions; nothing of it changes what is proposed."""
+
+    space: SearchSpace
+    objectives: tuple[Objective, ...]
+    seed: int
+    policy_name: str
+    _policy: Policy
+    _foreseer: Policy | None = None
+    """What judges what is still to be had, once that was asked."""
+    _ledger: Ledger
+    _n_asks: int
+
+    @abstractmethod
+    def _data(self) -> PlannerData:
+        """Return all that is known."""
+
+    @property
+    def observations(self) -> tuple[Observation, ...]:
+        """Everything told, in order."""
+        return self._ledger.observations
+
+    def predict(self, points: Sequence[Mapping[str, Value]]) -> dict[str, Posterior]:
+        """Return the posterior of every target that is a number, at points; they may lie outside the space.
+
+        What is to be classified has no such posterior; see `regions`.
+
+        Raises:
+            NotEnoughData: Nothing was measured of a target yet.
+            SpaceError: A point has no number, or no known category, for a parameter.
+        """
+        data = self._data()
+        found = {}
+        for objective in [each for each in self.objectives if each.direction != "classify"]:
+            with one_thread():
+                mean, sd = self._policy.predict(data, objective.name, points)
+            found[objective.name] = Posterior(mean=mean, sd=sd)
+        return found
+
+    def explain(self, proposal: Proposal) -> Explanation:
+        """Explain a proposal by what is known now: prediction, gain, what matters, what is near, what would turn it.
+
+        The policy is asked to choose again with other results, which takes as long as some asks.
+
+        Raises:
+            UnknownProposal: This planner never gave it out.
+        """
+        from planner.explain import explain
+
+        if not self._ledger.knows(proposal.id):
+            raise UnknownProposal(f"proposal {proposal.id!r} was never given out")
+        data, (row, *_) = self._data(), self.space.rows([proposal.parameters])
+        told = {one.proposal_id for one in data.observations}
+        free = set(self.space.keys(row[None])) if proposal.id not in told else set()
+        pending = tuple(one for one in data.pending if one.id != proposal.id)
+        data = replace(data, pending=pending, taken=data.taken_keys() - free)
+        with one_thread():
+            return explain(self._policy, data, proposal, [self.seed, ask_index(proposal.id)])
+
+    def regions(self, points: Sequence[Mapping[str, Value]]) -> RegionPosterior:
+        """Return which regions there are, and the probability of each at points; they may lie outside the space.
+
+        Raises:
+            BadOption: The policy maps no regions; 'cameo' does.
+            NotEnoughData: No fingerprint was told yet.
+            SpaceError: A point has no number, or no known category, for a parameter.
+        """
+        if not isinstance(self._policy, MapsRegions):
+            raise BadOption(f"policy {self.policy_name!r} maps no regions; choose policy 'cameo'")
+        with one_thread():
+            return self._policy.regions(self._data(), points)
+
+    def level(self, points: Sequence[Mapping[str, Value]]) -> np.ndarray:
+        """Return the chance (`n`) that the target exceeds the policy's level at points; they may lie outside the space.
+
+        Raises:
+            BadOption: The policy looks for no level; 'level_set' does.
+            NotEnoughData: Nothing was measured yet.
+            SpaceError: A point has no number, or no known category, for a parameter.
+        """
+        if not isinstance(self._policy, FindsLevel):
+            raise BadOption(f"policy {self.policy_name!r} looks for no level; choose policy 'level_set'")
+        with one_thread():
+            return self._policy.level(self._data(), points)
+
+    def prospect(self, by: float = 0.0) -> Prospect:
+        """Return the probability that an untried point is better than the best known by more than `by`.
+
+        It is what one risks by stopping now; what is pending counts as untried. A policy without a surrogate of its own
+        is judged by the default one.
+
+        Args:
+            by: In the objective's unit, from 0 up; of the overall desirability where objectives have one.
+
+        Raises:
+            BadOption: Nothing is optimised, or several objectives have no desirabilities.
+            NotEnoughData: Fewer than two values of a target were measured.
+            ValueError: `by` is no number from 0 up.
+        """
+        if isinstance(by, bool) or not isinstance(by, int | float) or not 0.0 <= by < np.inf:
+            raise ValueError(f"how much better is worth going on for must be a number from 0 up, not {by!r}")
+        if self._foreseer is None:
+            own = isinstance(self._policy, Foresees)
+            self._foreseer = self._policy if own else self._default_foreseer()
+        rng = np.random.default_rng([self.seed, self._n_asks, len(self.observations)])
+        with one_thread():
+            return cast(Foresees, self._foreseer).prospect(self._data(), float(by), rng)
+
+    def _default_foreseer(self) -> Policy:
+        """Return what judges in place of a policy that cannot, by what is to be optimised and its limits alone."""
+        judged = [one for one in self.objectives if one.is_ranked or one.is_limit]
+        return policy_class("auto")(self.space, judged or self.objectives, {})
+
+    def best(self, target: str | None = None) -> Observation | None:
+        """Return the observation with the best measured value of a target; None where nothing was measured.
+
+        Of values that hit what is aimed at, the one nearest to its middle is the best. Where limits are set, only
+        observations that were measured to keep to all of them count; None where no observation does.
+
+        Args:
+            target: An objective that is to be optimised; by default the first one, or, where objectives have
+                desirabilities, all of them together. A target that is to be learnt or classified has no best value.
+        """
+        return best_of(self.objectives, self.observations, target)
+
+    def diagnostics(self, *, with_model: bool = False) -> dict[str, Any]:
+        """Return counts, the best value so far, and what was told outside the space.
+
+        Args:
+            with_model: Also return `map_uncertainty`: for each target the mean standard deviation over the space, in
+                its unit (None before anything was measured). This fits the surrogate. A policy that looks for a level
+                says as `undecided` in which share of the space it is not known on which side it lies.
+        """
+        ledger = self._ledger
+        best = self.best()
+        found: dict[str, Any] = {
+            "policy": self.policy_name,
+            "asks": self._n_asks,
+            "observations": len(ledger.observations),
+            "failures": sum(observation.failure is not None for observation in ledger.observations),
+            "pending": len(ledger.pending),
+            "finished": len(ledger.finished),
+            "discarded": len(ledger.discarded),
+            "outside_space": len(ledger.outside),
+            "outside_space_first": ledger.outside[0] if ledger.outside else None,
+            "best": None if best is None else dict(best.values),
+            "best_parameters": None if best is None else dict(best.parameters),
+        }
+        if with_model:
+            found["map_uncertainty"] = self._map_uncertainty()
+            if isinstance(self._policy, FindsLevel) and found["map_uncertainty"] is not None:
+                found["undecided"] = self._policy.undecided(self._data())
+        return found
+
+    def _map_uncertainty(self) -> dict[str, float] | None:
+        points = self.space.sobol(_N_MAP_POINTS)
+        try:
+            return {name: float(np.mean(posterior.sd)) for name, posterior in self.predict(points).items()}
+        except NotEnoughData:
+            return None
