@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 POLICIES: dict[str, str] = {
     "auto": "planner.policies.bayes:Auto",
     "logei": "planner.policies.bayes:LogEI",
-    "integrated_variance": "planner.policies.bayes:IntegratedVariance",
-    "uncertainty": "planner.policies.bayes:Uncertainty",
+    "integrated_variance": "planner.policies.active_learning:IntegratedVariance",
+    "uncertainty": "planner.policies.active_learning:Uncertainty",
     "random": "planner.policies.space_filling:Random",
     "sobol": "planner.policies.space_filling:Sobol",
     "grid": "planner.policies.space_filling:Grid",

@@ -1,4 +1,4 @@
-"""Optimising and learning with Gaussian processes."""
+"""Optimising with Gaussian processes, and the policy that takes what suits the objectives."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from planner.errors import BadOption, NotEnoughData
 from planner.goals import Goal, Interval, goal_of
 from planner.objective import Objective
 from planner.optimise import candidate_rows
+from planner.policies.active_learning import IntegratedVariance
 from planner.policies.base import Foresees, PlannerData, Policy, Suggestion
 from planner.policies.learner import Learner
 from planner.proposal import Value
@@ -242,38 +243,6 @@ class LogEI(Learner):
         whole = "the desirability of " if self._ranked[0].desirability is not None else ""
         per_cost = " for its cost" if self._cost is not None else ""
         return f"greatest expected improvement of {whole}{names}{per_cost}"
-
-
-class Uncertainty(Learner):
-    """Learn: measure where the surrogate is least certain."""
-
-    name = "uncertainty"
-
-    def _worth(self, data: PlannerData, fill: np.ndarray, rng: np.random.Generator) -> Acquisition:
-        from planner.acquisition import TotalUncertainty
-
-        del rng
-        models = [self._gps.model(data, objective.name) for objective in self._objectives]
-        return TotalUncertainty(models, np.vstack([self._under_way(data, fill), self._structural_failures(data)]))
-
-    def _reason(self, worth: Acquisition) -> str:
-        del worth
-        names = " and ".join(objective.name for objective in self._objectives)
-        return f"greatest uncertainty of {names}"
-
-
-class IntegratedVariance(Learner):
-    """Learn: measure what tells most about the whole space."""
-
-    name = "integrated_variance"
-
-    def _worth(self, data: PlannerData, fill: np.ndarray, rng: np.random.Generator) -> Acquisition:
-        return self._all_over(data, fill, rng)
-
-    def _reason(self, worth: Acquisition) -> str:
-        del worth
-        names = " and ".join(objective.name for objective in self._objectives)
-        return f"tells most about {names} everywhere"
 
 
 class Auto:

@@ -1,18 +1,9 @@
-"""What policies that learn have in common.
-
-Failures teach. Where recipes gave no result, a classifier learns where recipes work (`planner.feasibility`). The worth
-of a point is multiplied by its probability of working to the power `caution`, and recipes that the classifier expects
-to fail again count as bad results, not as unknown ones. Failures without a pattern do neither.
-
-What an experiment costs, where a formula says it, divides its worth (`planner.cost`); limits on what is measured
-multiply it by the chance of keeping to them (`planner.limits`).
-"""
+"""What policies that learn have in common: a start that fills the space, then the search for what is worth most."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -20,11 +11,13 @@ import numpy as np
 from planner.errors import BadOption
 from planner.objective import Objective
 from planner.optimise import best_row, candidate_rows
-from planner.people import Hints, hinted_rows
+from planner.people import hinted_rows
 from planner.policies.base import PlannerData, Suggestion
-from planner.policies.options import Range, Text, option, read_options
+from planner.policies.bayes_options import BayesOptions
+from planner.policies.options import read_options
+from planner.policies.weighing import Weighing
 from planner.pool import in_chunks
-from planner.predictor import MAP_MODELS, Predictor
+from planner.predictor import Predictor
 from planner.promises import promises
 from planner.proposal import Prediction, Value
 from planner.space import SearchSpace
@@ -32,10 +25,7 @@ from planner.untried import spread_rows, untried_rows
 
 if TYPE_CHECKING:
     from planner.acquisition import Acquisition, IntegratedVariance
-    from planner.cost import Cost
-    from planner.feasibility import Viability
 
-_LEAST_CHANCE = 1e-12
 _N_AROUND = 8
 _N_EVERYWHERE = 300
 """Points that stand for the whole space."""
@@ -50,36 +40,14 @@ _CARE = 2.0
 _TELLS = "no improvement is expected that could be seen; tells most about the whole space"
 
 
-@dataclass(frozen=True, slots=True)
-class BayesOptions:
-    """Options of the policies that learn."""
-
-    start: int | None = option(None, Range(1, 10_000, is_whole=True))
-    """Points that fill the space before the surrogate chooses; default twice the parameters, 4 to 10."""
-    candidates: int = option(1000, Range(10, 1_000_000, is_whole=True))
-    """Points of the space that each ask begins its search from."""
-    draws: int = option(32, Range(1, 4096, is_whole=True))
-    """Draws of the noiseless values that the expected improvement is averaged over."""
-    caution: float = option(0.5, Range(0.0, 100.0))
-    """Power of the probability that a recipe works; 0 ignores failures."""
-    map_model: str = option("gp", MAP_MODELS)
-    """The surrogate that predictions come from."""
-    cost: str | None = option(None, Text())
-    """What an experiment costs, a formula of the numeric parameters, which divides its worth. None: all the same."""
-    cost_power: float = option(1.0, Range(0.0, 10.0))
-    """Power of the cost that worth is divided by."""
-    cost_budget: float | None = option(None, Range(1e-300, 1e300))
-    """What all experiments may cost together: as it is spent, the power sinks to 0. None: the power stays."""
-
-
-class Learner(ABC):
-    """What learning policies share: a start that fills the space, the price of failures, the search."""
+class Learner(Weighing, ABC):
+    """What learning policies share."""
 
     name: ClassVar[str]
     follows_hints: ClassVar[bool] = True
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
-        self._options = read_options(BayesOptions, options, self.name)
+        super().__init__(space, read_options(BayesOptions, options, self.name))
         to_classify = [objective.name for objective in objectives if objective.direction == "classify"]
         if to_classify:
             raise BadOption(
@@ -90,22 +58,7 @@ class Learner(ABC):
         self._predictor = Predictor(space, objectives, self._options.map_model)
         self._gps = Predictor(space, objectives, "gp") if self._options.map_model != "gp" else self._predictor
         default_start = min(max(2 * len(space.parameters), 4), 10)
-        self._space = space
-        self._hinted: Hints | None = None
-        self._cost = self._read_cost(space)
-        self._judged: object = None
-        self._judgement: Viability | None = None
         self._n_start = default_start if self._options.start is None else self._options.start
-
-    def _read_cost(self, space: SearchSpace) -> Cost | None:
-        options = self._options
-        if options.cost is None:
-            if options.cost_budget is not None or options.cost_power != 1.0:
-                raise BadOption("options 'cost_power' and 'cost_budget' need option 'cost', the formula of a cost")
-            return None
-        from planner.cost import Cost
-
-        return Cost.read(options.cost, space, power=options.cost_power, budget=options.cost_budget)
 
     def predict(
         self, data: PlannerData, target: str, points: Sequence[Mapping[str, Value]]
@@ -147,42 +100,6 @@ class Learner(ABC):
         )
         kept = rng.random(len(rows)) <= np.exp(self._options.caution * chance(rows))
         return np.vstack([rows[kept], rows[~kept]])[:n]
-
-    def _hints(self, data: PlannerData) -> Hints | None:
-        """Return the areas that people hold for likely; None where there is none."""
-        if not data.said.likely:
-            return None
-        if self._hinted is None or self._hinted.likely is not data.said.likely:
-            self._hinted = Hints(self._space, data.said.likely)
-        return self._hinted
-
-    def _viability(self, data: PlannerData) -> Viability | None:
-        """Return what was learnt of where recipes work; None while nothing failed."""
-        if self._judged is not data.observations:
-            rows, is_result = data.tried_rows()
-            self._judged, self._judgement = data.observations, None
-            if not is_result.all() and self._options.caution > 0:
-                from planner.feasibility import fit_viability
-
-                self._judgement = fit_viability(data.space.encode_rows(rows), is_result)
-        return self._judgement
-
-    def _chance(self, data: PlannerData) -> Callable[[np.ndarray], np.ndarray] | None:
-        """Return the logarithm of the probability that rows work; None while nothing failed."""
-        viability = self._viability(data)
-        if viability is None:
-            return None
-        encode = data.space.encode_rows
-        return lambda rows: np.log(np.maximum(viability.probability(encode(rows)), _LEAST_CHANCE))
-
-    def _structural_failures(self, data: PlannerData) -> np.ndarray:
-        """Return encoded recipes (`m x d`) that failed, and would rather fail again: not the accidents."""
-        viability = self._viability(data)
-        if viability is None:
-            return np.empty((0, data.space.width))
-        rows, is_result = data.tried_rows()
-        codes = np.unique(data.space.encode_rows(rows[~is_result]), axis=0)
-        return codes[viability.probability(codes) < 0.5]
 
     def _choose(
         self, data: PlannerData, n: int, fill: np.ndarray, taken: set[bytes], rng: np.random.Generator
@@ -244,28 +161,6 @@ class Learner(ABC):
         """Return the score of rows: their worth, and what failures, costs and people's hints make of it."""
         encode, reckoned = data.space.encode_rows, self._reckoned(data, caution)
         return lambda rows: reckoned(rows, worth(encode(rows)))
-
-    def _reckoned(self, data: PlannerData, caution: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-        """Return what adds to the worth (`... x n`) of rows (`n x p`) all that does not hang on measured values."""
-        chance, hints, price = self._chance(data), self._hints(data), self._price(data)
-        n_told = len(data.observations)
-
-        def reckon(rows: np.ndarray, found: np.ndarray) -> np.ndarray:
-            found = found if chance is None else found + caution * chance(rows)
-            found = found if price is None else found - price(rows)
-            return found if hints is None else found + hints.log_weight(rows, n_told)
-
-        return reckon
-
-    def _price(self, data: PlannerData) -> Callable[[np.ndarray], np.ndarray] | None:
-        """Return the logarithm of what worth is divided by, of rows; None where all cost the same."""
-        cost, space = self._cost, data.space
-        if cost is None:
-            return None
-        under_way = space.rows([proposal.parameters for proposal in data.pending])
-        begun = np.vstack([data.tried_rows()[0], under_way])
-        power = cost.power_after(float(cost.of(space, begun).sum()))
-        return lambda rows: power * np.log(cost.of(space, rows))
 
     def _instead(
         self, data: PlannerData, worth: Acquisition, row: np.ndarray, ahead: np.ndarray, rng: np.random.Generator

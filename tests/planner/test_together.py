@@ -10,8 +10,8 @@ import pytest
 from planner import Categorical, Continuous, Objective, Observation, Planner, SearchSpace
 from planner.cost import Cost
 from planner.people import NOTHING_SAID
+from planner.policies.active_learning import Uncertainty
 from planner.policies.base import PlannerData
-from planner.policies.bayes import Uncertainty
 
 SPACE = SearchSpace(
     [
