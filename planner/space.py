@@ -16,7 +16,7 @@ import numpy as np
 from planner.area import Barred, read_area
 from planner.branch_sampling import BranchNeighbourhood, BranchSampler
 from planner.branches import BranchedRegion
-from planner.conditions import Conditions, applied
+from planner.conditions import Conditions
 from planner.constraints import LinearConstraint
 from planner.declared import (
     Constraint,
@@ -27,7 +27,7 @@ from planner.declared import (
     read_shared,
 )
 from planner.encoding import Encoding, marks
-from planner.errors import EmptySearchSpace, SpaceError, did_you_mean
+from planner.errors import EmptySearchSpace, SpaceError
 from planner.ground import Ground
 from planner.neighbourhood import Neighbourhood
 from planner.nonlinear import NonlinearConstraint
@@ -35,8 +35,10 @@ from planner.parameters import Categorical, Continuous, Integer, Parameter
 from planner.pool import Columns, Members, check_names
 from planner.proposal import Value
 from planner.region import Region
+from planner.rows import points_of, rows_of
 from planner.sampling import RegionSampler
 from planner.snapping import snapped
+from planner.violations import violations
 
 __all__ = [
     "Categorical",
@@ -208,35 +210,15 @@ class SearchSpace:
 
     def violations(self, point: Point) -> list[str]:
         """Return every reason why a point is not admissible, as sentences."""
-        problems = [
-            f"parameter {parameter.name!r} is missing"
-            for parameter in self.parameters
-            if parameter.name not in point and not parameter.when
-        ]
-        problems += [
-            f"unknown parameter {name!r}{did_you_mean(name, self.names)}" for name in point if name not in self.names
-        ]
-        if problems:
-            return problems
-        existing = set(self.names)
-        if self.conditions is not None:
-            problems, existing = self.conditions.problems(point, with_levels=self.pool is None)
-        elif self.pool is None:
-            problems = [text for p in self.parameters if (text := p.violation(point[p.name])) is not None]
-        if problems:
-            return problems
-        if self.pool is not None:
-            return self._pool_violations(point)
-        numbers = dict(zip(self.names, self.rows([point])[0].tolist(), strict=True))
-        asked = [found for one in self.constraints if (found := applied(one, existing)) is not None]
-        return [text for one in asked if (text := one.violation(numbers)) is not None]
+        return violations(self, point)
 
-    def _pool_violations(self, point: Point) -> list[str]:
-        try:
-            mark = self.marks(self.rows([point]))[0]
-        except SpaceError as error:
-            return [str(error)]
-        return [] if mark in self._members else ["the point is none of the measured pool"]
+    def is_of_pool(self, point: Point) -> bool:
+        """Say whether a point is one of the pool; every point is where there is none.
+
+        Raises:
+            SpaceError: A parameter is missing, or has no number.
+        """
+        return self.pool is None or self.marks(self.rows([point]))[0] in self._members
 
     def contains(self, point: Point) -> bool:
         """Say whether a point may be proposed."""
@@ -311,28 +293,11 @@ class SearchSpace:
         Raises:
             SpaceError: A value is no finite number, or no known category, or is missing where its parameter exists.
         """
-        rows = np.empty((len(points), len(self.parameters)))
-        for i, point in enumerate(points):
-            for j, parameter in enumerate(self.parameters):
-                value = point.get(parameter.name)
-                if value is None and parameter.when:
-                    rows[i, j] = np.nan
-                elif parameter.name not in point:
-                    raise SpaceError(f"parameter {parameter.name!r} is missing")
-                else:
-                    rows[i, j] = parameter.number(point[parameter.name])
-        return rows if self.conditions is None else self.conditions.settled(rows)
+        return rows_of(self.parameters, self.conditions, points)
 
     def points(self, rows: np.ndarray) -> list[dict[str, Value]]:
         """Return rows of numbers as points, without the parameters that do not exist there."""
-        points = [{p.name: p.value(number) for p, number in zip(self.parameters, row, strict=True)} for row in rows]
-        if self.conditions is None:
-            return points
-        active = self.conditions.active(rows)
-        return [
-            {name: point[name] for name, exists in zip(self.names, some, strict=True) if exists}
-            for point, some in zip(points, active, strict=True)
-        ]
+        return points_of(self.parameters, self.conditions, rows)
 
     def keys(self, rows: np.ndarray) -> list[bytes]:
         """Return a key for each row; equal points have equal keys, whatever rounding did to them."""
