@@ -33,7 +33,8 @@ from orchestrator.fields import (
 from orchestrator.goals import leading
 from orchestrator.lab import FormatVersion, Limits, check_format
 from orchestrator.mistakes import validated
-from orchestrator.parameters import PARAMETER_VALUES_SCHEMA, AnyParameter, Objective, Value, parameter_values
+from orchestrator.objectives import Objective
+from orchestrator.parameters import PARAMETER_VALUES_SCHEMA, AnyParameter, Value, parameter_values
 from orchestrator.recipe import AnyStep
 from orchestrator.stop_rules import AnyRule
 from orchestrator.table_fields import CandidateTable, Column, Failure, KnownTable, refuse_unknown

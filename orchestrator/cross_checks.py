@@ -6,41 +6,23 @@ A check names the sections that it reads; it is left out while one of those is w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from drivers.manifest import unfit_link
-from orchestrator import ranges, simulated, table_checks
-from orchestrator.campaign import Campaign
+from orchestrator import planning_checks, ranges, simulated, table_checks
 from orchestrator.casting import CastingError
 from orchestrator.compile_racks import visit_node
-from orchestrator.context import BATCH, TIME
-from orchestrator.errors import InputError
 from orchestrator.fields import did_you_mean
 from orchestrator.guard.binding import problems as guard_problems
 from orchestrator.lab import Limit
 from orchestrator.parameters import Categorical
-from orchestrator.points import candidates_of
 from orchestrator.recipe import Command, Reference, Wait
 from orchestrator.recipe_racks import Dose, Fire, StationStep
-from orchestrator.recipe_step import parameters_of
 from orchestrator.samples import Racks, Wafer
 from orchestrator.scheduling import optimising
-from orchestrator.space import objectives, read_constraint, search_space
-from orchestrator.stop_rules import Cost
 from orchestrator.subject import Subject
 from orchestrator.yaml_source import Problem, Source
-from planner.errors import BadOption
-
-NEEDED_STEPS: Mapping[str, tuple[tuple[str, ...], ...]] = {
-    "stripe_gradient": (("reference",), ("scan", "adaptive_scan")),
-    "reading": (("perform", "command", "weigh", "dose"),),
-    "phase_yield": (("diffract",),),
-    "fingerprint": (("diffract",),),
-    "peaks": (("scan", "adaptive_scan", "command"),),
-}
-"""What an analysis needs of a recipe, by its name: one step of every group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,31 +50,6 @@ def _stage(subject: Subject) -> Iterator[Problem]:
     if isinstance(samples, Wafer) and samples.stage not in devices:
         message = f"no device {samples.stage!r}{did_you_mean(samples.stage, devices)}"
         yield subject.lab_source.problem(("samples", "stage"), message)
-
-
-def _room_for_proposals(subject: Subject) -> Iterator[Problem]:
-    campaign = subject.campaign
-    if campaign.n_controls >= campaign.batch:
-        message = (
-            f"a batch of {campaign.batch} is filled by its {campaign.n_controls} controls; nothing is left to propose"
-        )
-        yield subject.campaign_source.problem(("batch",), message)
-
-
-def _conditions(subject: Subject) -> Iterator[Problem]:
-    """Find steps at stations that would have to be left out where a parameter does not exist."""
-    conditional = {parameter.name for parameter in subject.campaign.parameters if parameter.when}
-    for index, step in enumerate(subject.campaign.recipe):
-        named = sorted(conditional.intersection(parameters_of(step))) if isinstance(step, StationStep) else []
-        if named:
-            message = (
-                f"takes {named[0]!r}, which exists only under conditions; a step at a station cannot be left out of "
-                "some trials"
-            )
-            yield subject.campaign_source.problem(("recipe", index, step.kind), message, of_key=True)
-    if conditional and subject.campaign.analysis.kind == "stripe_gradient":
-        message = f"reads the stripe's parameters of every trial, but {min(conditional)!r} exists only under conditions"
-        yield subject.campaign_source.problem(("analysis", "kind"), message)
 
 
 def _casts(subject: Subject) -> Iterator[Problem]:
@@ -251,153 +208,6 @@ def _sites(subject: Subject) -> Iterator[Problem]:
             yield subject.campaign_source.problem(("recipe", index, step.kind), message, of_key=True)
 
 
-def _constraints(subject: Subject) -> Iterator[Problem]:
-    campaign, source = subject.campaign, subject.campaign_source
-    is_sound = True
-    for index, text in enumerate(campaign.constraints):
-        try:
-            read_constraint(text, campaign)
-        except ValueError as error:
-            is_sound = False
-            yield source.problem(("constraints", index), str(error))
-    if not is_sound:
-        return
-    try:
-        empty = search_space(campaign).is_empty()
-    except ValueError as error:
-        empty = str(error)
-    if empty:
-        yield source.problem(("constraints",) if campaign.constraints else ("parameters",), empty)
-
-
-def _costs(subject: Subject) -> Iterator[Problem]:
-    if subject.lab.costs is not None:
-        return
-    for index, rule in enumerate(subject.campaign.stopping):
-        if isinstance(rule, Cost):
-            message = f"the lab {subject.lab.name!r} names no prices (costs), so this rule would never stop anything"
-            yield subject.campaign_source.problem(("stopping", index, rule.kind), message, of_key=True)
-
-
-def _controls(subject: Subject) -> Iterator[Problem]:
-    campaign, source = subject.campaign, subject.campaign_source
-    for index, control in enumerate(campaign.controls):
-        path = ("controls", index, "parameters")
-        sound = True
-        for parameter in campaign.parameters:
-            given = control.parameters.get(parameter.name)  # one that does not exist there has none
-            problem = None if given is None else parameter.problem(given)
-            if problem:
-                sound = False
-                yield source.problem((*path, parameter.name), problem)
-        if sound:
-            yield from (source.problem(path, text) for text in _violations(campaign, control.parameters))
-
-
-def _violations(campaign: Campaign, point: Mapping[str, Any]) -> Iterator[str]:
-    if any(parameter.when for parameter in campaign.parameters):
-        with suppress(ValueError):  # said by _constraints
-            yield from search_space(campaign).violations(point)
-        return
-    words = {parameter.name for parameter in campaign.parameters if isinstance(parameter, Categorical)}
-    numbers = {name: float(value) for name, value in point.items() if name not in words}
-    for text in campaign.constraints:
-        try:
-            constraints = read_constraint(text, campaign)
-        except ValueError:
-            continue  # said by _constraints
-        for constraint in constraints:
-            violation = None if words.intersection(constraint.names) else constraint.violation(numbers)
-            if violation:
-                yield violation
-
-
-def _context(subject: Subject) -> Iterator[Problem]:
-    """Find entries of the context that nothing in the recipe reads, or whose names are taken."""
-    campaign = subject.campaign
-    roles = [f"{step.device}.{step.command}" for step in campaign.recipe if isinstance(step, Command)]
-    roles += ["weight"] * any(step.kind == "weigh" for step in campaign.recipe)
-    taken = [TIME, BATCH, *(objective.name for objective in campaign.objectives)]
-    for name, entry in campaign.context.items():
-        if name in taken:
-            message = f"the name {name!r} is taken; call it otherwise"
-            yield subject.campaign_source.problem(("context", name), message, of_key=True)
-        if entry.reading is not None and entry.reading not in roles:
-            message = f"no step of the recipe reads {entry.reading!r}{did_you_mean(entry.reading, roles)}"
-            yield subject.campaign_source.problem(("context", name, "reading"), message)
-
-
-def _analysis(subject: Subject) -> Iterator[Problem]:
-    from surrogate import ANALYSES
-
-    kind, options = subject.campaign.analysis.kind, subject.campaign.analysis.options
-    if kind not in ANALYSES:
-        yield subject.campaign_source.problem(
-            ("analysis", "kind"), f"no analysis {kind!r}{did_you_mean(kind, ANALYSES)}"
-        )
-        return
-    if options:  # not otherwise: what an analysis imports to look at them is slow
-        for message in ANALYSES[kind].problems(options):
-            yield subject.campaign_source.problem(("analysis", "options"), message)
-
-
-def _needed_steps(subject: Subject) -> Iterator[Problem]:
-    kind = subject.campaign.analysis.kind
-    steps = {step.kind for step in subject.campaign.recipe}
-    for group in NEEDED_STEPS.get(kind, ()):
-        if not steps & set(group):
-            message = f"{kind} needs {' or '.join(group)} among the steps of the recipe"
-            yield subject.campaign_source.problem(("analysis", "kind"), message)
-
-
-def _policy(subject: Subject) -> Iterator[Problem]:
-    from planner.policies.base import POLICIES
-
-    name = subject.campaign.planner.policy
-    if name not in POLICIES:
-        yield subject.campaign_source.problem(
-            ("planner", "policy"), f"no policy {name!r}{did_you_mean(name, POLICIES)}"
-        )
-
-
-def _policy_suits(subject: Subject) -> Iterator[Problem]:
-    from planner.policies.base import POLICIES, policy_class
-
-    chosen = subject.campaign.planner
-    if chosen.policy not in POLICIES:
-        return  # said by _policy
-    try:
-        space = search_space(subject.campaign, candidates_of(subject.campaign))
-        policy_class(chosen.policy)(space, objectives(subject.campaign), chosen.options)
-    except BadOption as error:
-        path = ("planner", "options") if chosen.options else ("planner", "policy")
-        yield subject.campaign_source.problem(path, str(error))
-    except (ValueError, InputError):
-        return  # said by _constraints, or by the check of the candidates
-
-
-def _stopping(subject: Subject) -> Iterator[Problem]:
-    for index, rule in enumerate(subject.campaign.stopping):
-        for message in _never_met(rule.kind, subject.campaign):
-            yield subject.campaign_source.problem(("stopping", index, rule.kind), message, of_key=True)
-
-
-def _never_met(kind: str, campaign: Campaign) -> Iterator[str]:
-    """Say why a stopping rule can never be met."""
-    first, wanted = campaign.leading, campaign.objectives
-    mapped = {"learn": "learnt", "classify": "classified"}.get(first.direction)
-    if kind == "no_improvement" and mapped:
-        yield f"objective {first.name!r} is {mapped}, so there is no best value that could improve"
-    if kind == "no_prospect" and mapped:
-        yield f"objective {first.name!r} is {mapped}, so there is no best value that anything could be better than"
-    if kind == "no_prospect" and sum(one.is_ranked for one in wanted) > 1 and first.desirability is None:
-        yield "of several objectives nothing says how much better one result is; give them desirabilities"
-    if kind == "hit" and all(one.interval is None for one in wanted):
-        yield "no objective has direction target or window, so there is nothing to hit"
-    if kind == "map_uncertainty" and all(one.direction != "learn" for one in wanted):
-        yield "no objective is learnt, so there is no map"
-
-
 def _check(run: Callable[[Subject], Iterator[Problem]], *needs: str) -> Check:
     return Check(frozenset(needs), run)
 
@@ -408,11 +218,11 @@ CHECKS: tuple[Check, ...] = (
     _check(simulated.urls),
     _check(_one_world, "lab.devices", "lab.mixed"),
     _check(_stage, "lab.devices", "lab.samples"),
-    _check(_room_for_proposals, "batch", "controls"),
+    _check(planning_checks.room_for_proposals, "batch", "controls"),
     _check(simulated.worlds, "lab.devices", "lab.simulation", "replay", "parameters", "objectives"),
     _check(simulated.replay_and_world, "lab.devices", "replay"),
     _check(_casts, "recipe", "parameters", "lab.samples", *_LAB),
-    _check(_conditions, "recipe", "parameters", "analysis"),
+    _check(planning_checks.conditions, "recipe", "parameters", "analysis"),
     _check(_racks, "recipe", "lab.samples", *_LAB),
     _check(_scheduling, "scheduling", "recipe"),
     _check(_ports, "lab.devices"),
@@ -423,16 +233,16 @@ CHECKS: tuple[Check, ...] = (
     _check(_sites, "recipe", "budget", "lab.samples"),
     _check(ranges.parameters_within_limits, "recipe", "parameters", "limits", "lab.limits", "lab.samples", *_LAB),
     _check(ranges.places_within_limits, "recipe", "limits", "lab.limits", "lab.samples", *_LAB),
-    _check(_constraints, "parameters", "constraints"),
-    _check(_controls, "parameters", "constraints", "controls"),
-    _check(_context, "context", "recipe", "objectives"),
-    _check(_analysis, "analysis"),
-    _check(_needed_steps, "analysis", "recipe"),
-    _check(_policy, "planner"),
+    _check(planning_checks.constraints, "parameters", "constraints"),
+    _check(planning_checks.controls, "parameters", "constraints", "controls"),
+    _check(planning_checks.context, "context", "recipe", "objectives"),
+    _check(planning_checks.analysis, "analysis"),
+    _check(planning_checks.needed_steps, "analysis", "recipe"),
+    _check(planning_checks.policy, "planner"),
     _check(table_checks.candidates, "candidates", "parameters", "constraints", "replay", "lab.devices"),
     _check(table_checks.known, "known", "parameters", "objectives", "constraints"),
-    _check(_policy_suits, "planner", "parameters", "constraints", "objectives", "candidates"),
-    _check(_stopping, "objectives", "stopping"),
-    _check(_costs, "stopping", "lab.costs"),
+    _check(planning_checks.policy_suits, "planner", "parameters", "constraints", "objectives", "candidates"),
+    _check(planning_checks.stopping, "objectives", "stopping"),
+    _check(planning_checks.costs, "stopping", "lab.costs"),
 )
 """Every check between sections and files."""

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from orchestrator.check import Ready, check_campaign
-from orchestrator.cross_checks import NEEDED_STEPS
 from orchestrator.errors import InputError, NewerVersion
+from orchestrator.planning_checks import NEEDED_STEPS
 from orchestrator.recipe import STEPS
 from orchestrator.scheduling import optimising
 from orchestrator.yaml_source import read_source

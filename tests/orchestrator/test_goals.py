@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator import goals
 from orchestrator.cli.main import supervise
-from orchestrator.parameters import Objective
+from orchestrator.objectives import Objective
 
 EXAMPLE = str(Path(__file__).parents[2] / "examples/photocatalysis/campaign.yaml")
 WISHES = [

@@ -1,7 +1,7 @@
 import pytest
 
 from orchestrator.fields import Surroundings
-from orchestrator.parameters import Objective
+from orchestrator.objectives import Objective
 from orchestrator.records import TrialRecord
 from orchestrator.stop_rules import Hit, MapUncertainty, NoImprovement, NoProspect, Target
 from orchestrator.stopping import best_trial, reason_to_stop
