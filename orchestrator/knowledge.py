@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from orchestrator.campaign import Campaign
+from orchestrator.diagnostics import diagnosed, with_finite_predictions
+from orchestrator.people.advice import Advice, say
 from orchestrator.planner_process import PlannerLost, PlannerProcess
 from orchestrator.records import Telling, TrialRecord, known_observations, observations_of
 from orchestrator.space import objectives, search_space
 from orchestrator.stop_rules import NoProspect
 from planner import Observation, Planner, SearchSpace
-from planner.advised import SUGGESTED
 from planner.errors import BadOption, NotEnoughData, PlannerError, SearchSpaceExhausted
 from planner.objective import Objective
 from planner.proposal import Proposal
@@ -75,10 +74,7 @@ class Knowledge:
     """A `planner.Planner`, or what stands for one in another process."""
     n_told: int = 0
     """Observations that the planner has learnt from."""
-    _advised: set[str] = field(default_factory=set)
-    """Orders that were passed on to it."""
-    _wishes_met: Counter[bytes] = field(default_factory=Counter)
-    """Points that people suggested and that were proposed before a restart, by key."""
+    _advice: Advice = field(init=False)
     _is_closed: bool = False
     _story: list[_Happened] = field(default_factory=list)
     """All that was done to the planner, in order: what another one must be told to stand where it does."""
@@ -88,6 +84,7 @@ class Knowledge:
     """Proposals that the planner knows what came of."""
 
     def __post_init__(self) -> None:
+        self._advice = Advice(self.space)
         if self.known:
             self.n_told = len(self.known)
             self._story.append(lambda planner: planner.tell(list(self.known)))
@@ -132,7 +129,7 @@ class Knowledge:
             proposals = self._fall_back(n)
         else:
             self._note(proposals)
-        proposals = [_with_finite_predictions(proposal) for proposal in proposals]
+        proposals = [with_finite_predictions(proposal) for proposal in proposals]
         return Answer(
             proposals=proposals,
             wall_s=time.perf_counter() - started,
@@ -224,24 +221,15 @@ class Knowledge:
         self._story.append(happened)
 
     def advise(self, order_id: str, kind: str, arguments: Mapping[str, Any], *, since: int) -> str:
-        """Take what a person said, once; a point that was suggested and proposed before a restart is not asked again.
-
-        Args:
-            order_id: What it is known by.
-            kind: ``suggest``, ``forbid``, ``allow``, ``hint`` or ``forget``.
-            arguments: As of the order.
-            since: How many observations had been told when it was said.
+        """Take what a person said, once; see `orchestrator.people.advice`.
 
         Returns:
             Why the planner cannot do so; empty where it does.
         """
-        if order_id in self._advised:
-            return ""
-        self._advised.add(order_id)
-        if kind == "suggest" and self._was_asked_for(arguments["point"]):
+        if not self._advice.is_new(order_id, kind, arguments):
             return ""
         try:
-            self._do(lambda planner: _say(planner, kind, arguments, since))
+            self._do(lambda planner: say(planner, kind, arguments, since))
         except PlannerError as error:
             log.warning("advice_refused order=%s text=%s", order_id, error)
             return str(error)
@@ -249,12 +237,7 @@ class Knowledge:
 
     def is_advised(self, order_id: str) -> bool:
         """Say whether a piece of advice was taken."""
-        return order_id in self._advised
-
-    def _was_asked_for(self, point: Mapping[str, Any]) -> bool:
-        key = self.space.keys(self.space.rows([point]))[0]
-        self._wishes_met[key] -= 1
-        return self._wishes_met[key] >= 0
+        return order_id in self._advice.taken
 
     def predict(self, points: Sequence[Mapping[str, Any]], target: str | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation (``n`` each) of a target; of the first that is a number, where left out.
@@ -273,27 +256,8 @@ class Knowledge:
 
         What it cannot say, because a fit failed say, is left out.
         """
-        learnt = next((one.name for one in self.objectives if one.direction == "learn"), None)
-        is_wanted = learnt is not None and (self.watches_map or self.policy not in WITHOUT_MODEL)
-        try:
-            found = self.planner.diagnostics(with_model=is_wanted)
-        except Exception:  # the supervisor of diagnostics: a campaign does not end because a map cannot be drawn
-            log.exception("diagnostics_failed policy=%s", self.policy)
-            found = self.planner.diagnostics(with_model=False)
-        uncertainty = (found.pop("map_uncertainty", None) or {}).get(learnt)
-        found = {**found, "map_uncertainty": uncertainty} if _is_finite(uncertainty) else found
-        prospects = {repr(by): risk for by in self.margins if (risk := self._risk(by)) is not None}
-        return {**found, "prospects": prospects} if prospects else found
-
-    def _risk(self, by: float) -> float | None:
-        """Return the probability that an untried point is better by more than a margin; None where nobody can say."""
-        try:
-            return self.planner.prospect(by).probability
-        except NotEnoughData:
-            return None
-        except Exception:  # the supervisor of prospects: a campaign goes on where nobody can say what it may bring
-            log.exception("prospect_failed policy=%s", self.policy)
-            return None
+        looks_at_map = self.watches_map or self.policy not in WITHOUT_MODEL
+        return diagnosed(self.planner, self.objectives, looks_at_map=looks_at_map, margins=self.margins)
 
     def restore(
         self,
@@ -317,35 +281,9 @@ class Knowledge:
         tellings = list(told)
         for index in sorted(asks):
             self._adopt(asks[index])
-            self._wishes_met.update(self._key(one) for one in asks[index] if one.reason == SUGGESTED)
+            self._advice.were_proposed(asks[index])
             while tellings and tellings[0].after_asks <= index + 1:
                 self.tell([by_number[number] for number in tellings.pop(0).trials], findings)
-
-
-def _say(planner: Any, kind: str, arguments: Mapping[str, Any], since: int) -> None:
-    """Tell a planner; the random points that stand in for a policy follow no hints, and need not."""
-    if kind == "suggest":
-        planner.suggest(arguments["point"])
-    elif kind == "forbid":
-        planner.forbid(arguments["label"], arguments["area"])
-    elif kind == "hint":
-        planner.hint(arguments["label"], arguments["area"], confidence=arguments["confidence"], since=since)
-    else:
-        getattr(planner, kind)(arguments["label"])
-
-
-def _with_finite_predictions(proposal: Proposal) -> Proposal:
-    """Leave out what a policy predicts without a number: the journal holds none, and nobody could use it."""
-    finite = {
-        name: prediction
-        for name, prediction in proposal.predictions.items()
-        if all(_is_finite(value) for value in asdict(prediction).values())
-    }
-    return replace(proposal, predictions=finite)
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def knowledge_of(
