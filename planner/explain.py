@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtr
 
+from planner.advised import SUGGESTED
 from planner.best import keeps_to_limits
 from planner.errors import NotEnoughData
 from planner.proposal import Observation, Prediction, Proposal, Value
@@ -67,7 +68,7 @@ class Explanation:
     nearest: tuple[Nearby, ...]
     """Results with values, nearest first."""
     turn: Turn | None
-    """None where no result that was imagined led elsewhere."""
+    """None where no result that was imagined led elsewhere, or a person chose the point."""
 
     def __str__(self) -> str:
         """Return it as sentences."""
@@ -110,13 +111,14 @@ def explain(policy: Policy, data: PlannerData, proposal: Proposal, seed: Sequenc
             gains[objective.name] = _gain(policy, data, objective, predictions[objective.name])
         matters[objective.name] = _shares(policy, data, objective.name)
     nearest = _nearest(data, proposal)
+    is_chosen = proposal.reason != SUGGESTED  # what a person asked for no result would have changed
     return Explanation(
         proposal=proposal,
         predictions=predictions,
         gains=gains,
         matters=matters,
         nearest=nearest,
-        turn=_turn(policy, data, [one.name for one in targets], nearest, seed),
+        turn=_turn(policy, data, [one.name for one in targets], nearest, seed) if is_chosen else None,
     )
 
 
