@@ -65,8 +65,10 @@ def refuse_unscored(ready: Ready) -> None:
     if any(getattr(load(SCORERS, world), "SCORES_MAP", False) for world in ready.worlds if world in names):
         return
     worlds = " and ".join(ready.worlds) or "none"
+    first = ready.campaign.leading
+    mapped = "classified" if first.direction == "classify" else "learnt"
     raise InputError(
-        f"objective {ready.campaign.objectives[0].name!r} is to be learnt, so that there is no best value to compare "
+        f"objective {first.name!r} is to be {mapped}, so that there is no best value to compare "
         f"by, and the simulated world ({worlds}) does not say how wrong a map is; compare on a world whose scorer has "
         "'map_error' (the film station), or make the direction maximize or minimize"
     )
