@@ -17,9 +17,21 @@ SALTY = {"where": "nacl + naoh >= 1"}
 STRONG = {"box": {"cysteine": [2.0, 5.0], "p10": [4.0, 5.0]}}
 
 
-def campaign():
-    changes = ("batch=6", "budget.trials=36", "planner.charge=30 s", "planner.options={start: 6}")
+def campaign(*more):
+    changes = ("batch=6", "budget.trials=36", "planner.charge=30 s", "planner.options={start: 6}", *more)
     return check_campaign(PHOTO, None, list(changes)).require()
+
+
+def with_all_else(folder):
+    """Return what makes the campaign one with a window, a cost, and results from before it."""
+    rows = [{"p10": p10, "cysteine": 1.0, **RECIPE, "hydrogen": 1.0 + p10} for p10 in (1.0, 2.0, 3.0)]
+    lines = [",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)]
+    (folder / "known.csv").write_text("\n".join(lines))
+    return (
+        "objectives=[{name: hydrogen, direction: window, unit: umol, low: 20 umol, high: 21 umol}]",
+        "planner.options={start: 6, cost: 1 + p10}",
+        f"known={folder / 'known.csv'}",
+    )
 
 
 def asked(path):
@@ -50,7 +62,10 @@ def test_advice_is_followed_from_the_next_ask_on(tmp_path):
     assert len(of(events_of(tmp_path / "out"), "advised")) == 3
 
 
-def test_a_campaign_that_was_stopped_and_resumed_proposes_the_same(tmp_path):
+@pytest.mark.parametrize("changes", [lambda _: (), with_all_else], ids=["plain", "window-cost-known"])
+def test_a_campaign_that_was_stopped_and_resumed_proposes_the_same(tmp_path, changes):
+    more = changes(tmp_path)
+
     async def at_once(person):
         await person.at(60.0)
         await advice(person)
@@ -64,12 +79,14 @@ def test_a_campaign_that_was_stopped_and_resumed_proposes_the_same(tmp_path):
     def of_asks(desk):
         return desk.facts().trials
 
-    start(campaign(), tmp_path / "whole", following(at_once))
-    assert start(campaign(), tmp_path / "parts", following(with_a_stop)).status == "stopped"
+    start(campaign(*more), tmp_path / "whole", following(at_once))
+    assert start(campaign(*more), tmp_path / "parts", following(with_a_stop)).status == "stopped"
     assert resume(tmp_path / "parts").status == "finished"
     whole, parts = asked(tmp_path / "whole"), asked(tmp_path / "parts")
     assert [one["parameters"] for one in parts] == [one["parameters"] for one in whole]
     assert [one["proposal_reason"] for one in parts] == [one["proposal_reason"] for one in whole]
+    words = ("'strong' (likely with", *(("for the window 20 to 21", "costs") if more else ()))
+    assert all(word in whole[-1]["proposal_reason"] for word in words)
 
 
 @pytest.mark.parametrize(

@@ -154,3 +154,15 @@ def test_a_policy_that_also_maps_is_judged_by_what_it_optimises() -> None:
         values = {"gradient": 0.01, "fraction": 1e-3 * (peak - 500.0)}
         planner.tell([Observation(parameters=one.parameters, values=values, proposal_id=one.id)])
     assert planner.prospect(0.0).probability > planner.prospect(0.4).probability
+
+
+def test_all_of_it_is_saved(tmp_path) -> None:
+    planner = planned(8)
+    planner.forbid("slow", {"box": {"x": [0.0, 0.3]}})
+    planner.hint("salt works", {"box": {"amount": [0.2, 0.6]}}, confidence=0.9)
+    planner.suggest({"x": 0.9, "additive": "none"})
+    planner.save(tmp_path / "p.json")
+    loaded = Planner.load(tmp_path / "p.json")
+    assert loaded.objectives == planner.objectives
+    assert loaded.ask(2) == planner.ask(2)
+    assert loaded.prospect(0.1) == planner.prospect(0.1)
