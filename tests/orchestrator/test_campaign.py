@@ -101,7 +101,7 @@ MISTAKES = [
         _changed("direction: learn", "direction: minimise"),
         [
             "campaign.yaml:26:16: objectives.0.direction: must be maximize, minimize, target, window, at_most, "
-            "at_least or learn, got text 'minimise'; did you mean 'minimize'?"
+            "at_least, learn or classify, got text 'minimise'; did you mean 'minimize'?"
         ],
     ),
     (
