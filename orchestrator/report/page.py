@@ -115,6 +115,9 @@ def _progress(payload: Mapping[str, Any], objective: Mapping[str, Any]) -> str:
             "What the planner says of its own map before each ask. Marks below the curve are trials without a result."
         )
         return _chart("progress-chart", title=f"How well the map of {name} is known", caption=caption, tools=tools)
+    if objective["direction"] == "classify":
+        caption = "How much of the map is expected to be wrong, the reason of each trial says."
+        return _chart("progress-chart", title=f"The map of the regions of {name}", caption=caption, tools=tools)
     left = _chart(
         "progress-chart",
         title=f"{name.capitalize()} of every trial, and the best so far",

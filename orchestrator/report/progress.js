@@ -92,7 +92,7 @@ lab.part("progress", () => {
 
   const draw = lab.chart("progress-chart", (theme) => {
     const showsLearning = isLearning && diagnostic;
-    if (!showsLearning && !measured.length && !trials.some((trial) => trial.o !== "measured")) return "Nothing was measured yet.";
+    if (!showsLearning && !measured.length && !trials.some((trial) => trial.o !== "measured")) return objective.direction === "classify" ? "Fingerprints are no single numbers that could be drawn." : "Nothing was measured yet.";
     const data = [...(showsLearning ? learning(theme) : optimisation(theme)), ...marks(theme, { yaxis: "y2" })];
     const hasMarks = trials.some((trial) => trial.o !== "measured");
     const isInUnit = diagnostic === "map_uncertainty";

@@ -78,7 +78,10 @@ def test_a_campaign_that_was_stopped_ends_as_one_that_was_not(mapped, tmp_path, 
 
 
 def test_report_and_export_take_fingerprints(mapped, tmp_path):
-    assert "map the regions of pattern" in write_report(mapped, tmp_path / "r.html").path.read_text()
+    page = write_report(mapped, tmp_path / "r.html").path.read_text()
+    assert "map the regions of pattern" in page
+    assert "The map of the regions of pattern" in page
+    assert "and the best so far" not in page
     exported = export_campaign(mapped, to="csv", out=tmp_path / "e")
     assert "fingerprint_pattern" in (exported.path / "observations.csv").read_text().splitlines()[0]
 
