@@ -31,10 +31,12 @@ LONE = Radiation(wavelength_angstrom=(1.540598,), ratio=(1.0,), anode="Cu")
 """What the clean level of the simulator shines."""
 
 _WEIGHTS = {"strongest": 0.8, "second": 0.4, "third": 0.4, "unexplained": 1.0, "misfit": 1.0}
+_SETS = (*(0.5,) * (len(BANDS) + 1), 0.0, 1.5, 0.5, 0.5, 0.0)
 CALIBRATION = Calibration(
     temperatures=(6.0,) * (len(BANDS) + 1),
-    set_weights=(*(0.5,) * (len(BANDS) + 1), 0.0, 1.5, 0.5, 0.5, 0.0),
-    unknown_weights=(-6.0, *(_WEIGHTS.get(name, 0.0) for name in FEATURES)),
+    set_weights=_SETS,
+    complete_weights=_SETS,
+    missing_weights=(*_SETS, -6.0, *(_WEIGHTS.get(name, 0.0) for name in FEATURES), 0.0),
     made_by={"command": "a test"},
 )
 """One that does not change when the shipped one is fitted anew."""

@@ -31,7 +31,7 @@ def truth(atlas, phases, seed=0):
         atlas,
         phases,
         strain=(0.3 * rng.standard_normal((e, 6)) * atlas.strain_sd[phase].numpy()).tolist(),
-        texture=(0.3 * rng.standard_normal((e, 5)) * atlas.texture_sd[phase].numpy()).tolist(),
+        texture=(0.3 * rng.standard_normal((e, N_TEXTURE)) * atlas.texture_sd[phase].numpy()).tolist(),
         log_size_nm=np.log(rng.uniform(25.0, 60.0, e)).tolist(),
         shared=[[float(rng.normal(0.0, 0.02)), float(rng.normal(0.0, 0.03)), math.log(0.07)]],
     )

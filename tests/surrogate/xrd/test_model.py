@@ -39,7 +39,7 @@ def parameters_of(atlas, phases, rows=None, *, rng=None, **changes):
         phase=phase,
         row=row,
         strain=0.5 * scattered(e, 6) * atlas.strain_sd[phase],
-        texture=0.5 * scattered(e, 5) * atlas.texture_sd[phase],
+        texture=0.5 * scattered(e, N_TEXTURE) * atlas.texture_sd[phase],
         log_size_nm=math.log(40.0) + 0.3 * scattered(e),
         log_microstrain=math.log(8e-4) + 0.3 * scattered(e),
         shared=shared,
