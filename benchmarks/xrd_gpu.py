@@ -121,18 +121,20 @@ class Bench:
         return found
 
     def roofline(self) -> dict[str, Any]:
-        """Return ceilings, floors, what is reached of them, and where time goes."""
-        rates, batch, rows = ceilings(self.device, self.rounds), self.batches[-1], min(1024, self.rows[-1])
+        """Return ceilings, floors, and what is reached of them."""
+        rates = ceilings(self.device, self.rounds)
         print(", ".join(f"{name} {value:.3g}/s" for name, value in asdict(rates).items() if value is not None))
-        floors = [self._floor(kind, batch, rates) for kind in KINDS]
-        drawings = self.work.drawings(self.device, batch)
+        return {"ceilings": asdict(rates), "floors": [self._floor(kind, self.batches[-1], rates) for kind in KINDS]}
+
+    def profiles(self) -> dict[str, Any]:
+        """Return where the time of calls goes."""
+        rows, drawings = min(1024, self.rows[-1]), self.work.drawings(self.device, self.batches[-1])
         calls: dict[str, Callable[[], object]] = {
             name: drawings[name] for name in ("L1 drawn", "L1 with background and counts")
         }
         calls[f"{rows} fits"] = self.work.fits(self.device, rows)
         calls["a step of training"] = self.work.student(self.device, TrainingJob().batch).learn
-        looked = {name: told(name, profiled(call, self.device)) for name, call in calls.items()}
-        return {"ceilings": asdict(rates), "floors": floors, "profiles": looked}
+        return {name: told(name, profiled(call, self.device)) for name, call in calls.items()}
 
     def _timed(self, device: torch.device, name: str, n: int, call: Callable[[], object]) -> dict[str, Any]:
         """Time a call that makes ``n``, and print it."""
@@ -186,7 +188,7 @@ def told(name: str, found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-PARTS = ("agreement", "patterns", "refinement", "training", "roofline")
+PARTS = ("agreement", "patterns", "refinement", "training", "roofline", "profiles")
 
 
 def supervised(part: Callable[[], Any]) -> tuple[Any, bool]:

@@ -61,7 +61,7 @@ class Workloads:
                 calls[f"{kind} with background and counts"] = call
         return calls
 
-    def fits(self, device: torch.device, rows: int) -> Callable[[], Fitted]:
+    def fits(self, device: torch.device, rows: int) -> partial[Fitted]:
         """Return the call that refines so many rows, the patterns over and over, from the priors' medians."""
         atlas, data, phases = self._series
         atlas, data, phases = atlas.to(device), moved(data, device), phases.to(device)
