@@ -10,9 +10,10 @@ further phases are taken, and bent, to mend it; so the weights change with the l
 squared per step, where it exceeds one, divides evidence before.
 
 A phase that the library lacks is another hypothesis about each set: beside it, free peaks explain what the set leaves
-(`surrogate.xrd.wildcard`), and figures of what is left tell whether it is one. The sum over sets of the odds with such a
-phase, against the sum without it, is its probability; so a set that bends to a missing phase has a rival in a smaller
-one that leaves its peaks. All is fitted by ``benchmarks/xrd_calibration.py`` on simulated patterns; a campaign may fit its own with `fitted`.
+(`surrogate.xrd.wildcard`), and figures of what is left tell whether it is one. The sum over sets of the odds with such
+a phase, against the sum without it, gives its probability; so a set that bends to a missing phase has a rival in a
+smaller one that leaves its peaks. All is fitted by ``benchmarks/xrd_calibration.py`` on simulated patterns; a campaign
+may fit its own with `fitted` and `fitted_missing`.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def _put(residual: Array, root: Array, shapes: list[Array], apart: int) -> list[
 
 
 def _matched(residual: Array, weight: Array, shapes: list[Array]) -> tuple[Array, NDArray[np.int64]]:
-    """Return, at each of ``n`` steps, what the best peak there would gain of a quadratic loss, and its width's number."""
+    """Return what the best peak at each of ``n`` steps would gain of a quadratic loss, and its width's number."""
     gains = []
     for shape in shapes:
         signal = convolve1d(weight * residual, shape, mode="constant")
@@ -115,7 +115,7 @@ def _loss(scaled: Array) -> float:
 
 
 def _shape(width: float) -> Array:
-    """Return a peak half Gaussian, half Lorentzian, of height 1 and a full width in steps, over an odd number of them."""
+    """Return a peak of height 1, half Gaussian, half Lorentzian, of a full width in steps."""
     half = math.ceil(REACH * width)
     away = np.arange(-half, half + 1) / width
     return 0.5 * np.exp(-4.0 * math.log(2.0) * away**2) + 0.5 / (1.0 + 4.0 * away**2)
