@@ -11,7 +11,6 @@ import argparse
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -20,7 +19,7 @@ import torch
 from xrd_cases import Case as Simulated
 from xrd_cases import cases, library
 
-from surrogate.xrd.calibration import Calibration, Case, fitted, fitted_unknown, phase_probabilities, sets_of
+from surrogate.xrd.calibration import N_LEFT, Calibration, Case, fitted, fitted_missing, phase_probabilities, sets_of
 from surrogate.xrd.claims import misfit, signal_to_noise
 from surrogate.xrd.identify import Identifier
 from surrogate.xrd.pattern import make_pattern
@@ -32,17 +31,12 @@ LEVELS = (("L1", (0, 0)), ("L1", (0, 1)), ("L2", (0, 0)), ("L2", (0, 1)), ("L3",
 PATTERNS = (1500, 200, 700, 400, 900)
 IMPORTANCE = {"L1": 1.0, "L2": 8.0, "L3": 1.0}
 """Patterns of L1 are nearly all clear; the few failures of so many would decide what those of L2 need."""
+NONE_YET = Calibration(
+    temperatures=(), set_weights=(), complete_weights=(), missing_weights=(), made_by={"command": "this one"}
+)
+"""Searching needs none, and the one that is shipped may be of another make."""
 LEAST_PROMINENCE = 2.5
 """Of an unknown phase's strongest peak, in sigma: what cannot be seen cannot be told."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Searched:
-    """What the search made of a pattern."""
-
-    case: Case
-    features: tuple[float, ...]
-    """What the set of the highest evidence leaves unexplained."""
 
 
 def main() -> None:
@@ -61,21 +55,27 @@ def main() -> None:
     jobs = list(_jobs(arguments.patterns, arguments.first))
     with ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn")) as pool:
         found = [one for some in pool.map(_searched, jobs) for one in some]
-    temperatures, set_weights = fitted([one.case for one in found])
-    trial = Calibration(temperatures=temperatures, set_weights=set_weights, unknown_weights=(), made_by={})
-    features = np.array([one.features for one in found])
-    unknown_weights = fitted_unknown(features, np.array([one.case.has_unknown for one in found]))
+    temperatures, set_weights = fitted(found)
+    complete_weights, missing_weights = fitted_missing(found, set_weights)
+    trial = Calibration(
+        temperatures=temperatures,
+        set_weights=set_weights,
+        complete_weights=complete_weights,
+        missing_weights=missing_weights,
+        made_by={},
+    )
     numbers = " ".join(map(str, arguments.patterns))
     command = f"python benchmarks/xrd_calibration.py --patterns {numbers} --first {arguments.first}"
     stored = {
         "temperatures": [round(one, 3) for one in temperatures],
         "set_weights": [round(one, 4) for one in set_weights],
-        "unknown_weights": [round(one, 4) for one in unknown_weights],
+        "complete_weights": [round(one, 4) for one in complete_weights],
+        "missing_weights": [round(one, 4) for one in missing_weights],
         "made_by": {"command": command, "n_patterns": len(found)},
     }
     TARGET.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(stored, indent=1))
-    known = [one.case for one in found if not one.case.has_unknown]
+    known = [one for one in found if not one.has_unknown]
     p = np.concatenate([phase_probabilities(case, trial) for case in known])
     y = np.concatenate([case.truth for case in known])
     middle = (p > 0.02) & (p < 0.98)
@@ -94,17 +94,17 @@ def _jobs(numbers: Sequence[int], first: int) -> Iterator[tuple[str, tuple[int, 
         free[level] += n
 
 
-def _searched(job: tuple[str, tuple[int, int], int, int]) -> list[Searched]:
+def _searched(job: tuple[str, tuple[int, int], int, int]) -> list[Case]:
     level, n_unknown, first, n = job
     torch.set_num_threads(1)
-    identifier = Identifier(library())
+    identifier = Identifier(library(), calibration=NONE_YET)
     some = cases(level, n, first, n_unknown=n_unknown)
     return [
         _case(identifier, case) for case in some if not case.unknown or max(case.unknown.values()) >= LEAST_PROMINENCE
     ]
 
 
-def _case(identifier: Identifier, simulated: Simulated) -> Searched:
+def _case(identifier: Identifier, simulated: Simulated) -> Case:
     pattern = make_pattern(simulated.scan)
     searcher = identifier.searcher(pattern)
     hypotheses = searcher.search(pattern)
@@ -112,8 +112,8 @@ def _case(identifier: Identifier, simulated: Simulated) -> Searched:
     members = np.zeros((len(hypotheses), len(names)), dtype=bool)
     for row, hypothesis in enumerate(hypotheses):
         members[row, list(hypothesis.phases)] = True
-    case = Case(
-        sets=sets_of(hypotheses),
+    return Case(
+        sets=sets_of(hypotheses, [identifier.left_over(pattern, searcher, one) for one in hypotheses[:N_LEFT]]),
         members=members,
         truth=np.array([name in simulated.weights for name in names]),
         signal_to_noise=signal_to_noise(pattern),
@@ -121,8 +121,6 @@ def _case(identifier: Identifier, simulated: Simulated) -> Searched:
         has_unknown=bool(simulated.unknown),
         importance=IMPORTANCE[simulated.level],
     )
-    left = identifier.left_over(pattern, searcher, hypotheses[0])
-    return Searched(case=case, features=left.features)
 
 
 if __name__ == "__main__":

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -26,18 +24,16 @@ import numpy as np
 import torch
 from pymatgen.analysis.diffraction.xrd import XRDCalculator
 from pymatgen.core import Lattice, Structure
+from xrd_timing import HIGHEST_DEG, cpu_name, seconds, singles
 
 from surrogate.formats.record import Radiation
-from surrogate.xrd.atlas import COPPER, N_TEXTURE, Atlas, make_atlas
-from surrogate.xrd.fit import start
-from surrogate.xrd.generate import LEVELS, Draws, GeneratorSettings, generate
+from surrogate.xrd.atlas import COPPER, Atlas, make_atlas
+from surrogate.xrd.generate import LEVELS, GeneratorSettings, generate
 from surrogate.xrd.generate_draw import drawn
 from surrogate.xrd.library import embedded_library
-from surrogate.xrd.model import Parameters
 from surrogate.xrd.phase import Phase
 
 ONE_LINE = Radiation(wavelength_angstrom=COPPER.wavelength_angstrom[:1], ratio=(1.0,))
-HIGHEST_DEG = 83.0
 
 
 def structure_of(phase: Phase) -> Structure:
@@ -46,33 +42,6 @@ def structure_of(phase: Phase) -> Structure:
     for site in phase.sites:
         places.setdefault(site.position, {})[site.element] = site.occupancy
     return Structure(Lattice.from_parameters(*phase.cell), list(places.values()), list(places))
-
-
-def seconds(call: Callable[[], object], device: torch.device) -> float:
-    """Return the time of a call: of the process on a CPU, by the clock on a GPU."""
-    if device.type == "cpu":
-        begin = time.process_time()
-        call()
-        return time.process_time() - begin
-    torch.cuda.synchronize(device)
-    begin = time.perf_counter()
-    call()
-    torch.cuda.synchronize(device)
-    return time.perf_counter() - begin
-
-
-def singles(atlas: Atlas, phase: int, n: int, generator: torch.Generator) -> Parameters:
-    """Return parameters of patterns of one phase."""
-    draw = Draws(generator)
-    device = generator.device
-    same = torch.full((n,), phase, device=device)
-    begin = start(atlas, same, torch.arange(n, device=device), width_deg=torch.exp(draw.log_uniform((0.04, 0.1), n)))
-    begin.shared[:, :2] = draw.uniform(-0.03, 0.03, n, 2)
-    return begin.with_(
-        strain=draw.uniform(-0.006, 0.006, n, 1) * atlas.isotropic[same],
-        texture=draw.normal(n, N_TEXTURE) * 0.3 * atlas.texture_sd[same],
-        log_size_nm=draw.log_uniform((30.0, 100.0), n),
-    )
 
 
 def time_pymatgen(structures: Sequence[Structure]) -> list[float]:
@@ -91,7 +60,8 @@ def time_drawing(atlas: Atlas, batch: int, generator: torch.Generator) -> list[f
     """Return the seconds for each pattern of each phase."""
     found = []
     for phase in range(atlas.n_phases):
-        many = singles(atlas, phase, batch, generator)
+        same = torch.full((batch,), phase, device=generator.device)
+        many = singles(atlas, same, generator)
         ones = torch.ones(batch, dtype=torch.float64, device=generator.device)
         call = partial(drawn, atlas, LEVELS["L1"].grid, many, ones)
         found.append(seconds(call, generator.device) / batch)
@@ -165,15 +135,6 @@ def print_mixtures(atlas: Atlas, batch: int, rounds: int, device: torch.device, 
             f"{theirs / drawing:.0f}), with background and counts {1e3 * whole:.3f} ms (ratio {theirs / whole:.0f}), "
             f"{1.0 / whole:.0f} patterns/s"
         )
-
-
-def cpu_name() -> str:
-    """Return what the machine calls its processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 if __name__ == "__main__":

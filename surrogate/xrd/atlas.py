@@ -14,10 +14,10 @@ from surrogate.formats.record import Radiation
 from surrogate.xrd.lattice import strain_basis
 from surrogate.xrd.phase import Phase
 from surrogate.xrd.reflections import Reflections, lorentz_polarisation, reflections
-from surrogate.xrd.texture import prior_sd
+from surrogate.xrd.texture import MOST, prior_sd
 
 N_STRAIN = 6
-N_TEXTURE = 5
+N_TEXTURE = MOST
 
 COPPER = Radiation(wavelength_angstrom=(1.540598, 1.544426), ratio=(1.0, 0.5), anode="Cu")
 """Hoelzer et al., Phys. Rev. A 56, 4554 (1997), doi:10.1103/PhysRevA.56.4554."""
@@ -36,13 +36,13 @@ class Atlas:
     by_strain: Tensor
     """``k x 6``; columns that a crystal system does not have are zero."""
     harmonics: Tensor
-    """``k x 5``."""
+    """``k x 8``."""
     strength: Tensor
     """``k``, scaled so that a phase's strongest peak has area 1 with its Lorentz and polarisation factor."""
     strain_sd: Tensor
     """``p x 6`` prior sds; zero where there is no such strain."""
     texture_sd: Tensor
-    """``p x 5``."""
+    """``p x 8``."""
     isotropic: Tensor
     """``p x 6``: strains that scale all squared reciprocal spacings by one part in one."""
     weight_per_scale: Tensor

@@ -9,15 +9,19 @@ few far, which the evidence's normal priors do not know. Each counts otherwise w
 further phases are taken, and bent, to mend it; so the weights change with the logarithm of chi squared per step. Chi
 squared per step, where it exceeds one, divides evidence before.
 
-The probability that a phase is missing from the library is a logistic regression on what is left unexplained. All is
-fitted by ``benchmarks/xrd_calibration.py`` on simulated patterns; a campaign may fit its own with `fitted`.
+A phase that the library lacks is another hypothesis about each set: beside it, free peaks explain what the set leaves
+(`surrogate.xrd.wildcard`), and figures of what is left tell whether it is one. The sum over sets of the odds with such
+a phase, against the sum without it, gives its probability; so a set that bends to a missing phase has a rival in a
+smaller one that leaves its peaks. All is fitted by ``benchmarks/xrd_calibration.py`` on simulated patterns; a campaign
+may fit its own with `fitted` and `fitted_missing`.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -25,9 +29,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import expit, logsumexp, softmax
 
 if TYPE_CHECKING:
     from surrogate.xrd.hypothesis import Hypothesis
+    from surrogate.xrd.residual import Leftover
 
 Array = NDArray[np.floating[Any]]
 
@@ -39,6 +45,8 @@ USUAL_MISFIT = 0.85
 """Chi squared per step of a pattern that the model can describe; below one, since its error term is in there too."""
 MISFITS = (0.5, 3.0)
 """What misfits are held between before their logarithm is taken; of a hundred patterns one lies above."""
+N_LEFT = 12
+"""Sets, the most probable by evidence, that may stand beside a phase that is missing."""
 LEAST_CASES = 30
 """Of a band; with fewer it takes the temperature of all."""
 
@@ -53,14 +61,20 @@ class Sets:
     """``h``."""
     bending: Array
     """``h``: sums of squares of all strains and textures, in sds of their priors."""
+    wild_gain: Array = field(default_factory=lambda: np.zeros(0))
+    """``k``, of the first sets: log evidence that free peaks would add."""
+    left: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    """``k x f``: what they leave unexplained (`surrogate.xrd.residual.FEATURES`)."""
 
 
-def sets_of(hypotheses: Sequence[Hypothesis]) -> Sets:
-    """Return what hypotheses come to."""
+def sets_of(hypotheses: Sequence[Hypothesis], leftovers: Sequence[Leftover] = ()) -> Sets:
+    """Return what hypotheses come to, and what the first of them leave unexplained."""
     return Sets(
         log_evidence=np.array([one.log_evidence for one in hypotheses]),
         n_phases=np.array([len(one.phases) for one in hypotheses], dtype=float),
         bending=np.array([one.bending for one in hypotheses]),
+        wild_gain=np.array([one.wildcard.gain for one in leftovers]),
+        left=np.array([one.features for one in leftovers]),
     )
 
 
@@ -75,6 +89,17 @@ def set_features(sets: Sets, signal_to_noise: float, misfit: float) -> Array:
     return -np.column_stack([by_band, *others])
 
 
+def missing_features(sets: Sets, signal_to_noise: float, misfit: float) -> Array:
+    """Return ``k x g`` features of sets beside a phase that is missing: those of sets, with what free peaks add to
+    their evidence; one; what they leave; and the root of what free peaks add to the best evidence of all."""
+    k = len(sets.wild_gain)
+    completed = sets.log_evidence[:k] + sets.wild_gain
+    beside = Sets(log_evidence=completed, n_phases=sets.n_phases[:k], bending=sets.bending[:k])
+    rise = math.sqrt(max(0.0, float(completed.max() - sets.log_evidence.max())) / max(1.0, misfit))
+    same = np.tile([1.0, rise], (k, 1))
+    return np.column_stack([set_features(beside, signal_to_noise, misfit), same[:, :1], sets.left, same[:, 1:]])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """How evidence becomes probability."""
@@ -86,8 +111,10 @@ class Calibration:
     """Of the features of a set: the root of its evidence's distance from the best, one weight for each band, and one
     for it times the logarithm of the misfit; its number of phases, and that times the same; the root of how far they
     had to bend, and that times the same."""
-    unknown_weights: tuple[float, ...]
-    """Of the features of `surrogate.xrd.residual`, after the constant."""
+    complete_weights: tuple[float, ...]
+    """As `set_weights`, of sets that explain all, where they are held against those beside a missing phase."""
+    missing_weights: tuple[float, ...]
+    """Of `missing_features`: those of a set, then a constant, then of what it leaves."""
     made_by: Mapping[str, Any]
     """Command, seeds, number of patterns."""
 
@@ -102,10 +129,17 @@ class Calibration:
         weights = np.exp(logit - logit.max())
         return weights / weights.sum()
 
-    def unknown_probability(self, features: Sequence[float]) -> float:
-        """Return the probability that a phase is there which the library lacks."""
-        logit = self.unknown_weights[0] + float(np.dot(self.unknown_weights[1:], features))
-        return float(1.0 / (1.0 + np.exp(-np.clip(logit, -30.0, 30.0))))
+    def unknown_probability(self, sets: Sets, signal_to_noise: float, misfit: float) -> float:
+        """Return the probability that a phase is there which the library lacks.
+
+        Raises:
+            ValueError: Of no set it is known what it leaves.
+        """
+        if not len(sets.wild_gain):
+            raise ValueError("an unknown phase cannot be judged without what at least one set leaves unexplained")
+        complete = logsumexp(set_features(sets, signal_to_noise, misfit) @ np.array(self.complete_weights))
+        missing = logsumexp(missing_features(sets, signal_to_noise, misfit) @ np.array(self.missing_weights))
+        return float(expit(np.clip(missing - complete, -30.0, 30.0)))
 
 
 @cache
@@ -115,7 +149,8 @@ def shipped() -> Calibration:
     return Calibration(
         temperatures=tuple(stored["temperatures"]),
         set_weights=tuple(stored["set_weights"]),
-        unknown_weights=tuple(stored["unknown_weights"]),
+        complete_weights=tuple(stored["complete_weights"]),
+        missing_weights=tuple(stored["missing_weights"]),
         made_by=stored["made_by"],
     )
 
@@ -156,10 +191,51 @@ def fitted(cases: Sequence[Case]) -> tuple[tuple[float, ...], tuple[float, ...]]
     return tuple(temperatures), _set_weights(known)
 
 
-def fitted_unknown(features: Array, is_there: NDArray[np.bool_]) -> tuple[float, ...]:
-    """Fit the weights of an unknown phase's features (``n x f``) to where one is there (``n``)."""
-    ones = np.ones((len(features), 1))
-    return tuple(_logistic(np.concatenate([ones, features], axis=1), is_there.astype(float)))
+def fitted_missing(cases: Sequence[Case], set_weights: Sequence[float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Fit `Calibration.complete_weights` and `Calibration.missing_weights` to where a phase is missing.
+
+    Args:
+        cases: Patterns, with what their first sets leave.
+        set_weights: What weights of sets are drawn to, where patterns tell nothing.
+    """
+    complete, no_set = _padded([set_features(one.sets, one.signal_to_noise, one.misfit) for one in cases])
+    missing, no_left = _padded([missing_features(one.sets, one.signal_to_noise, one.misfit) for one in cases])
+    is_there = np.array([case.has_unknown for case in cases], dtype=float)
+    n, width = complete.shape[2], missing.shape[2]
+    # what is left counts in units of its spread, so that one ridge suits all
+    spread = np.ones(n + width)
+    spread[2 * n + 1 :] = np.maximum(missing[no_left == 0.0][:, n + 1 :].std(axis=0), 1e-9)
+    usual = np.concatenate([set_weights, set_weights, np.zeros(width - n)])
+    ridge = np.ones(n + width)
+    ridge[2 * n] = 0.0
+
+    def loss(scaled: Array) -> tuple[float, Array]:
+        weights = scaled / spread
+        without, beside = complete @ weights[:n] + no_set, missing @ weights[n:] + no_left
+        z = logsumexp(beside, axis=1) - logsumexp(without, axis=1)
+        off = (expit(z) - is_there)[:, None]
+        slope = np.concatenate(
+            [
+                -np.einsum("ns,nsf->f", off * softmax(without, axis=1), complete),
+                np.einsum("ns,nsf->f", off * softmax(beside, axis=1), missing),
+            ]
+        )
+        away = scaled - usual
+        total = float(np.logaddexp(0.0, z).sum() - is_there @ z + ridge @ away**2)
+        return total, slope / spread + 2.0 * ridge * away
+
+    found = minimize(loss, usual, jac=True, method="L-BFGS-B", options={"maxiter": 1000}).x / spread
+    return tuple(map(float, found[:n])), tuple(map(float, found[n:]))
+
+
+def _padded(features: Sequence[Array]) -> tuple[Array, Array]:
+    """Return ``n x h x f`` features of sets, as many for each pattern, and ``n x h``: minus infinity for none."""
+    most = max(len(one) for one in features)
+    every = np.zeros((len(features), most, features[0].shape[1]))
+    absent = np.full((len(features), most), -np.inf)
+    for row, one in enumerate(features):
+        every[row, : len(one)], absent[row, : len(one)] = one, 0.0
+    return every, absent
 
 
 def phase_probabilities(case: Case, calibration: Calibration) -> Array:
@@ -207,11 +283,3 @@ def _best_temperature(cases: Sequence[Case]) -> float:
 
     grid = np.linspace(0.0, 5.0, 51)  # smooth enough that a finer one tells nothing
     return float(np.exp(grid[np.argmin([loss(float(at)) for at in grid])]))
-
-
-def _logistic(features: Array, target: Array, ridge: float = 1e-2) -> list[float]:
-    def loss(weights: Array) -> float:
-        logit = features @ weights
-        return float(np.logaddexp(0.0, logit).sum() - target @ logit + ridge * (weights[1:] ** 2).sum())
-
-    return [float(w) for w in minimize(loss, np.zeros(features.shape[1]), method="L-BFGS-B").x]

@@ -25,7 +25,7 @@ from surrogate.xrd.lattice import DIAGONAL_SD
 from surrogate.xrd.model import Grid, Parameters
 from surrogate.xrd.texture import SD
 
-VERSION = 1
+VERSION = 2
 """Of what the same settings and seed give."""
 Range = tuple[float, float]
 
@@ -252,7 +252,7 @@ def _strain(atlas: Atlas, settings: GeneratorSettings, phase: Tensor, draw: Draw
 
 
 def _texture(atlas: Atlas, settings: GeneratorSettings, phase: Tensor, draw: Draws) -> Tensor:
-    """Return ``e x 5`` coefficients, in a direction at random among those that a lattice has."""
+    """Return ``e x 8`` coefficients, in a direction at random among those that a lattice has."""
     sd = atlas.texture_sd[phase]
     direction = draw.normal(*sd.shape) * sd
     direction = direction / direction.norm(dim=1, keepdim=True).clamp(min=1e-12)

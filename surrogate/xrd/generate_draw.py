@@ -35,7 +35,7 @@ def drawn(atlas: Atlas, grid: Grid, parameters: Parameters, scale: Tensor) -> Te
     peaks = peaks_of(atlas, parameters, 0, 0, with_derivatives=False)
     width, mixing, _ = pseudo_voigt_shape(peaks.gauss, peaks.lorentz)
     area = peaks.columns[:, 0, 0] * scale[peaks.entry]
-    half = (WINDOW_WIDTHS + STRONG_WIDTHS * torch.sqrt(peaks.relative.clamp(0.0, 1.0))) * width / grid.step_deg
+    half = half_windows(peaks.relative, width, grid)
     at = (peaks.centre - grid.start_deg) / grid.step_deg
     lorentz = area * mixing * (2.0 / math.pi) / width
     gauss = area * (1.0 - mixing) * (2.0 * math.sqrt(math.log(2.0) / math.pi)) / width
@@ -46,6 +46,11 @@ def drawn(atlas: Atlas, grid: Grid, parameters: Parameters, scale: Tensor) -> Te
     row = parameters.row[peaks.entry]
     total = _blocks(table, first, last, row * n_blocks, len(parameters.shared) * n_blocks)
     return total.reshape(len(parameters.shared), n_blocks * BLOCK)[:, : grid.n]
+
+
+def half_windows(relative: Tensor, width: Tensor, grid: Grid) -> Tensor:
+    """Return how many steps to each side peaks are drawn, from relative heights and full widths in degrees."""
+    return (WINDOW_WIDTHS + STRONG_WIDTHS * torch.sqrt(relative.clamp(0.0, 1.0))) * width / grid.step_deg
 
 
 def _blocks(table: Tensor, first: Tensor, last: Tensor, begin: Tensor, n_rows: int) -> Tensor:

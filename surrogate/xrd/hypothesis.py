@@ -28,13 +28,13 @@ class SearchSettings:
     """Candidates of the first level of a second search, where the first one leaves much unexplained."""
     n_starts: int = 2
     """Phases that a second search begins with."""
-    poor_misfit: float = 1.5
+    poor_misfit: float = 1.1
     """Chi squared per step, the model's error counted in, from which there is a second search."""
     n_narrowed: int = 3
     """Candidates whose shapes are refined well beside the frozen phases."""
     n_joint: int = 3
     """Candidates that are refined together with the phases before them."""
-    least_gain: float = 12.0
+    least_gain: float = 2.0
     """Fall of chi squared, by screening, that makes a candidate worth a try."""
     rough_margin: float = 0.5
     """Candidates that gain, after the rough steps, a smaller part of what the best one gains are not refined well."""

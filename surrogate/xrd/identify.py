@@ -29,7 +29,7 @@ from surrogate.formats import FormatError, read_file
 from surrogate.formats.record import Radiation, Scan
 from surrogate.xrd.amorphous import amorphous
 from surrogate.xrd.atlas import make_atlas
-from surrogate.xrd.calibration import Calibration, sets_of, shipped
+from surrogate.xrd.calibration import N_LEFT, Calibration, sets_of, shipped
 from surrogate.xrd.claims import (
     bent_by,
     chances_of_phases,
@@ -58,7 +58,7 @@ from surrogate.xrd.verdict import judge
 
 Array = NDArray[np.floating[Any]]
 
-VERSION = "2"
+VERSION = "3"
 """Changes when the same file and library would give other numbers."""
 MOST_ALTERNATIVES = 8
 IN_FLIGHT = 4
@@ -219,12 +219,15 @@ class Identifier:
         searcher = self.searcher(pattern)
         proposed = self.proposed(pattern, searcher)
         tried = one_of_each_family(searcher.search(pattern, proposed=proposed.phases), searcher.families)
-        hypotheses, chance = self._ranked(pattern, tried)
-        best = hypotheses[0]
+        leftovers = [self.left_over(pattern, searcher, one) for one in tried[:N_LEFT]]
+        sets, signal, unfit = sets_of(tried, leftovers), signal_to_noise(pattern), misfit(pattern, tried[0])
+        chance = self.calibration.set_probabilities(sets, signal, unfit)
+        unknown = self.calibration.unknown_probability(sets, signal, unfit)
+        order = np.argsort(-chance, kind="stable")
+        hypotheses, chance = [tried[at] for at in order], chance[order]
+        best, first = hypotheses[0], int(order[0])
         model, background = searcher.model(pattern, best)
-        left = self.left_over(pattern, searcher, best)
-        # phases that are too improbable to be claimed may still explain what else would be put down to an unknown one
-        unexplained = left if best is tried[0] else self.left_over(pattern, searcher, tried[0])
+        left = leftovers[first] if first < len(leftovers) else self.left_over(pattern, searcher, best)
         by_phase = chances_of_phases(hypotheses, chance, searcher.atlas.n_phases)
         claims, found = claims_of(searcher.atlas, best, by_phase, pattern)
         alternatives = tuple(
@@ -236,7 +239,6 @@ class Identifier:
         n_free = 0 if best.fitted is None else int((torch.diagonal(best.fitted.hessian[0]) != 1.0).sum())
         rwp, rexp, gof = agreement(pattern.intensity, model, pattern.variance, n_free)
         over = excess(pattern.two_theta_deg, pattern.intensity, model, background, pattern.variance)
-        unknown = self.calibration.unknown_probability(unexplained.features)
         humps = amorphous(pattern, model - background)
         judged = judge(
             claims,
@@ -269,12 +271,6 @@ class Identifier:
             provenance=self._provenance(pattern),
             curves=curves_of(pattern, searcher.atlas, best, model, background) if curves else None,
         )
-
-    def _ranked(self, pattern: Pattern, found: Sequence[Hypothesis]) -> tuple[list[Hypothesis], Array]:
-        """Return all sets that were tried, the most probable first, and their probabilities."""
-        chance = self.calibration.set_probabilities(sets_of(found), signal_to_noise(pattern), misfit(pattern, found[0]))
-        order = np.argsort(-chance, kind="stable")
-        return [found[at] for at in order], chance[order]
 
     def _provenance(self, pattern: Pattern) -> dict[str, object]:
         return {

@@ -63,7 +63,7 @@ class Parameters:
     strain: Tensor
     """``e x 6``."""
     texture: Tensor
-    """``e x 5``."""
+    """``e x 8``."""
     log_size_nm: Tensor
     """``e``."""
     log_microstrain: Tensor

@@ -62,7 +62,7 @@ def linear_precision(task: Task, n_scales: int) -> Tensor:
 
 
 def bends(atlas: Atlas, parameters: Parameters) -> tuple[Tensor, Tensor]:
-    """Return strains and textures (``e x 6``, ``e x 5``) in sds of their priors; what is not free is zero."""
+    """Return strains and textures (``e x 6``, ``e x 8``) in sds of their priors; what is not free is zero."""
     strain_sd, texture_sd = atlas.strain_sd[parameters.phase], atlas.texture_sd[parameters.phase]
     strain = torch.where(strain_sd > 0, parameters.strain / strain_sd.clamp(min=1e-9), 0.0)
     texture = torch.where(texture_sd > 0, parameters.texture / texture_sd.clamp(min=1e-9), 0.0)

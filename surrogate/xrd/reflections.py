@@ -29,7 +29,7 @@ from surrogate.xrd.texture import harmonics
 
 Array = NDArray[np.floating[Any]]
 
-VERSION = 1
+VERSION = 2
 _log = logging.getLogger(__name__)
 B_ISO_ANGSTROM2 = 0.6
 """Of atoms whose file gives none: usual at room temperature in an oxide."""

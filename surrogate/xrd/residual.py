@@ -14,6 +14,7 @@ from scipy.signal import find_peaks
 
 from surrogate.xrd.pattern import Pattern
 from surrogate.xrd.result import ResidualPeak
+from surrogate.xrd.wildcard import Wildcard, wildcard
 
 Array = NDArray[np.floating[Any]]
 
@@ -39,6 +40,7 @@ class Leftover:
     peaks: tuple[ResidualPeak, ...]
     features: tuple[float, ...]
     """What the probability of a missing phase is worked out from; see `FEATURES`."""
+    wildcard: Wildcard
 
 
 FEATURES = (
@@ -48,6 +50,9 @@ FEATURES = (
     "unexplained",
     "misfit",
     "peaks",
+    "wild gain",
+    "wild peaks",
+    "wild misfit",
     "strain",
     "overstrain",
     "texture",
@@ -56,7 +61,8 @@ FEATURES = (
     "phases",
 )
 """Square roots of the three highest residual peaks in sigma; the logarithm of the part of the peaks' intensity that is
-not explained; the logarithm of chi squared per step; the root of the number of residual peaks. Then how the found
+not explained; the logarithm of chi squared per step; the root of the number of residual peaks. The root of what free
+peaks gain, in nats, and of how many they are, and the logarithm of chi squared per step beside them. Then how the found
 phases had to bend, which is what they do to take a missing one's place: the largest strain in prior sds, by how much it
 exceeds `MUCH_STRAIN`, the largest texture in prior sds, the logarithm of the smallest crystallites in nm, the root of
 all priors' squares, the number of phases."""
@@ -81,7 +87,10 @@ def leftover(pattern: Pattern, model: Array, background: Array, *, bent: tuple[f
     residual = pattern.intensity - model
     significance = np.max([_matched(residual, weight, width * scale / 2.355) for scale in WIDTHS], axis=0)
     found = _peaks(pattern, significance, residual, width)
-    return Leftover(peaks=found, features=(*_features(pattern, found, residual, peaks, seen), *bent))
+    free = wildcard(pattern, model)
+    wild = (math.sqrt(free.gain), math.sqrt(free.n_peaks), math.log10(free.misfit + 1e-3))
+    told = _features(pattern, found, residual, peaks, seen)
+    return Leftover(peaks=found, features=(*told, *wild, *bent), wildcard=free)
 
 
 def _matched(residual: Array, weight: Array, sigma: float) -> Array:

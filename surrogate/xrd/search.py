@@ -202,7 +202,7 @@ class _Search:
         if parent.fitted is not None and parent.phases:
             model, background = self.searcher.model(self.pattern, parent)
             shared = parent.fitted.parameters.shared[0].numpy()
-            height = np.maximum(self.pattern.intensity - background, 0.0)
+            height = EXPLAINED * np.maximum(model - background, 0.0)
             residual = self.pattern.intensity - model
             found = score(self.searcher.screen, self.pattern, residual, height=height, shared=shared)
         gain = found.gain.copy()
@@ -354,6 +354,9 @@ ALIKE = 0.8
 MOST_ALIKE = 3
 RIVAL_SHARE = 0.4
 """Of a phase's gain by screening, from which another one is tried in its place."""
+EXPLAINED = 0.5
+"""Of what a model explains, that is taken for peaks whose heights it may have wrong: what is left beside them counts
+less."""
 LEAST_SHARE = 0.02
 """Of the best candidate's gain by screening."""
 PROPOSED_SHARE = 0.5

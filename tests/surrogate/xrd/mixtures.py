@@ -21,7 +21,6 @@ from surrogate.xrd import identify
 from surrogate.xrd.calibration import BANDS, Calibration
 from surrogate.xrd.library import embedded_library
 from surrogate.xrd.phase import Phase, Site
-from surrogate.xrd.residual import FEATURES
 
 NAMES = (
     "rutile", "anatase", "corundum", "periclase", "halite", "zincite", "silicon", "calcite", "baddeleyite", "quartz",
@@ -30,11 +29,37 @@ COPPER = Radiation(wavelength_angstrom=(1.540598, 1.544426), ratio=(1.0, 0.5), a
 LONE = Radiation(wavelength_angstrom=(1.540598,), ratio=(1.0,), anode="Cu")
 """What the clean level of the simulator shines."""
 
-_WEIGHTS = {"strongest": 0.8, "second": 0.4, "third": 0.4, "unexplained": 1.0, "misfit": 1.0}
 CALIBRATION = Calibration(
     temperatures=(6.0,) * (len(BANDS) + 1),
-    set_weights=(*(0.5,) * (len(BANDS) + 1), 0.0, 1.5, 0.5, 0.5, 0.0),
-    unknown_weights=(-6.0, *(_WEIGHTS.get(name, 0.0) for name in FEATURES)),
+    set_weights=(0.81, 0.63, 0.71, -0.59, 0.62, 0.92, 1.71, -0.58),
+    complete_weights=(1.49, 0.6, 0.58, -0.16, 0.82, 0.77, 0.51, -0.36),
+    missing_weights=(
+        0.24,
+        0.66,
+        1.03,
+        -0.58,
+        0.32,
+        0.82,
+        0.59,
+        -0.32,
+        -8.3,
+        0.08,
+        0.06,
+        0.02,
+        0.25,
+        1.53,
+        -0.27,
+        -0.0,
+        -0.85,
+        1.4,
+        1.17,
+        -0.29,
+        0.4,
+        0.28,
+        0.06,
+        0.14,
+        0.58,
+    ),
     made_by={"command": "a test"},
 )
 """One that does not change when the shipped one is fitted anew."""

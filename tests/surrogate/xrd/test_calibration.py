@@ -14,7 +14,8 @@ from surrogate.xrd.calibration import (
     Case,
     Sets,
     fitted,
-    fitted_unknown,
+    fitted_missing,
+    missing_features,
     phase_probabilities,
     set_features,
     shipped,
@@ -29,9 +30,10 @@ def sigmoid(z):
     return 1.0 / (1.0 + np.exp(-z))
 
 
-def sets(log_evidence, n_phases=None, bending=None):
+def sets(log_evidence, n_phases=None, bending=None, **left):
     n = len(log_evidence)
     return Sets(
+        **{name: np.array(value, dtype=float) for name, value in left.items()},
         log_evidence=np.array(log_evidence, dtype=float),
         n_phases=np.ones(n) if n_phases is None else np.array(n_phases, dtype=float),
         bending=np.zeros(n) if bending is None else np.array(bending, dtype=float),
@@ -64,7 +66,19 @@ def rooted(rng, n, weight, **facts):
 
 
 def plain(temperatures=(2.0, 4.0, 8.0), weights=(-1.0, 2.0), set_weights=(0.5, 0.4, 0.3, 0.0, 1.5, 0.5, 1.0, 0.0)):
-    return Calibration(temperatures=temperatures, set_weights=set_weights, unknown_weights=weights, made_by={})
+    """Return a calibration for which a missing phase's odds are a constant and one feature of what is left."""
+    return Calibration(
+        temperatures=temperatures,
+        set_weights=set_weights,
+        complete_weights=set_weights,
+        missing_weights=(*set_weights, *weights, 0.0),
+        made_by={},
+    )
+
+
+def lone(left, **facts):
+    """Return one set that leaves something."""
+    return sets([0.0], wild_gain=[0.0], left=[[left]], **facts)
 
 
 @pytest.mark.parametrize("factor", [3.0, 12.0, 40.0])
@@ -190,25 +204,57 @@ def test_the_temperature_follows_the_band_and_grows_with_misfit():
     assert plain().temperature(0.0, 1.0) == 2.0 and plain().temperature(1e9, 1.0) == 8.0
 
 
-def test_an_unknown_phase_s_probability_is_a_logistic_function():
-    assert plain().unknown_probability([0.5]) == pytest.approx(0.5)
-    assert plain().unknown_probability([1.0]) == pytest.approx(sigmoid(1.0))
-    assert plain().unknown_probability([1e9]) == pytest.approx(1.0)
-    assert plain().unknown_probability([-1e9]) == pytest.approx(0.0, abs=1e-12)
+def test_of_one_set_a_missing_phase_s_probability_is_a_logistic_function():
+    for left, p in ((0.5, 0.5), (1.0, sigmoid(1.0)), (1e9, 1.0), (-1e9, 0.0)):
+        assert plain().unknown_probability(lone(left), 50.0, 1.0) == pytest.approx(p, abs=1e-12)
 
 
-def test_weights_of_features_are_recovered():
-    rng = np.random.default_rng(7)
-    features = rng.normal(0.0, 2.0, (600, 2))
-    held = rng.random(600) < sigmoid(-1.0 + 1.5 * features[:, 0])
-    constant, first, second = fitted_unknown(features, held)
+def test_a_set_that_bends_has_a_rival_in_one_that_leaves_peaks_to_a_missing_phase():
+    """Two phases, the second bent far, against the first alone with free peaks in its place."""
+    facts = {"n_phases": [2.0, 1.0], "bending": [100.0, 0.0], "left": [[0.0], [0.0]]}
+    without = plain().unknown_probability(sets([0.0, -300.0], wild_gain=[0.0, 0.0], **facts), 50.0, 1.0)
+    beside = plain().unknown_probability(sets([0.0, -300.0], wild_gain=[0.0, 290.0], **facts), 50.0, 1.0)
+    assert without < 0.3 < 0.9 < beside
+
+
+def test_what_free_peaks_add_counts_with_evidence_and_for_itself():
+    two = sets([10.0, 1.0], n_phases=[3, 1], bending=[16.0, 0.0], wild_gain=[0.0, 18.0], left=[[7.0], [8.0]])
+    features = missing_features(two, MIDDLES[0], 4.0)
+    beside = sets([10.0, 19.0], n_phases=[3, 1], bending=[16.0, 0.0])
+    np.testing.assert_allclose(features[:, :N_WEIGHTS], set_features(beside, MIDDLES[0], 4.0))
+    np.testing.assert_allclose(features[:, N_WEIGHTS:], [[1.0, 7.0, 1.5], [1.0, 8.0, 1.5]])
+
+
+def test_sets_of_which_nothing_is_known_are_refused():
+    with pytest.raises(ValueError, match="at least one set"):
+        plain().unknown_probability(sets([0.0]), 50.0, 1.0)
+
+
+def missing(rng, n, facts):
+    """Return cases of two sets whose first leaves a figure that tells with what odds a phase is missing."""
+    found = []
+    for _ in range(n):
+        left = rng.normal(0.0, 2.0, 2)
+        is_there = bool(rng.random() < sigmoid(-1.0 + 1.5 * left[0]))
+        two = sets([0.0, -1e4], wild_gain=[0.0, 0.0], left=[[one, rng.normal()] for one in left])
+        found.append(replace(case(0.0, True, has_unknown=is_there, **facts), sets=two))
+    return found
+
+
+def test_weights_of_what_is_left_are_recovered():
+    complete, beside = fitted_missing(missing(np.random.default_rng(7), 800, {}), USUAL)
+    assert len(complete) == N_WEIGHTS
+    constant, first, second, rise = beside[N_WEIGHTS:]
     assert (constant, first, second) == pytest.approx((-1.0, 1.5, 0.0), abs=0.4)
+    assert rise == pytest.approx(0.0, abs=1e-6), "free peaks never added to the best evidence"
 
 
 def test_features_that_tell_all_do_not_run_away():
     x = np.linspace(-1.0, 1.0, 40)
-    found = plain(weights=fitted_unknown(x[:, None], x > 0))
-    assert np.isfinite(found.unknown_weights).all() and found.unknown_probability([1.0]) > 0.95
+    cases = [replace(case(0.0, True, has_unknown=one > 0), sets=lone(one)) for one in x]
+    complete, beside = fitted_missing(cases, USUAL)
+    found = replace(plain(), complete_weights=complete, missing_weights=beside)
+    assert np.isfinite(beside).all() and found.unknown_probability(lone(1.0), MIDDLES[1], 1.0) > 0.95
 
 
 def test_patterns_with_an_unknown_phase_tell_nothing_about_sets():
@@ -224,6 +270,8 @@ def test_the_shipped_calibration_fits_the_features():
     for misfit, signal in product(MISFITS, MIDDLES):  # evidence and bending count everywhere, and the right way round
         for two in (sets([0.0, -9.0]), sets([0.0, 0.0], bending=[0.0, 9.0]), sets([0.0, 0.0], n_phases=[1, 2])):
             assert found.set_probabilities(two, signal, misfit)[1] < 0.45
-    assert len(found.unknown_weights) == len(FEATURES) + 1 and np.isfinite(found.unknown_weights).all()
-    assert found is shipped() and 0.0 <= found.unknown_probability([0.0] * len(FEATURES)) < 0.5
+    assert len(found.complete_weights) == N_WEIGHTS and np.isfinite(found.complete_weights).all()
+    assert len(found.missing_weights) == N_WEIGHTS + len(FEATURES) + 2 and np.isfinite(found.missing_weights).all()
+    nothing = sets([0.0], wild_gain=[0.0], left=[[0.0] * len(FEATURES)])
+    assert found is shipped() and 0.0 <= found.unknown_probability(nothing, MIDDLES[1], USUAL_MISFIT) < 0.5
     assert found.made_by["command"].startswith("python benchmarks/") and calibration.shipped().made_by["n_patterns"] > 0

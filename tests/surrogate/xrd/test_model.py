@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from surrogate.xrd import model
-from surrogate.xrd.atlas import make_atlas
+from surrogate.xrd.atlas import N_TEXTURE, make_atlas
 from surrogate.xrd.model import Grid, Parameters, positions_deg, profiles
 from tests.surrogate.xrd.mixtures import COPPER, LONE, OF_EACH_SYSTEM, phase_of
 
@@ -39,7 +39,7 @@ def parameters_of(atlas, phases, rows=None, *, rng=None, **changes):
         phase=phase,
         row=row,
         strain=0.5 * scattered(e, 6) * atlas.strain_sd[phase],
-        texture=0.5 * scattered(e, 5) * atlas.texture_sd[phase],
+        texture=0.5 * scattered(e, N_TEXTURE) * atlas.texture_sd[phase],
         log_size_nm=math.log(40.0) + 0.3 * scattered(e),
         log_microstrain=math.log(8e-4) + 0.3 * scattered(e),
         shared=shared,
@@ -214,7 +214,7 @@ def test_peaks_lie_where_positions_say_under_strain_zero_and_displacement(one_of
 def test_texture_changes_strengths_and_not_positions(one_of_each):
     number = list(OF_EACH_SYSTEM.values()).index("anatase")
     plain, textured = parameters_of(one_of_each, [number]), parameters_of(one_of_each, [number])
-    textured = textured.with_(texture=torch.tensor([[0.6, 0.0, 0.0, 0.0, 0.0]], dtype=torch.float64))
+    textured = textured.with_(texture=0.6 * torch.eye(1, N_TEXTURE, dtype=torch.float64))
     one, other = (profiles(one_of_each, GRID, each).profile[0] for each in (plain, textured))
     part = slice(int(one_of_each.first[number]), int(one_of_each.first[number + 1]))
     first = float(positions_deg(one_of_each, number, plain, 0)[0])
