@@ -47,6 +47,9 @@ MISFITS = (0.5, 3.0)
 """What misfits are held between before their logarithm is taken; of a hundred patterns one lies above."""
 N_LEFT = 12
 """Sets, the most probable by evidence, that may stand beside a phase that is missing."""
+LEAST_WEIGHT = 0.22
+"""Of evidence, of phases and of bending, at either of `MISFITS`: few patterns fit as badly, and their chance must not
+turn it round."""
 LEAST_CASES = 30
 """Of a band; with fewer it takes the temperature of all."""
 
@@ -243,12 +246,15 @@ def phase_probabilities(case: Case, calibration: Calibration) -> Array:
     return calibration.set_probabilities(case.sets, case.signal_to_noise, case.misfit) @ case.members
 
 
-def _set_weights(cases: Sequence[Case], ridge: float = 0.05) -> tuple[float, ...]:
+def _set_weights(cases: Sequence[Case], ridge: float = 0.05, wall: float = 1e4) -> tuple[float, ...]:
     features = [set_features(case.sets, case.signal_to_noise, case.misfit) for case in cases]
+    ends = _weights_at_ends()
 
     def loss(weights: Array) -> tuple[float, Array]:
         centred = weights - USUAL
-        total, slope = ridge * float(centred @ centred), 2.0 * ridge * centred
+        lacking = np.maximum(LEAST_WEIGHT - ends @ weights, 0.0)
+        total = ridge * float(centred @ centred) + wall * float(lacking @ lacking)
+        slope = 2.0 * ridge * centred - 2.0 * wall * lacking @ ends
         for case, one in zip(cases, features, strict=True):
             logit = one @ weights
             p_set = np.exp(logit - logit.max())
@@ -263,6 +269,18 @@ def _set_weights(cases: Sequence[Case], ridge: float = 0.05) -> tuple[float, ...
         return total, slope
 
     return tuple(float(w) for w in minimize(loss, USUAL, jac=True, method="L-BFGS-B").x)
+
+
+def _weights_at_ends() -> Array:
+    """Return the rows that make of weights of sets those of evidence (by band), phases and bending at `MISFITS`."""
+    n_bands = len(BANDS) + 1
+    # what changes with the misfit follows what does not; all bands share it
+    pairs = [*((band, n_bands) for band in range(n_bands)), (n_bands + 1, n_bands + 2), (n_bands + 3, n_bands + 4)]
+    rows = np.zeros((2, len(pairs), len(USUAL)))
+    for row, (plain, changing) in enumerate(pairs):
+        rows[:, row, plain] = 1.0
+        rows[:, row, changing] = np.log(np.array(MISFITS) / USUAL_MISFIT)
+    return rows.reshape(-1, len(USUAL))
 
 
 def _tempered(case: Case, temperature: float) -> Array:

@@ -147,6 +147,15 @@ def test_evidence_counts_otherwise_where_the_model_fits_badly(worse):
     assert found[1] + found[3] * np.log(worse) == pytest.approx(weight, rel=0.15)
 
 
+def test_evidence_is_never_turned_round_by_a_few_that_fit_badly():
+    rng = np.random.default_rng(16)
+    many = rooted(rng, 600, 0.6, misfit=USUAL_MISFIT)
+    odd = [replace(one, truth=~one.truth) for one in rooted(rng, 40, 0.6, misfit=2.0)]
+    found = plain(set_weights=fitted([*many, *odd])[1])
+    for misfit in MISFITS:
+        assert found.set_probabilities(sets([0.0, -9.0]), MIDDLES[1], misfit)[1] < 0.45
+
+
 def test_cases_count_as_much_as_they_are_important():
     rng = np.random.default_rng(13)
     some, others = rooted(rng, 400, 0.3), rooted(rng, 400, 1.0)

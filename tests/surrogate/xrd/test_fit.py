@@ -165,7 +165,7 @@ def test_evidence_prefers_the_true_phases(atlas, seed):
         float(right.log_evidence) - float(fitted_to(atlas, data, [RUTILE, HALITE, superfluous]).log_evidence)
         for superfluous in (ANATASE, CORUNDUM, PERICLASE)
     ]
-    # noise may look a little like one of them, and one that vanishes changes nothing; the prior of a phase outweighs both
+    # noise may look a little like one of them, which a phase's prior outweighs; one that vanishes changes nothing
     assert min(gains) > -2.0 and np.mean(gains) > -0.01
 
 
