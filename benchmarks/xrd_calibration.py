@@ -55,6 +55,12 @@ def main() -> None:
     jobs = list(_jobs(arguments.patterns, arguments.first))
     with ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn")) as pool:
         found = [one for some in pool.map(_searched, jobs) for one in some]
+    numbers = " ".join(map(str, arguments.patterns))
+    write(found, f"python benchmarks/xrd_calibration.py --patterns {numbers} --first {arguments.first}")
+
+
+def write(found: Sequence[Case], command: str) -> None:
+    """Fit, write the calibration with the command that made it, and print it."""
     temperatures, set_weights = fitted(found)
     complete_weights, missing_weights = fitted_missing(found, set_weights)
     trial = Calibration(
@@ -64,8 +70,6 @@ def main() -> None:
         missing_weights=missing_weights,
         made_by={},
     )
-    numbers = " ".join(map(str, arguments.patterns))
-    command = f"python benchmarks/xrd_calibration.py --patterns {numbers} --first {arguments.first}"
     stored = {
         "temperatures": [round(one, 3) for one in temperatures],
         "set_weights": [round(one, 4) for one in set_weights],
