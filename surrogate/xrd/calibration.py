@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit, logsumexp, softmax
+from scipy.special import expit, softmax
 
 if TYPE_CHECKING:
     from surrogate.xrd.hypothesis import Hypothesis
@@ -140,8 +140,8 @@ class Calibration:
         """
         if not len(sets.wild_gain):
             raise ValueError("an unknown phase cannot be judged without what at least one set leaves unexplained")
-        complete = logsumexp(set_features(sets, signal_to_noise, misfit) @ np.array(self.complete_weights))
-        missing = logsumexp(missing_features(sets, signal_to_noise, misfit) @ np.array(self.missing_weights))
+        complete = np.logaddexp.reduce(set_features(sets, signal_to_noise, misfit) @ np.array(self.complete_weights))
+        missing = np.logaddexp.reduce(missing_features(sets, signal_to_noise, misfit) @ np.array(self.missing_weights))
         return float(expit(np.clip(missing - complete, -30.0, 30.0)))
 
 
@@ -215,7 +215,7 @@ def fitted_missing(cases: Sequence[Case], set_weights: Sequence[float]) -> tuple
     def loss(scaled: Array) -> tuple[float, Array]:
         weights = scaled / spread
         without, beside = complete @ weights[:n] + no_set, missing @ weights[n:] + no_left
-        z = logsumexp(beside, axis=1) - logsumexp(without, axis=1)
+        z = np.logaddexp.reduce(beside, axis=1) - np.logaddexp.reduce(without, axis=1)
         off = (expit(z) - is_there)[:, None]
         slope = np.concatenate(
             [
