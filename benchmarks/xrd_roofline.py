@@ -19,8 +19,9 @@ from torch.profiler import ProfilerActivity, profile
 from xrd_timing import median_seconds, seconds
 
 from surrogate.xrd.atlas import Atlas
-from surrogate.xrd.generate_draw import half_windows
-from surrogate.xrd.model import Grid, Parameters, peaks_of, pseudo_voigt_shape
+from surrogate.xrd.drawing import half_windows, pseudo_voigt_shape
+from surrogate.xrd.grid import Grid
+from surrogate.xrd.model import Parameters, peaks_of
 
 OPERATIONS = 12
 """For each point of each window: distance (2), square, bound, power of two, times height, one more, reciprocal, times

@@ -16,8 +16,9 @@ from surrogate.xrd.atlas import COPPER, Atlas, make_atlas
 from surrogate.xrd.fit import fit, start
 from surrogate.xrd.generate import LEVELS, generate
 from surrogate.xrd.generate_draw import drawn
+from surrogate.xrd.grid import Grid
 from surrogate.xrd.library import embedded_library
-from surrogate.xrd.model import Grid, Parameters
+from surrogate.xrd.model import Parameters
 from surrogate.xrd.pattern import as_data, make_pattern
 from surrogate.xrd.task import Data, Fitted, Task
 from surrogate.xrd.training import Student, TrainingJob, new_student
@@ -66,7 +67,7 @@ class Workloads:
         atlas, data, phases = self._series
         atlas, data, phases = atlas.to(device), moved(data, device), phases.to(device)
         pattern = torch.arange(rows, device=device) % len(phases)
-        none = torch.zeros(1, data.grid.n, 0, dtype=torch.float64, device=device)
+        none = torch.zeros(1, 0, data.grid.n, dtype=torch.float64, device=device)
         row = torch.arange(rows, device=device).repeat_interleave(PHASES_FITTED)
         begin = start(atlas, phases[pattern].reshape(-1), row, width_deg=data.width_deg[pattern])
         task = Task(data=data, pattern=pattern, frozen=none)

@@ -24,7 +24,7 @@ from surrogate.formats.record import Scan
 from surrogate.xrd.adaptive_belief import Belief, Temperature, believe, shipped_temperature
 from surrogate.xrd.adaptive_counts import Counted, Window
 from surrogate.xrd.adaptive_plan import Choice, Costs, choose
-from surrogate.xrd.model import Grid
+from surrogate.xrd.grid import Grid
 from surrogate.xrd.pattern import Unusable
 from surrogate.xrd.search import Searcher
 

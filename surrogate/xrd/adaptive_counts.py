@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from surrogate.formats.record import Axis, Radiation, Scan
-from surrogate.xrd.model import Grid
+from surrogate.xrd.grid import Grid
 
 Array = NDArray[np.floating[Any]]
 

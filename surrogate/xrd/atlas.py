@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from surrogate.formats.record import Radiation
 from surrogate.xrd.lattice import strain_basis
+from surrogate.xrd.march_dollase import Kinds, kinds_of
 from surrogate.xrd.phase import Phase
 from surrogate.xrd.reflections import Reflections, lorentz_polarisation, reflections
 from surrogate.xrd.texture import MOST, prior_sd
@@ -37,6 +38,8 @@ class Atlas:
     """``k x 6``; columns that a crystal system does not have are zero."""
     harmonics: Tensor
     """``k x 8``."""
+    hkl: Tensor
+    """``k x 3``."""
     strength: Tensor
     """``k``, scaled so that a phase's strongest peak has area 1 with its Lorentz and polarisation factor."""
     strain_sd: Tensor
@@ -48,6 +51,15 @@ class Atlas:
     weight_per_scale: Tensor
     """``p``: relative weight of a phase for a scale of 1 (Hill and Howard, J. Appl. Cryst. 20, 467 (1987),
     doi:10.1107/S0021889887086199)."""
+    _kinds: dict[int, Kinds] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def kinds(self, phase: int) -> Kinds:
+        """Return the March-Dollase distributions of a phase; made once."""
+        if phase not in self._kinds:
+            lines = self.hkl[int(self.first[phase]) : int(self.first[phase + 1])]
+            wavelength = self.radiation.wavelength_angstrom[0]
+            self._kinds[phase] = kinds_of(self.phases[phase], lines.cpu().numpy(), wavelength)
+        return self._kinds[phase]
 
     @property
     def n_phases(self) -> int:
@@ -65,6 +77,7 @@ _TENSORS = (
     "q_squared",
     "by_strain",
     "harmonics",
+    "hkl",
     "strength",
     "strain_sd",
     "texture_sd",
@@ -102,6 +115,7 @@ def make_atlas(
         q_squared=_joined([table.q_squared for table in tables]),
         by_strain=_joined([_wide(table.by_strain, N_STRAIN) for table in tables], N_STRAIN),
         harmonics=_joined([_wide(table.harmonics, N_TEXTURE) for table in tables], N_TEXTURE),
+        hkl=torch.tensor(np.concatenate([np.zeros((0, 3), np.int64), *(table.hkl for table in tables)])),
         strength=_joined(strengths),
         strain_sd=_joined([_wide(strain_basis(one)[1][None], N_STRAIN) for one in phases], N_STRAIN),
         texture_sd=_joined([_wide(prior_sd(one)[None], N_TEXTURE) for one in phases], N_TEXTURE),

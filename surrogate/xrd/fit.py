@@ -47,6 +47,7 @@ def start(atlas: Atlas, phase: Tensor, row: Tensor, *, width_deg: Tensor, strain
         texture=torch.zeros(e, N_TEXTURE, **like),
         log_size_nm=torch.full((e,), math.log(SIZE_NM[0]), **like),
         log_microstrain=torch.full((e,), math.log(MICROSTRAIN[0]), **like),
+        kind=torch.zeros_like(phase),
         shared=shared,
     )
 
@@ -111,8 +112,8 @@ def _evaluated(
     intensity = task.data.intensity[task.pattern]
     solution, is_active = solve_linear(task, linear, weight, layout, active)
     scales = solution[parameters.row, layout.slot]
-    n_drawn = linear.shape[2]
-    model = (linear @ solution[:, :n_drawn, None])[:, :, 0] + solution[:, n_drawn:] @ task.data.background.T
+    n_drawn = linear.shape[1]
+    model = (solution[:, None, :n_drawn] @ linear)[:, 0] + solution[:, n_drawn:] @ task.data.background.T
     residual = intensity - model
     full = task.data.weight[task.pattern]
     trust = trust_in(residual, full)
@@ -152,31 +153,29 @@ def _layout(parameters: Parameters, drawn: Profiles, task: Task) -> Layout:
         n_slots=int(counts.max()) if e else 0,
         n_strain=drawn.n_strain,
         n_texture=drawn.n_texture,
-        n_frozen=task.frozen.shape[2],
+        n_frozen=task.frozen.shape[1],
         n_background=task.data.background.shape[1],
     )
 
 
 def _linear_design(task: Task, parameters: Parameters, drawn: Profiles, layout: Layout) -> Tensor:
-    """Return ``r x n x (slots + f)``: everything with a scale."""
+    """Return ``r x (slots + f) x n``: everything with a scale."""
     r, n = task.n_rows, task.data.grid.n
     slots = torch.zeros(r, layout.n_slots, n, dtype=drawn.values.dtype, device=drawn.values.device)
     slots[parameters.row, layout.slot] = drawn.profile
-    return torch.cat([slots.transpose(1, 2), task.frozen.expand(r, -1, -1)], dim=2)
+    return torch.cat([slots, task.frozen.expand(r, -1, -1)], dim=1)
 
 
 def _design(task: Task, parameters: Parameters, drawn: Profiles, layout: Layout, scales: Tensor) -> Tensor:
-    """Return the ``r x n x (m - b)`` derivatives of the model by all unknowns but the background."""
+    """Return the ``r x (m - b) x n`` derivatives of the model by all unknowns but the background."""
     r, n = task.n_rows, task.data.grid.n
     like = {"dtype": drawn.values.dtype, "device": drawn.values.device}
-    slots = torch.zeros(r, n, layout.n_slots, layout.per_slot, **like)
-    scaled = scales[:, None, None] * drawn.values[..., 1:]
-    shared = torch.zeros(r, n, 3, **like).index_add(0, parameters.row, scaled[..., -3:])
-    for slot in range(layout.n_slots):
-        here = (layout.slot == slot).nonzero()[:, 0]
-        slots[parameters.row[here], :, slot, 0] = drawn.profile[here]
-        slots[parameters.row[here], :, slot, 1:] = scaled[here, :, :-3]
-    return torch.cat([slots.reshape(r, n, layout.shared), shared, task.frozen.expand(r, -1, -1)], dim=2)
+    slots = torch.zeros(r, layout.n_slots, layout.per_slot, n, **like)
+    scaled = scales[:, None, None] * drawn.values[:, 1:]
+    shared = torch.zeros(r, 3, n, **like).index_add(0, parameters.row, scaled[:, -3:])
+    slots[parameters.row, layout.slot, 0] = drawn.profile
+    slots[parameters.row, layout.slot, 1:] = scaled[:, :-3]
+    return torch.cat([slots.reshape(r, layout.shared, n), shared, task.frozen.expand(r, -1, -1)], dim=1)
 
 
 def _used(atlas: Atlas, parameters: Parameters, layout: Layout, is_active: Tensor, *, shared_free: bool) -> Tensor:

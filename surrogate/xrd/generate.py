@@ -21,8 +21,9 @@ from surrogate.formats.record import Radiation
 from surrogate.xrd.atlas import Atlas
 from surrogate.xrd.generate_background import Background, drawn_background
 from surrogate.xrd.generate_draw import drawn
+from surrogate.xrd.grid import Grid
 from surrogate.xrd.lattice import DIAGONAL_SD
-from surrogate.xrd.model import Grid, Parameters
+from surrogate.xrd.model import Parameters
 from surrogate.xrd.texture import SD
 
 VERSION = 2
@@ -237,6 +238,7 @@ def _parameters(
         texture=_texture(atlas, settings, phase, draw),
         log_size_nm=draw.log_uniform(settings.size_nm, e),
         log_microstrain=draw.log_uniform(settings.microstrain, e),
+        kind=torch.zeros_like(phase),
         shared=torch.stack(shared, dim=1),
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from surrogate.xrd.model import Grid
+from surrogate.xrd.grid import Grid
 
 Range = tuple[float, float]
 

@@ -1,8 +1,8 @@
 """Draw patterns without derivatives, many at once: the sum over phases, not each phase.
 
-Peaks and their shapes are those of `surrogate.xrd.model`; only the way they are put on the grid differs. The grid is
-cut into blocks of equal length and each peak is drawn over the blocks that it reaches, so that all of a batch is a few
-operations on rows of the same length, in pieces that stay in a core's cache.
+Peaks are those of `surrogate.xrd.model`, their shapes those of `surrogate.xrd.drawing`; only the way they are put on
+the grid differs. The grid is cut into blocks of equal length and each peak is drawn over the blocks that it reaches, so
+that all of a batch is a few operations on rows of the same length, in pieces that stay in a core's cache.
 """
 
 from __future__ import annotations
@@ -13,14 +13,9 @@ import torch
 from torch import Tensor
 
 from surrogate.xrd.atlas import Atlas
-from surrogate.xrd.model import (
-    STRONG_WIDTHS,
-    WINDOW_WIDTHS,
-    Grid,
-    Parameters,
-    peaks_of,
-    pseudo_voigt_shape,
-)
+from surrogate.xrd.drawing import half_windows, pseudo_voigt_shape
+from surrogate.xrd.grid import Grid
+from surrogate.xrd.model import Parameters, peaks_of
 
 BLOCK = 32
 CHUNK = 2048
@@ -46,11 +41,6 @@ def drawn(atlas: Atlas, grid: Grid, parameters: Parameters, scale: Tensor) -> Te
     row = parameters.row[peaks.entry]
     total = _blocks(table, first, last, row * n_blocks, len(parameters.shared) * n_blocks)
     return total.reshape(len(parameters.shared), n_blocks * BLOCK)[:, : grid.n]
-
-
-def half_windows(relative: Tensor, width: Tensor, grid: Grid) -> Tensor:
-    """Return how many steps to each side peaks are drawn, from relative heights and full widths in degrees."""
-    return (WINDOW_WIDTHS + STRONG_WIDTHS * torch.sqrt(relative.clamp(0.0, 1.0))) * width / grid.step_deg
 
 
 def _blocks(table: Tensor, first: Tensor, last: Tensor, begin: Tensor, n_rows: int) -> Tensor:

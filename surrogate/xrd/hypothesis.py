@@ -43,6 +43,11 @@ class SearchSettings:
     rough_steps: int = 3
     narrow_steps: int = 4
     joint_steps: int = 8
+    n_textured: int = 12
+    """Sets, the best, whose textures are tried as March-Dollase distributions too."""
+    least_textured: float = 80.0
+    """Nats that such a set could gain at least."""
+    textured_steps: int = 6
     log_prior_odds: float = -3.0
     """Of each phase, before anything is measured."""
     overconfidence: float = 8.0

@@ -28,11 +28,11 @@ def loss_of(residual: Tensor, weight: Tensor) -> Tensor:
 
 
 def normal_equations(task: Task, design: Tensor, weight: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
-    """Return ``r x m x m`` and ``r x m`` for unknowns of which the background's come last."""
+    """Return ``r x m x m`` and ``r x m`` for a design of ``r x (m - b) x n``, and the background's columns after it."""
     background = task.data.background
-    scaled = (design * weight[:, :, None]).transpose(1, 2)
+    scaled = design * weight[:, None]
     across = scaled @ background
-    own = scaled @ design
+    own = scaled @ design.transpose(1, 2)
     smooth = (weight[:, :, None] * background).transpose(1, 2) @ background
     upper = torch.cat([own, across], dim=2)
     lower = torch.cat([across.transpose(1, 2), smooth], dim=2)

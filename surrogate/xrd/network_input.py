@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool1d
 
-from surrogate.xrd.model import Grid
+from surrogate.xrd.grid import Grid
 
 N_BINS = 2048
 N_CHANNELS = 3

@@ -22,7 +22,7 @@ from scipy.signal import find_peaks, peak_widths
 from surrogate.formats.record import Axis, Radiation, Scan
 from surrogate.xrd.atlas import COPPER
 from surrogate.xrd.flaws import checked
-from surrogate.xrd.model import Grid
+from surrogate.xrd.grid import Grid
 from surrogate.xrd.task import Data
 
 Array = NDArray[np.floating[Any]]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from surrogate.xrd.atlas import Atlas
+from surrogate.xrd.march_dollase import LOG_R_SD
 from surrogate.xrd.model import Parameters
 from surrogate.xrd.task import Layout, Task
 
@@ -66,4 +67,9 @@ def bends(atlas: Atlas, parameters: Parameters) -> tuple[Tensor, Tensor]:
     strain_sd, texture_sd = atlas.strain_sd[parameters.phase], atlas.texture_sd[parameters.phase]
     strain = torch.where(strain_sd > 0, parameters.strain / strain_sd.clamp(min=1e-9), 0.0)
     texture = torch.where(texture_sd > 0, parameters.texture / texture_sd.clamp(min=1e-9), 0.0)
+    for entry in parameters.kind.nonzero()[:, 0].tolist():
+        kinds = atlas.kinds(int(parameters.phase[entry]))
+        texture[entry, 0] = torch.hypot(
+            texture[entry, 0], torch.tensor(kinds.log_r[int(parameters.kind[entry])] / LOG_R_SD)
+        )
     return strain, texture

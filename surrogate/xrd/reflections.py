@@ -93,7 +93,7 @@ def _computed(phase: Phase, wavelength_angstrom: float, highest_deg: float) -> R
     largest = 2.0 * np.sin(np.radians(highest_deg / 2.0)) / wavelength_angstrom
     hkl = _indices(phase, largest)
     families, inverse = np.unique(canonical_hkl(phase, hkl), axis=0, return_inverse=True)
-    squared = _squared_factors(phase, hkl, wavelength_angstrom)
+    squared = squared_factors(phase, hkl, wavelength_angstrom)
     strength = 2.0 * np.bincount(inverse.ravel(), weights=squared, minlength=len(families))
     q_squared, by_strain = columns(phase, families)
     two_theta = 2.0 * np.degrees(np.arcsin(np.minimum(np.sqrt(q_squared) * wavelength_angstrom / 2.0, 1.0 - 1e-12)))
@@ -130,7 +130,7 @@ def _indices(phase: Phase, largest: float) -> NDArray[np.int64]:
     return found
 
 
-def _squared_factors(phase: Phase, hkl: NDArray[np.int64], wavelength_angstrom: float) -> Array:
+def squared_factors(phase: Phase, hkl: NDArray[np.int64], wavelength_angstrom: float) -> Array:
     """Return ``m`` squared moduli of the structure factor; a Friedel pair has the same mean."""
     metric = reciprocal_metric(phase.cell)
     s_squared = np.einsum("mi,ij,mj->m", hkl.astype(float), metric, hkl.astype(float)) / 4.0

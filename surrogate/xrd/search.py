@@ -24,6 +24,7 @@ from surrogate.xrd.pattern import Pattern, as_data
 from surrogate.xrd.priors import bends
 from surrogate.xrd.screen import Score, Screen, make_screen, score
 from surrogate.xrd.task import Fitted, Task
+from surrogate.xrd.textured import log_prior_of_kinds, textured
 
 Array = NDArray[np.floating[Any]]
 
@@ -97,7 +98,21 @@ class _Search:
             if self._is_poor(self.record.best):
                 for start in (self._widened(self.record.best), *self._other_starts(current)):
                     self._improved(self._grown(start, first=False))
+            self._textured()
         return sorted(self.record.found.values(), key=lambda one: -one.log_evidence)
+
+    def _textured(self) -> None:
+        """Refine the best sets anew where their textures may be March-Dollase distributions."""
+        best = sorted(self.record.found.values(), key=lambda one: -one.log_evidence)[: self.settings.n_textured]
+        begun = [textured(self.atlas, one.fitted) for one in best if one.fitted is not None and self._may_gain(one)]
+        self._refined([one for some in begun for one in some], steps=self.settings.textured_steps)
+
+    def _may_gain(self, one: Hypothesis) -> bool:
+        """Say whether a set leaves enough unexplained, or has bent enough, to reach the best one's evidence."""
+        usual = USUAL_MISFIT * float((self.data.weight > 0).sum())
+        at_most = 0.5 * (one.chi_squared - usual + one.bending)
+        behind = self.record.best.log_evidence - one.log_evidence
+        return bool(one.phases) and at_most > max(self.settings.least_textured, behind)
 
     def _improved(self, current: Hypothesis) -> None:
         """Exchange phases, and grow again, for as long as it helps."""
@@ -225,7 +240,7 @@ class _Search:
         r = len(begin.phase)
         frozen = None
         if parent.fitted is not None and parent.phases:
-            frozen = parent.fitted.profile.T
+            frozen = parent.fitted.profile
             begin = begin.with_(shared=parent.fitted.parameters.shared.expand(r, 3).clone())
         return fit(self.atlas, self._task(r, frozen), begin, steps=steps, shared_free=frozen is None, tolerance=0.5)
 
@@ -246,7 +261,7 @@ class _Search:
         return apart.with_(row=torch.zeros_like(apart.row), shared=self._begun((0,)).shared)
 
     def _task(self, r: int, frozen: Tensor | None = None) -> Task:
-        none = torch.zeros(self.data.grid.n, 0, dtype=torch.float64)
+        none = torch.zeros(0, self.data.grid.n, dtype=torch.float64)
         return Task(
             data=self.data,
             pattern=torch.zeros(r, dtype=torch.int64),
@@ -281,7 +296,9 @@ class _Search:
         names = tuple(sorted(fitted.parameters.phase.tolist()))
         hypothesis = Hypothesis(
             phases=names,
-            log_evidence=float(fitted.log_evidence[0]) + self.searcher.log_prior(names),
+            log_evidence=float(fitted.log_evidence[0])
+            + self.searcher.log_prior(names)
+            + self.settings.overconfidence * log_prior_of_kinds(self.atlas, fitted.parameters),
             chi_squared=float(fitted.chi_squared[0]),
             bending=sum(float((one**2).sum()) for one in bends(self.atlas, fitted.parameters)),
             fitted=fitted,
@@ -349,6 +366,8 @@ def _picked(parameters: Parameters, entries: Sequence[int]) -> Parameters:
     return Parameters(row=torch.arange(len(index)), shared=parameters.shared[parameters.row[index]], **own)
 
 
+USUAL_MISFIT = 0.8
+"""Chi squared per step, the model's error counted in, of what fits as well as it can."""
 ALIKE = 0.8
 """Likeness from which a phase is tried in another one's place, whatever screening says."""
 MOST_ALIKE = 3

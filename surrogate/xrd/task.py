@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from surrogate.xrd.model import Grid, Parameters
+from surrogate.xrd.grid import Grid
+from surrogate.xrd.model import Parameters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,7 @@ class Task:
     pattern: Tensor
     """``r`` indices of patterns."""
     frozen: Tensor
-    """``r x n x f`` profiles that are scaled but not refined; or ``1 x n x f`` for all rows."""
+    """``r x f x n`` profiles that are scaled but not refined; or ``1 x f x n`` for all rows."""
 
     @property
     def n_rows(self) -> int:

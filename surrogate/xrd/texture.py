@@ -43,8 +43,13 @@ MOST = max(len(kinds) for kinds in KINDS.values())
 
 def harmonics(phase: Phase, hkl: NDArray[np.int64]) -> Array:
     """Return the ``m x t`` values at plane normals, orthogonal and with unit mean square over all directions."""
+    return harmonics_along(phase, normals(phase, hkl))
+
+
+def harmonics_along(phase: Phase, directions: Array) -> Array:
+    """Return the ``m x t`` values at ``m x 3`` directions, in the axes of `normals`."""
     system = system_of(phase)
-    return _raw(system, _normals(phase, hkl) @ _frame(phase)) @ _orthonormal(system)
+    return _raw(system, directions @ _frame(phase)) @ _orthonormal(system)
 
 
 def prior_sd(phase: Phase) -> Array:
@@ -54,7 +59,7 @@ def prior_sd(phase: Phase) -> Array:
     return np.array([by_order[order] for order, _ in KINDS[system]])
 
 
-def _normals(phase: Phase, hkl: NDArray[np.int64]) -> Array:
+def normals(phase: Phase, hkl: NDArray[np.int64]) -> Array:
     """Return ``m x 3`` unit vectors, with z along c* and y along b for the systems that have axes there."""
     metric = reciprocal_metric(phase.cell)
     order = {"a": (1, 2, 0), "b": (0, 2, 1), "c": (0, 1, 2)}[phase.unique_axis if _is_monoclinic(phase) else "c"]
@@ -94,12 +99,12 @@ def _raw(system: str, normals: Array) -> Array:
 @lru_cache(maxsize=len(KINDS))
 def _orthonormal(system: str) -> Array:
     """Return the ``t x t`` matrix that makes harmonics orthogonal and their mean squares 1."""
-    directions, weights = _sphere()
+    directions, weights = sphere()
     _, triangle = np.linalg.qr(_raw(system, directions) * np.sqrt(weights)[:, None])
     return np.linalg.inv(triangle)
 
 
-def _sphere() -> tuple[Array, Array]:
+def sphere() -> tuple[Array, Array]:
     """Return ``k x 3`` directions and their weights, exact for the products of harmonics used here."""
     heights, weights = np.polynomial.legendre.leggauss(8)
     angles = np.arange(16) * (2.0 * np.pi / 16.0)

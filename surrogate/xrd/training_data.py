@@ -11,8 +11,8 @@ from torch.nn.functional import avg_pool1d, binary_cross_entropy_with_logits, pa
 
 from surrogate.xrd.atlas import Atlas, make_atlas
 from surrogate.xrd.generate import LEVELS, GeneratedBatch, GeneratorSettings, generate
+from surrogate.xrd.grid import Grid
 from surrogate.xrd.library import Library, embedded_library
-from surrogate.xrd.model import Grid
 from surrogate.xrd.network_input import network_input
 from surrogate.xrd.phase import Phase
 

@@ -12,7 +12,8 @@ from xrd_roofline import OPERATIONS, Ceilings, Work, work_of
 from xrd_timing import moved
 from xrd_workloads import Workloads
 
-from surrogate.xrd.model import STRONG_WIDTHS, WINDOW_WIDTHS, peaks_of, pseudo_voigt_shape
+from surrogate.xrd.drawing import STRONG_WIDTHS, WINDOW_WIDTHS, pseudo_voigt_shape
+from surrogate.xrd.model import peaks_of
 
 CPU = torch.device("cpu")
 RATES = Ceilings(copied_bytes=1e9, added_float32=1e9, added_float64=1e9, product_float32=1e9, product_float64=1e9)

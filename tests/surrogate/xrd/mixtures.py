@@ -138,6 +138,20 @@ def _mixed(level: str, parts: tuple[tuple[str, float], ...], seed: int, range_de
     )
 
 
+def mixed_with(parts: Mapping[str, float], seed: int, **sample: object) -> Scan:
+    """Return a scan of a mixture at level 1 whose specimen has other properties."""
+    rng = np.random.default_rng(seed)
+    found = LEVELS["L1"]
+    made = simulate(
+        Mixture(shares=tuple(Share(structure=structures()[name], weight=weight) for name, weight in parts.items())),
+        scan=SimulatedScan(start_deg=20.0, stop_deg=70.0, step_deg=0.02),
+        sample=replace(found.sample, **sample),
+        instrument=found.instrument(rng),
+        rng=rng,
+    )
+    return scan_of(made.two_theta_deg, made.counts)
+
+
 def mixed(
     level: str, parts: Mapping[str, float], seed: int, range_deg: tuple[float, float, float] = (20.0, 70.0, 0.02)
 ) -> SimulatedPattern:

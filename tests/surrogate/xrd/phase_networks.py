@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from surrogate.formats.record import Axis, Scan, counted
+from surrogate.xrd.grid import Grid
 from surrogate.xrd.library import Library, embedded_library
-from surrogate.xrd.model import Grid
 from surrogate.xrd.network import PhaseNet, PhaseNetwork, Shape, start_weights
 from surrogate.xrd.pattern import Pattern, make_pattern
 

@@ -16,8 +16,8 @@ from surrogate.xrd.adaptive import AdaptiveScan, ScanSettings, Stop, Window
 from surrogate.xrd.adaptive_counts import Counted, precision
 from surrogate.xrd.adaptive_plan import Costs, Doubt, Outlook, choose
 from surrogate.xrd.atlas import COPPER, make_atlas
+from surrogate.xrd.grid import Grid
 from surrogate.xrd.library import embedded_library
-from surrogate.xrd.model import Grid
 from surrogate.xrd.search import Searcher
 
 GRID = Grid(start_deg=10.0, step_deg=0.05, n=1401)

@@ -6,7 +6,8 @@ import torch
 
 from surrogate.xrd.atlas import N_TEXTURE
 from surrogate.xrd.fit import fit, start
-from surrogate.xrd.model import Grid, Parameters, positions_deg, profiles
+from surrogate.xrd.grid import Grid
+from surrogate.xrd.model import Parameters, positions_deg, profiles
 from surrogate.xrd.task import Data, Fitted, Task
 from tests.surrogate.xrd.mixtures import NAMES
 
@@ -67,7 +68,7 @@ def data_of(*means, counts=1e5, rng=None, extra=None):
 
 
 def task_of(data, n_rows=1, *, pattern=None, frozen=None):
-    none = torch.zeros(1, GRID.n, 0, dtype=torch.float64)
+    none = torch.zeros(1, 0, GRID.n, dtype=torch.float64)
     return Task(
         data=data,
         pattern=torch.zeros(n_rows, dtype=torch.int64) if pattern is None else torch.tensor(pattern),
@@ -196,7 +197,7 @@ def test_rows_together_are_as_one_by_one(atlas):
 def test_frozen_profiles_are_scaled_beside_what_is_refined(atlas):
     true = truth(atlas, [RUTILE, HALITE], 2)
     mean = expected(atlas, true, [0.1, 0.05])
-    frozen = profiles(atlas, GRID, true, with_derivatives=False).profile[:1].T[None]
+    frozen = profiles(atlas, GRID, true, with_derivatives=False).profile[:1][None]
     task = task_of(data_of(mean, counts=1e5), frozen=frozen)
     begin = entries(atlas, [HALITE]).with_(shared=true.shared)
     found = fit(atlas, task, begin, steps=10, shared_free=False)
@@ -231,7 +232,7 @@ def test_a_phase_without_line_in_the_range_has_no_scale(atlas):
         width_deg=grid_data.width_deg,
     )
     task = Task(
-        data=data, pattern=torch.zeros(1, dtype=torch.int64), frozen=torch.zeros(1, 300, 0, dtype=torch.float64)
+        data=data, pattern=torch.zeros(1, dtype=torch.int64), frozen=torch.zeros(1, 0, 300, dtype=torch.float64)
     )
     found = fit(atlas, task, entries(atlas, [NAMES.index("silicon")]), steps=3)
     assert float(found.scales) == 0.0 and math.isfinite(float(found.log_evidence))
@@ -261,7 +262,7 @@ def test_errors_of_scales_are_what_repeated_counting_scatters(atlas):
 def test_a_row_that_is_taken_out_is_what_it_is_by_itself(atlas):
     means = [expected(atlas, truth(atlas, [phase], seed=phase), [0.8]) for phase in (RUTILE, CORUNDUM)]
     data = data_of(*means)
-    none = torch.zeros(1, GRID.n, 0, dtype=torch.float64)
+    none = torch.zeros(1, 0, GRID.n, dtype=torch.float64)
     task = Task(data=data, pattern=torch.tensor([0, 1]), frozen=none)
     both = fit(atlas, task, entries(atlas, [RUTILE, CORUNDUM], rows=[0, 1], n_rows=2), steps=12, tolerance=0.0)
     alone = fit(

@@ -10,9 +10,10 @@ from surrogate.xrd.atlas import Atlas, make_atlas
 from surrogate.xrd.generate import LEVELS, GeneratorSettings, generate
 from surrogate.xrd.generate_background import Background
 from surrogate.xrd.generate_draw import drawn
+from surrogate.xrd.grid import Grid
 from surrogate.xrd.lattice import reciprocal_metric, strained_metric
 from surrogate.xrd.library import embedded_library
-from surrogate.xrd.model import Grid, profiles
+from surrogate.xrd.model import profiles
 
 NAMES = ("rutile", "anatase", "corundum", "quartz", "halite", "baddeleyite", "periclase", "fluorite")
 COARSE = Grid(start_deg=10.0, step_deg=0.04, n=1751)

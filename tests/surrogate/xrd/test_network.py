@@ -13,8 +13,8 @@ from surrogate.xrd.atlas import make_atlas
 from surrogate.xrd.fit import start
 from surrogate.xrd.generate import LEVELS, generate
 from surrogate.xrd.generate_draw import drawn
+from surrogate.xrd.grid import Grid
 from surrogate.xrd.library import embedded_library
-from surrogate.xrd.model import Grid
 from surrogate.xrd.network import LOG_ODDS_LIMITS, Proposal, load_network, save_network
 from surrogate.xrd.network_file import WrongNetwork, store
 from surrogate.xrd.network_input import HIGH_PER_ANGSTROM, LOW_PER_ANGSTROM, N_BINS, network_input

@@ -17,7 +17,7 @@ def refined(atlas, pattern, phases, *, steps=12):
     phase = torch.tensor(phases)
     width = as_data(pattern).width_deg
     begin = start(atlas, phase, torch.zeros_like(phase), width_deg=width)
-    none = torch.zeros(1, pattern.grid.n, 0, dtype=torch.float64)
+    none = torch.zeros(1, 0, pattern.grid.n, dtype=torch.float64)
     task = Task(data=as_data(pattern), pattern=torch.zeros(1, dtype=torch.int64), frozen=none)
     return fit(atlas, task, begin, steps=steps, tolerance=1e-3)
 
@@ -99,7 +99,7 @@ def test_what_symmetry_fixes_has_no_esd():
 
 
 def _pure(atlas, n=1700):
-    from surrogate.xrd.model import Grid
+    from surrogate.xrd.grid import Grid
 
     phase = torch.zeros(1, dtype=torch.int64)
     begin = start(atlas, phase, phase, width_deg=torch.tensor([0.08], dtype=torch.float64))
