@@ -28,7 +28,7 @@ TARGET = Path(__file__).parents[1] / "surrogate" / "xrd" / "calibration.json"
 CHUNK = 50
 LEVELS = (("L1", (0, 0)), ("L1", (0, 1)), ("L2", (0, 0)), ("L2", (0, 1)), ("L3", (0, 2)))
 """Each with the numbers of unknown phases that it may have."""
-PATTERNS = (1500, 200, 700, 400, 900)
+PATTERNS = (1500, 200, 700, 400, 1800)
 IMPORTANCE = {"L1": 1.0, "L2": 8.0, "L3": 1.0}
 """Patterns of L1 are nearly all clear; the few failures of so many would decide what those of L2 need."""
 NONE_YET = Calibration(

@@ -58,7 +58,7 @@ from surrogate.xrd.verdict import judge
 
 Array = NDArray[np.floating[Any]]
 
-VERSION = "3"
+VERSION = "4"
 """Changes when the same file and library would give other numbers."""
 MOST_ALTERNATIVES = 8
 IN_FLIGHT = 4

@@ -153,7 +153,7 @@ def _log_factors(atlas: Atlas, parameters: Parameters, counts: Tensor, n: int) -
         last = torch.cumsum(counts, 0).tolist()
         for entry in entries:
             factors = atlas.kinds(int(parameters.phase[entry])).log_factor[int(parameters.kind[entry])]
-            found[last[entry] - len(factors) : last[entry]] = torch.tensor(factors)
+            found[last[entry] - len(factors) : last[entry]] = torch.tensor(factors, device=counts.device)
     return found
 
 

@@ -7,14 +7,13 @@ import torch
 from surrogate.xrd.atlas import N_TEXTURE
 from surrogate.xrd.fit import fit, start
 from surrogate.xrd.grid import Grid
-from surrogate.xrd.model import Parameters, positions_deg, profiles
+from surrogate.xrd.model import OWN, Parameters, positions_deg, profiles
 from surrogate.xrd.task import Data, Fitted, Task
 from tests.surrogate.xrd.mixtures import NAMES
 
 GRID = Grid(start_deg=20.0, step_deg=0.03, n=1601)
 RUTILE, ANATASE, CORUNDUM, PERICLASE, HALITE, ZINCITE = range(6)
 WIDTH_DEG = 0.08
-OWN = ("strain", "texture", "log_size_nm", "log_microstrain")
 assert NAMES[:6] == ("rutile", "anatase", "corundum", "periclase", "halite", "zincite")  # noqa: S101
 
 
@@ -210,9 +209,7 @@ def test_a_row_without_phases_is_background_alone(atlas):
     level = expected(atlas, entries(atlas, [RUTILE]), [0.0])
     data = data_of(level, counts=1e4, rng=np.random.default_rng(3))
     none = entries(atlas, [RUTILE])
-    empty = Parameters(
-        row=none.row[:0], phase=none.phase[:0], shared=none.shared, **{n: getattr(none, n)[:0] for n in OWN}
-    )
+    empty = Parameters(row=none.row[:0], shared=none.shared, **{name: getattr(none, name)[:0] for name in OWN})
     found = fit(atlas, task_of(data), empty, steps=2)
     assert found.scales.shape == (0,) and 0.8 < float(found.chi_squared) / GRID.n < 1.2
     with_phase = fitted_to(atlas, data, [RUTILE])

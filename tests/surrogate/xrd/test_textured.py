@@ -12,7 +12,17 @@ from surrogate.xrd.priors import bends
 from surrogate.xrd.search import Searcher
 from surrogate.xrd.textured import log_prior_of_kinds, textured
 from tests.surrogate.xrd.mixtures import NAMES, mixed_with, simulated_scan
-from tests.surrogate.xrd.test_fit import ANATASE, CORUNDUM, RUTILE, ZINCITE, data_of, expected, fitted_to, task_of, truth
+from tests.surrogate.xrd.test_fit import (
+    ANATASE,
+    CORUNDUM,
+    RUTILE,
+    ZINCITE,
+    data_of,
+    expected,
+    fitted_to,
+    task_of,
+    truth,
+)
 
 
 def kind_of(atlas, phase, axis, r):
