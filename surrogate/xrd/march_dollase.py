@@ -76,7 +76,7 @@ def kinds_of(phase: Phase, hkl: Indices, wavelength_angstrom: float) -> Kinds:
     likely = np.exp(-0.5 * (np.log(R) / LOG_R_SD) ** 2)
     log_prior = np.tile(np.log(likely / likely.sum() / len(axes)), len(axes))
     return Kinds(
-        axis=((0, 0, 0), *(tuple(int(one) for one in axis) for axis in axes for _ in R)),
+        axis=((0, 0, 0), *((int(h), int(k), int(l_)) for h, k, l_ in axes for _ in R)),
         log_r=np.array([0.0, *np.tile(np.log(R), len(axes))]),
         log_factor=np.array(factors),
         projected=_projected(at_lines, np.array(factors), seen, everywhere, np.array(over_all), weights),
