@@ -114,6 +114,14 @@ def positions_deg(atlas: Atlas, phase: int, parameters: Parameters, entry: int) 
     return torch.rad2deg(2.0 * theta) + zero - displacement * torch.cos(theta)
 
 
+def texture_log_factor(atlas: Atlas, parameters: Parameters, entry: int) -> Tensor:
+    """Return ``m``: logarithms of what texture puts on an entry's reflections, but for a factor that all share."""
+    phase, kind = int(parameters.phase[entry]), int(parameters.kind[entry])
+    part = slice(int(atlas.first[phase]), int(atlas.first[phase + 1]))
+    smooth = atlas.harmonics[part] @ parameters.texture[entry]
+    return smooth + torch.tensor(atlas.kinds(phase).log_factor[kind], device=smooth.device) if kind else smooth
+
+
 def _used(sd: Tensor, most: int) -> int:
     """Return how many leading columns any entry uses."""
     used = (sd > 0).any(dim=0)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from surrogate.xrd.absorption import powder, widened
 from surrogate.xrd.atlas import Atlas
 from surrogate.xrd.lattice import cell_of, reciprocal_metric, strain_basis, strained_metric, volume_angstrom3
+from surrogate.xrd.model import texture_log_factor
 from surrogate.xrd.phase import CellParameters
 from surrogate.xrd.result import Cell
 from surrogate.xrd.task import Fitted
@@ -83,8 +84,7 @@ def _amount(atlas: Atlas, fitted: Fitted, covariance: Array, entry: int, fractio
     strain = parameters.strain[entry, :n].numpy()
     block = covariance[begin : begin + n, begin : begin + n]
     cell, mean, mean_sd = _cell(number, atlas, strain, block)
-    part = slice(int(atlas.first[number]), int(atlas.first[number + 1]))
-    factor = atlas.harmonics[part] @ parameters.texture[entry]
+    factor = texture_log_factor(atlas, parameters, entry)
     return Amount(
         phase=number,
         weight_fraction=fraction,

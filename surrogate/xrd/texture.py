@@ -4,8 +4,9 @@ The logarithm of the factor is a sum of harmonics that have the lattice's symmet
 system leaves few of them 6 too, and 2 alone where it leaves all five (triclinic). A March-Dollase distribution
 (Dollase, J. Appl. Cryst. 19, 267 (1986), doi:10.1107/S0021889886089458) about any low-index axis is so met to a few
 percent of the intensities at moderate strength (r from 0.6 to 1.6), and to 6 to 17 % at r = 0.4, without an axis having
-to be guessed (`benchmarks/xrd_texture.py`); the lowest order alone errs by 35 to 60 % there. Orders of symmetrised
-harmonics: Bunge, Texture Analysis in Materials Science, 1982.
+to be guessed (`benchmarks/xrd_texture.py`); the lowest order alone errs by 35 to 60 % there. What is stronger is met by
+such a distribution with harmonics beside it (`surrogate.xrd.march_dollase`). Orders of symmetrised harmonics: Bunge,
+Texture Analysis in Materials Science, 1982.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import torch
 
 from surrogate.xrd.fit import fit
 from surrogate.xrd.hypothesis import SearchSettings
-from surrogate.xrd.model import profiles
+from surrogate.xrd.model import profiles, texture_log_factor
 from surrogate.xrd.pattern import make_pattern
 from surrogate.xrd.priors import bends
 from surrogate.xrd.search import Searcher
@@ -69,6 +69,16 @@ def test_a_distribution_counts_as_bending(atlas):
     kind = kind_of(atlas, RUTILE, (1, 1, 0), 0.42)
     bent = plain.with_(kind=torch.tensor([kind]))
     assert float((bends(atlas, bent)[1] ** 2).sum()) > float((bends(atlas, plain)[1] ** 2).sum()) + 2.0
+
+
+def test_the_strength_of_a_texture_counts_harmonics_and_distribution(atlas):
+    two = truth(atlas, [RUTILE, CORUNDUM])
+    kind = kind_of(atlas, CORUNDUM, (0, 0, 1), 0.42)
+    bent = two.with_(kind=torch.tensor([0, kind]))
+    factors = torch.tensor(atlas.kinds(CORUNDUM).log_factor[kind])
+    gained = texture_log_factor(atlas, bent, 1) - texture_log_factor(atlas, two, 1)
+    assert torch.allclose(gained, factors) and float(factors.max() - factors.min()) > 2.0
+    assert torch.equal(texture_log_factor(atlas, bent, 0), texture_log_factor(atlas, two, 0))
 
 
 def test_factors_of_each_entry_are_its_own(atlas):
