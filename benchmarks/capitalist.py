@@ -16,10 +16,10 @@ import numpy as np
 from scipy.optimize import minimize
 
 from planner import Observation, SearchSpace
-from planner.gp import GP, Kernel
-from planner.gp_fit import LogPosterior
 from planner.optimise import best_row
 from planner.proposal import Value
+from surrogate.matern_gp import GP, Kernel
+from surrogate.matern_gp_fit import LogPosterior
 
 RANDOM_BATCHES = 2
 MEAN_KAPPA = 2.5

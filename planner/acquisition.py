@@ -21,9 +21,9 @@ from scipy.linalg import cho_solve, solve_triangular
 from scipy.special import erfcx, logsumexp, ndtr
 
 from planner.goals import Goal, Upwards
-from planner.gp import GP
 from planner.models import TargetModel
 from surrogate.gp import factor
+from surrogate.matern_gp import GP
 
 if TYPE_CHECKING:
     from planner.limits import Limits

@@ -12,11 +12,11 @@ import numpy as np
 
 from planner.drift import Drift, Kind, find_drift
 from planner.errors import BadObservation, BadOption, SpaceError
-from planner.gp import fit_gp
 from planner.models import TargetData, TargetModel, target_data
 from planner.proposal import Observation, Proposal, Value
 from planner.space import SearchSpace
 from planner.transforms import TargetScale
+from surrogate.matern_gp import fit_gp
 
 if TYPE_CHECKING:
     from planner.policies.base import PlannerData

@@ -15,10 +15,10 @@ import numpy as np
 from scipy.special import logsumexp
 
 from planner.acquisition import SMOOTHING, Draws, incumbent, log_gain
-from planner.gp import GP
 from planner.limits import Limits
 from planner.objective import Objective
 from planner.transforms import TargetScale
+from surrogate.matern_gp import GP
 
 _TOE = 0.02
 """Desirability below which a value's own is continued beyond its worse end, ever less and never 0: an optimiser then

@@ -14,8 +14,8 @@ import numpy as np
 from scipy.linalg import cho_solve, solve_triangular
 from scipy.special import expit, log_expit
 
-from planner.gp import Kernel
 from surrogate.gp import factor
+from surrogate.matern_gp import Kernel
 
 _LENGTHS = (0.15, 0.3, 0.6, 1.2, 2.4)
 _SCALES = (0.5, 4.0, 25.0)

@@ -24,8 +24,8 @@ from planner.acquisition import NoisyLogEI, incumbent, log_h
 
 if TYPE_CHECKING:
     from planner.goals import Interval
-    from planner.gp import GP
     from planner.limits import Limits
+    from surrogate.matern_gp import GP
 
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(6)
 _SHALLOW = 0.05

@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
-from planner.gp import GP
 from planner.models import TargetModel, widening
+from surrogate.matern_gp import GP
 
 _STRADDLE = 1.96
 _LEAST = 1e-300

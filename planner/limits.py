@@ -15,9 +15,9 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from planner.acquisition import Draws
-from planner.gp import GP
 from planner.models import TargetModel
 from planner.objective import Objective
+from surrogate.matern_gp import GP
 
 _LEAST = -1e5
 """Of the logarithm of a probability: sums of it must stay finite."""

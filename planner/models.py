@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.errors import NotEnoughData
-from planner.gp import GP, fit_gp
-from planner.gp_fit import Hyperparameters
 from planner.proposal import Observation
 from planner.space import SearchSpace
 from planner.transforms import TargetScale, knees_to_try
+from surrogate.matern_gp import GP, fit_gp
+from surrogate.matern_gp_fit import Hyperparameters
 
 _MANY, _SOME = 120, 80
 """Of more values than the first so many choose the scale."""

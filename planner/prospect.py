@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.gp import GP, Kernel
 from planner.models import TargetModel, widening
 from planner.objective import Objective
 from surrogate.gp import factor
+from surrogate.matern_gp import GP, Kernel
 
 _N_DRAWS = 1024
 _JITTER = 1e-8

@@ -15,9 +15,9 @@ from itertools import product
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from planner.gp import GP, Kernel
 from planner.transforms import TargetScale
 from surrogate.gp import factor
+from surrogate.matern_gp import GP, Kernel
 
 _LENGTHS = (0.12, 0.2, 0.35, 0.6)
 """In units of the coordinates."""

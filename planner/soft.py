@@ -16,9 +16,9 @@ from scipy.special import ndtr
 
 from planner.errors import BadOption, SpaceError, did_you_mean
 from planner.feasibility import Viability
-from planner.gp import GP, fit_gp
 from planner.space import SearchSpace
 from planner.transforms import TargetScale
+from surrogate.matern_gp import GP, fit_gp
 
 _LEAST = 1e-12
 _FEWEST_POINTS = 2

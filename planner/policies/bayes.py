@@ -20,9 +20,9 @@ from planner.space import SearchSpace
 if TYPE_CHECKING:
     from planner.acquisition import Acquisition
     from planner.desirability import Desire
-    from planner.gp import GP
     from planner.limits import Limit
     from planner.prospect import Prospect
+    from surrogate.matern_gp import GP
 
 _LEAST_SEEN = 0.1
 """Of the standard deviation of the noise: an expected improvement that is worth a measurement."""

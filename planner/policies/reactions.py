@@ -187,7 +187,7 @@ class Reactions:
         told = [one for one in data.observations if self._objective in one.values and self._seen(one) is not None]
         if len(told) < _START:
             return forecast.yields, np.full(len(points), _DOUBT)
-        from planner.gp import fit_gp
+        from surrogate.matern_gp import fit_gp
 
         believed = self._taught(data).forecast([self._recipe(one.parameters) for one in told]).yields.mean(axis=1)
         missed = np.array([one.values[self._objective] for one in told]) - believed

@@ -25,8 +25,8 @@ from planner.untried import untried_rows
 if TYPE_CHECKING:
     from planner.acquisition import Acquisition
     from planner.goals import Goal
-    from planner.gp import GP
     from planner.soft import Soft
+    from surrogate.matern_gp import GP
 
 _DRAWN = 40
 """Rows drawn for each that fills the space: it is one of them, by what soft constraints leave of its worth."""

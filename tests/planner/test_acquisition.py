@@ -3,9 +3,9 @@ import pytest
 from scipy.stats import norm
 
 from planner.acquisition import Draws, IntegratedVariance, NoisyLogEI, NoisyLogParEGO, TotalUncertainty, log_h
-from planner.gp import GP, Kernel
 from planner.models import TargetModel
 from planner.transforms import TargetScale
+from surrogate.matern_gp import GP, Kernel
 
 X = np.array([[0.1], [0.5], [0.9]])
 Y = np.array([0.0, 1.0, 0.3])

@@ -3,8 +3,8 @@ import pytest
 
 from planner import Objective
 from planner.desirability import Desire, NoisyLogDesirability, desirability, overall
-from planner.gp import GP, Kernel
 from planner.transforms import TargetScale
+from surrogate.matern_gp import GP, Kernel
 
 PLAIN = TargetScale(knee=None, shift=0.0, spread=1.0)
 X = np.array([[0.1], [0.5], [0.9]])

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from planner.drift import find_drift
-from planner.gp import fit_gp
 from planner.models import TargetModel
 from planner.transforms import TargetScale
+from surrogate.matern_gp import fit_gp
 
 
 def model_of(x: np.ndarray, y: np.ndarray, *, knee: float | None = None) -> TargetModel:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from planner.feasibility import fit_viability
-from planner.gp import Kernel
+from surrogate.matern_gp import Kernel
 
 RNG = np.random.default_rng(0)
 

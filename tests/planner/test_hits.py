@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from planner.goals import Interval
-from planner.gp import GP, Kernel
 from planner.hits import NoisyLogHit, log_between, log_hit
+from surrogate.matern_gp import GP, Kernel
 
 X = np.array([[0.1], [0.5], [0.9]])
 Y = np.array([0.0, 1.0, 0.3])

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from planner import BadOption, Continuous, NotEnoughData, Objective, Observation, Planner, SearchSpace
-from planner.gp import GP, Kernel
 from planner.level import LevelVariance, Straddle, undecided
+from surrogate.matern_gp import GP, Kernel
 
 SQUARE = SearchSpace([Continuous("x", 0.0, 1.0), Continuous("y", 0.0, 1.0)])
 LEARN = [Objective("f", "learn")]

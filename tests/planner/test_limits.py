@@ -5,11 +5,11 @@ from scipy.stats import norm
 from planner import Objective
 from planner.acquisition import NoisyLogEI, NoisyLogParEGO, incumbent
 from planner.goals import Interval
-from planner.gp import GP, Kernel
 from planner.hits import NoisyLogHit
 from planner.limits import Limit, Limits
 from planner.models import TargetModel
 from planner.transforms import TargetScale
+from surrogate.matern_gp import GP, Kernel
 
 X = np.array([[0.1], [0.5], [0.9]])
 

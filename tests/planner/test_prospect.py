@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from planner import BadOption, Continuous, NotEnoughData, Objective, Observation, Planner, SearchSpace
-from planner.gp import GP, Kernel
 from planner.models import TargetModel
 from planner.prospect import prospect, rougher
 from planner.transforms import TargetScale
+from surrogate.matern_gp import GP, Kernel
 
 LINE = SearchSpace([Continuous("x", 0.0, 1.0)])
 MOST = Objective("y", "maximize")

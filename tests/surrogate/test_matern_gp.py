@@ -3,7 +3,7 @@ import pytest
 import torch
 from gpytorch.kernels import MaternKernel
 
-from planner.gp import GP, Kernel, fit_gp
+from surrogate.matern_gp import GP, Kernel, fit_gp
 
 
 def wavy(X: np.ndarray) -> np.ndarray:

@@ -11,8 +11,8 @@ from gpytorch.likelihoods import GaussianLikelihood
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from gpytorch.priors import GammaPrior, LogNormalPrior
 
-from planner.gp import GP, Kernel
-from planner.gp_fit import LENGTH_SPREAD, NOISE_PRIOR, SCALE_PRIOR, LogPosterior, length_centre, most_probable
+from surrogate.matern_gp import GP, Kernel
+from surrogate.matern_gp_fit import LENGTH_SPREAD, NOISE_PRIOR, SCALE_PRIOR, LogPosterior, length_centre, most_probable
 
 CASES = [pytest.param(n, d, known, id=f"{n} points, {d} columns, {'known' if known else 'unknown'} noise")
          for n, d in ((6, 1), (20, 3), (60, 6)) for known in (True, False)]  # fmt: skip

@@ -1,7 +1,7 @@
 """Exact Gaussian processes at laboratory size (up to some hundred observations), in the unit cube.
 
 Everything is a few lines of linear algebra on numpy arrays, because at this size the cost of a fit or a prediction
-through an autograd library is its overhead. `planner.gp_fit` finds the hyperparameters.
+through an autograd library is its overhead. `surrogate.matern_gp_fit` finds the hyperparameters.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import cho_solve, solve_triangular
 
-from planner.gp_fit import START_NOISE, Hyperparameters, most_probable
 from surrogate.gp import factor
+from surrogate.matern_gp_fit import START_NOISE, Hyperparameters, most_probable
 
 _MOST_FITTED = 300
 """Hyperparameters are fitted to at most so many points, spread evenly over the data; predictions use all."""
