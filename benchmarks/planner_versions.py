@@ -10,6 +10,8 @@ from pathlib import Path
 
 from planner_peers import Entry
 
+STANDS_ON = ("surrogate/gp.py", "surrogate/matern_gp.py", "surrogate/matern_gp_fit.py")
+
 
 def version_of(entry: Entry) -> str:
     """Return the version that is installed here; for our own planner a digest of its source."""
@@ -18,7 +20,7 @@ def version_of(entry: Entry) -> str:
 
 @cache
 def own_version() -> str:
-    """Return the digest of the planner package's source files.
+    """Return the digest of the source files of the planner and of the Gaussian process that it stands on.
 
     Raises:
         ModuleNotFoundError: labpilot is not installed here.
@@ -28,6 +30,6 @@ def own_version() -> str:
         raise ModuleNotFoundError("labpilot's planner is not installed in this environment")
     folder = Path(found.origin).parent
     digest = hashlib.sha256()
-    for file in sorted(folder.rglob("*.py")):
-        digest.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
+    for file in [*sorted(folder.rglob("*.py")), *(folder.parent / name for name in STANDS_ON)]:
+        digest.update(str(file.relative_to(folder.parent)).encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:10]

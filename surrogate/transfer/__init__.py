@@ -1,0 +1,1 @@
+"""What earlier campaigns, simulations and theory tell of a new target."""

@@ -1,0 +1,238 @@
+"""A target's Gaussian process averaged over what its sources may tell, by exact evidence.
+
+Each component (`surrogate.transfer.components`) says: the target is a constant, plus what it takes from the posterior
+means of its sources, plus a process of its own, plus noise; all in units of a scale whose square is inverse-gamma. So
+evidence and prediction are those of a Student-t process, in closed form (Shah, Wilson and Ghahramani, AISTATS 2014,
+arXiv 1402.4306): no hyperparameter is searched, and what is left is a sum over a small grid. What a source that is
+taken does not know itself is part of the target's covariance, as in Tighineanu et al., AISTATS 2024, arXiv 2312.00742.
+
+With covariance ``C`` and residuals ``r`` of ``n`` values: shape ``a = a0 + n/2`` and rate ``b = b0 + r' C^-1 r / 2``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+from scipy.special import gammaln
+
+from surrogate.gp import factor
+from surrogate.matern_gp import Kernel, fit_gp
+from surrogate.transfer.components import CONSTANT_SD, Component, components
+from surrogate.transfer.sources import PreparedSource
+
+Array = NDArray[np.floating[Any]]
+
+SHAPE, RATE = 2.0, 1.0
+"""Of the inverse-gamma prior of the squared scale, in units of the sources' spread squared; its mean is 1."""
+LEAST_NOISE = 1e-4
+"""Least variance of a value, in units of the squared spread of the sources."""
+FEWEST = 4
+"""Values of a target that lengths of its own are fitted to."""
+KEPT = 0.995
+"""Sum of the weights of the components that predict: the heaviest."""
+WIDENING = 1.15
+"""What standard deviations of predictions are multiplied by; see `benchmarks/transfer.py`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What is expected at ``m`` points."""
+
+    mean: Array
+    sd: Array
+    """Standard deviation, of the noiseless function or of a value, as was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """A component given the data."""
+
+    component: Component
+    lower: Array
+    """``n x n`` Cholesky factor."""
+    half: Array
+    """``n``: the whitened residuals."""
+    log_evidence: float
+
+    @property
+    def shape(self) -> float:
+        return SHAPE + len(self.half) / 2.0
+
+    @property
+    def rate(self) -> float:
+        return RATE + float(self.half @ self.half) / 2.0
+
+
+class Mixture:
+    """A target given its values.
+
+    Args:
+        sources: At least one.
+        X: Where was measured, ``n x d``; ``n`` may be 0.
+        y: What came back, ``n``.
+        noise: Standard deviation of each value, ``n``; None where it is unknown.
+
+    Raises:
+        ValueError: There is no source, or a value is no number.
+    """
+
+    def __init__(self, sources: Sequence[PreparedSource], X: Array, y: Array, noise: Array | None = None) -> None:
+        if not sources:
+            raise ValueError("a mixture needs a source; without one use surrogate.matern_gp.fit_gp")
+        if not all(np.isfinite(one).all() for one in (X, y, [] if noise is None else noise)):
+            raise ValueError("the target's values hold NaN or infinity; leave them out")
+        self.sources, self.X = list(sources), np.asarray(X, dtype=float)
+        self.scale = float(np.exp(np.mean([np.log(one.spread) for one in sources])))
+        centres = np.array([one.centre for one in sources]) / self.scale
+        self._centre, self._constant_sd = float(centres.mean()), float(np.sqrt(CONSTANT_SD**2 + centres.var()))
+        self._y = np.asarray(y, dtype=float) / self.scale - self._centre
+        self._known = None if noise is None else np.maximum((np.asarray(noise) / self.scale) ** 2, LEAST_NOISE**2)
+        self._typical = max(float(np.exp(np.mean([np.log(one.noise) for one in sources]))), LEAST_NOISE)
+        self._means = self._means_at(self.X)
+        fitted = self._all_fitted()
+        log_weights = np.array([one.log_evidence + one.component.log_prior for one in fitted])
+        self.log_evidence = float(np.logaddexp.reduce(log_weights)) - len(self._y) * float(np.log(self.scale))
+        self.weights = np.exp(log_weights - np.logaddexp.reduce(log_weights))
+        """Of all components; they sum to 1."""
+        self._fitted = fitted
+
+    def weight_of(self, name: str) -> float:
+        """Return the posterior probability that the target takes from one source alone, by name."""
+        which = [one.name for one in self.sources].index(name)
+        return self._weight(lambda one: one.take in ("trusted", "signed") and one.which == which)
+
+    @property
+    def weight_of_nothing(self) -> float:
+        """Return the posterior probability that the target takes nothing from its sources."""
+        return self._weight(lambda one: one.take == "nothing")
+
+    @property
+    def weight_of_all(self) -> float:
+        """Return the posterior probability that the target takes from all sources at once."""
+        return self._weight(lambda one: one.take in ("average", "all signed"))
+
+    def predict(self, points: Array, *, noise: bool = False) -> Prediction:
+        """Return mean and standard deviation at points (``m x d``); of values, rather than the function, with noise."""
+        parts = self._parts(np.asarray(points, dtype=float), noise=noise)
+        weights = np.array([weight for weight, *_ in parts])[:, None]
+        means = np.array([mean for _, mean, _, _ in parts])
+        variances = np.array([squared * shape / (shape - 1.0) for _, _, squared, shape in parts])
+        mean = (weights * means).sum(axis=0)
+        variance = (weights * (variances + (means - mean) ** 2)).sum(axis=0)
+        return Prediction(
+            mean=self.scale * (self._centre + mean), sd=WIDENING * self.scale * np.sqrt(np.maximum(variance, 1e-14))
+        )
+
+    def log_score(self, points: Array, values: Array) -> Array:
+        """Return the log density of each value, ``m``, at its point (``m x d``), as a mixture of Student-t's."""
+        y = np.asarray(values, dtype=float) / self.scale - self._centre
+        scores = []
+        for weight, mean, squared, shape in self._parts(np.asarray(points, dtype=float), noise=True):
+            wide = WIDENING**2 * squared
+            scores.append(
+                np.log(weight) + gammaln(shape + 0.5) - gammaln(shape) - 0.5 * np.log(2.0 * np.pi * shape * wide)
+                - (shape + 0.5) * np.log1p((y - mean) ** 2 / (2.0 * shape * wide))
+            )  # fmt: skip
+        return np.logaddexp.reduce(scores, axis=0) - np.log(self.scale)
+
+    def _parts(self, points: Array, *, noise: bool) -> list[tuple[float, Array, Array, float]]:
+        """Return weight, mean, squared t scale and shape of the components that count, at ``m`` points."""
+        order = np.argsort(-self.weights)
+        kept = order[: 1 + int(np.searchsorted(np.cumsum(self.weights[order]), KEPT))]
+        total = float(self.weights[kept].sum())
+        means, across = self._means_at(points), _Covariances(self.sources, points, self.X)
+        own_variances = np.array([one.gp.posterior(points)[1] ** 2 for one in self.sources])
+        typical = float(np.median(self._known)) if self._known is not None and len(self._known) else None
+        found = []
+        for number in kept:
+            one = self._fitted[number]
+            component = one.component
+            features = component.features(means, self._constant_sd)
+            cross = features @ component.features(self._means, self._constant_sd).T + across.of(component)
+            white = solve_triangular(one.lower, cross.T, lower=True, check_finite=False)
+            prior = (
+                (features**2).sum(axis=1) + component.own_sd**2 + component.shares(len(self.sources)) @ own_variances
+            )
+            left = np.maximum(prior - (white**2).sum(axis=0), 1e-12)
+            if noise:
+                left = left + (self._typical * component.noise if typical is None else typical)
+            mean = component.offset(means) + white.T @ one.half
+            found.append((float(self.weights[number]) / total, mean, left * one.rate / one.shape, one.shape))
+        return found
+
+    def _means_at(self, points: Array) -> Array:
+        return np.column_stack([one.gp.posterior(points)[0] for one in self.sources])
+
+    def _all_fitted(self) -> list[_Fitted]:
+        every = components(self.sources, self._own_lengths(), len(self._y))
+        within = _Covariances(self.sources, self.X, self.X)
+        return [self._fitted_one(component, within) for component in self._distinct(every)]
+
+    def _own_lengths(self) -> Array | None:
+        """Return the lengths that the target's values ask for by themselves; None where they are too few, or equal."""
+        spread = float(self._y.std()) if len(self._y) >= FEWEST else 0.0
+        if not spread > 0.0 or not np.isfinite(spread):
+            return None
+        known = None if self._known is None else self._known / spread**2
+        return fit_gp(self.X, (self._y - self._y.mean()) / spread, known).kernel.lengths
+
+    def _distinct(self, every: list[Component]) -> list[Component]:
+        """Where noise is known, components that differ in noise alone are one."""
+        if self._known is None:
+            return every
+        n_noises = len({one.noise for one in every})
+        return [_with_prior(one, np.log(n_noises)) for one in every if one.noise == every[0].noise]
+
+    def _fitted_one(self, component: Component, within: _Covariances) -> _Fitted:
+        n = len(self._y)
+        features = component.features(self._means, self._constant_sd)
+        covariance = features @ features.T + within.of(component)
+        covariance.flat[:: n + 1] += component.noise * self._typical if self._known is None else self._known
+        lower = factor(covariance) if n else np.zeros((0, 0))
+        residual = self._y - component.offset(self._means)
+        half = solve_triangular(lower, residual, lower=True, check_finite=False) if n else np.zeros(0)
+        fitted = _Fitted(component, lower, half, 0.0)
+        evidence = (
+            gammaln(fitted.shape) - gammaln(SHAPE) + SHAPE * np.log(RATE) - fitted.shape * np.log(fitted.rate)
+            - np.log(np.diag(lower)).sum() - 0.5 * n * np.log(2.0 * np.pi)
+        )  # fmt: skip
+        return _Fitted(component, lower, half, float(evidence))
+
+    def _weight(self, chosen: Callable[[Component], bool]) -> float:
+        pairs = zip(self._fitted, self.weights, strict=True)
+        return float(sum(weight for one, weight in pairs if chosen(one.component)))
+
+
+class _Covariances:
+    """Covariances between two sets of points that components share: each is made once."""
+
+    def __init__(self, sources: Sequence[PreparedSource], left: Array, right: Array) -> None:
+        self._sources, self._left, self._right = sources, left, right
+        self._kernels: dict[tuple[float, ...], Array] = {}
+        self._unknown: dict[tuple[float, ...], Array] = {}
+
+    def of(self, component: Component) -> Array:
+        """Return the covariance of the target's own process and of what its sources do not know, ``l x r``."""
+        if component.lengths not in self._kernels:
+            self._kernels[component.lengths] = Kernel(np.array(component.lengths), 1.0)(self._left, self._right)
+        own = component.own_sd**2 * self._kernels[component.lengths]
+        shares = tuple(component.shares(len(self._sources)))
+        return own + self._of_sources(shares) if any(shares) else own
+
+    def _of_sources(self, shares: tuple[float, ...]) -> Array:
+        if shares not in self._unknown:
+            taken = [(share, one) for share, one in zip(shares, self._sources, strict=True) if share]
+            self._unknown[shares] = sum(
+                (share * one.gp.covariance(self._left, self._right) for share, one in taken),
+                np.zeros((len(self._left), len(self._right))),
+            )
+        return self._unknown[shares]
+
+
+def _with_prior(component: Component, more: float) -> Component:
+    return replace(component, log_prior=component.log_prior + float(more))
