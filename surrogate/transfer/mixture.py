@@ -86,12 +86,13 @@ class Mixture:
             raise ValueError("a mixture needs a source; without one use surrogate.matern_gp.fit_gp")
         if not all(np.isfinite(one).all() for one in (X, y, [] if noise is None else noise)):
             raise ValueError("the target's values hold NaN or infinity; leave them out")
-        self.sources, self.X = list(sources), np.asarray(X, dtype=float)
+        self.sources, self.X, self.y = list(sources), np.asarray(X, dtype=float), np.asarray(y, dtype=float)
+        self.noise = None if noise is None else np.asarray(noise, dtype=float)
         self.scale = float(np.exp(np.mean([np.log(one.spread) for one in sources])))
         centres = np.array([one.centre for one in sources]) / self.scale
         self._centre, self._constant_sd = float(centres.mean()), float(np.sqrt(CONSTANT_SD**2 + centres.var()))
-        self._y = np.asarray(y, dtype=float) / self.scale - self._centre
-        self._known = None if noise is None else np.maximum((np.asarray(noise) / self.scale) ** 2, LEAST_NOISE**2)
+        self._y = self.y / self.scale - self._centre
+        self._known = None if self.noise is None else np.maximum((self.noise / self.scale) ** 2, LEAST_NOISE**2)
         self._typical = max(float(np.exp(np.mean([np.log(one.noise) for one in sources]))), LEAST_NOISE)
         self._means = self._means_at(self.X)
         fitted = self._all_fitted()

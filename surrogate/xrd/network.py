@@ -20,8 +20,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from surrogate.model_file import store
 from surrogate.xrd.library import Library
-from surrogate.xrd.network_file import WrongNetwork, set_weights, store, stored, weight_arrays
+from surrogate.xrd.network_file import WrongNetwork, set_weights, stored, weight_arrays
 from surrogate.xrd.network_input import N_BINS, N_CHANNELS, network_input
 from surrogate.xrd.pattern import Pattern
 

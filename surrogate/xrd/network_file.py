@@ -1,18 +1,16 @@
-"""Files of networks and of checkpoints: arrays and JSON in one ``.npz``, without pickle, replaced as a whole."""
+"""Weights of networks, and of checkpoints, as arrays (`surrogate.model_file`)."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+
+from surrogate import model_file
 
 
 class WrongNetwork(ValueError):
@@ -39,35 +37,13 @@ def set_weights(net: nn.Module, arrays: dict[str, NDArray[Any]]) -> None:
     net.load_state_dict({name: torch.as_tensor(value) for name, value in arrays.items()})
 
 
-def store(arrays: dict[str, NDArray[Any]], head: dict[str, Any], path: Path) -> None:
-    """Write arrays and JSON into one ``.npz``, on the disk before it takes its name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as file:
-        np.savez(file, allow_pickle=False, head=np.array(json.dumps(head)), **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
-
-
-def sha256_of(path: Path) -> str:
-    """Return the hash of a file, by which results name the network that had a part in them."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def stored(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Read what `store` wrote.
+    """Read what `surrogate.model_file.store` wrote.
 
     Raises:
         WrongNetwork: The file holds something else.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        head = json.loads(str(arrays.pop("head")))
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, BadZipFile) as error:
-        raise WrongNetwork(f"{path} holds no network or checkpoint: {error}") from error
-    return arrays, head
+        return model_file.stored(path)
+    except model_file.WrongModelFile as error:
+        raise WrongNetwork(f"no network or checkpoint: {error}") from error

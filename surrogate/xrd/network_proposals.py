@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from surrogate.model_file import sha256_of
 from surrogate.xrd.library import Library
 from surrogate.xrd.network import PhaseNetwork, load_network
-from surrogate.xrd.network_file import WrongNetwork, sha256_of
+from surrogate.xrd.network_file import WrongNetwork
 from surrogate.xrd.network_input import MUST_SEE_PER_ANGSTROM
 from surrogate.xrd.pattern import Pattern
 from surrogate.xrd.phase import Phase

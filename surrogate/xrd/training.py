@@ -20,9 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from surrogate.model_file import store
 from surrogate.xrd.generate import VERSION as GENERATOR_VERSION
 from surrogate.xrd.network import PhaseNet, PhaseNetwork, Shape, start_weights
-from surrogate.xrd.network_file import WrongNetwork, set_weights, store, stored, weight_arrays
+from surrogate.xrd.network_file import WrongNetwork, set_weights, stored, weight_arrays
 from surrogate.xrd.training_data import Lesson, World, lesson, loss_of, training_settings
 from surrogate.xrd.training_metrics import Metrics, logits_of, measured, temperatures
 

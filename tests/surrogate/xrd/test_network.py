@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from surrogate.model_file import store
 from surrogate.xrd.atlas import make_atlas
 from surrogate.xrd.fit import start
 from surrogate.xrd.generate import LEVELS, generate
@@ -16,7 +17,7 @@ from surrogate.xrd.generate_draw import drawn
 from surrogate.xrd.grid import Grid
 from surrogate.xrd.library import embedded_library
 from surrogate.xrd.network import LOG_ODDS_LIMITS, Proposal, load_network, save_network
-from surrogate.xrd.network_file import WrongNetwork, store
+from surrogate.xrd.network_file import WrongNetwork
 from surrogate.xrd.network_input import HIGH_PER_ANGSTROM, LOW_PER_ANGSTROM, N_BINS, network_input
 from surrogate.xrd.pattern import Pattern
 from tests.surrogate.xrd.phase_networks import COPPER_ANGSTROM, NAMES, library, pattern_of, untrained

@@ -1,0 +1,51 @@
+"""Files of models: arrays and JSON in one ``.npz``, without pickle, on the disk before they take their name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class WrongModelFile(ValueError):
+    """A file is half written, broken, of a newer version, or holds something else."""
+
+
+def store(arrays: dict[str, NDArray[Any]], head: dict[str, Any], path: Path) -> None:
+    """Write arrays and JSON into one ``.npz``, on the disk before it takes its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    with part.open("wb") as file:
+        np.savez(file, allow_pickle=False, head=np.array(json.dumps(head)), **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hash of a file, by which results name the model that had a part in them."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def stored(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Read what `store` wrote.
+
+    Raises:
+        WrongModelFile: The file holds something else.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        head = json.loads(str(arrays.pop("head")))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, EOFError, AttributeError, BadZipFile) as error:
+        raise WrongModelFile(f"{path} holds no model: {error}") from error
+    return arrays, head
