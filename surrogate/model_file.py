@@ -5,12 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
+
+BROKEN = (
+    *(OSError, ValueError, KeyError, EOFError, AttributeError, RuntimeError, MemoryError, OverflowError),
+    *(BadZipFile, struct.error, zlib.error),
+)
+"""What reading raises where bytes are not those that were written (a bit that says encrypted is a RuntimeError)."""
 
 
 class WrongModelFile(ValueError):
@@ -46,6 +54,6 @@ def stored(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         head = json.loads(str(arrays.pop("head")))
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, BadZipFile) as error:
+    except BROKEN as error:
         raise WrongModelFile(f"{path} holds no model: {error}") from error
     return arrays, head

@@ -34,6 +34,19 @@ def test_a_broken_file_is_refused_or_holds_what_was_written(tmp_path_factory, da
     assert isinstance(head, dict | list | str | int | float | bool | None) and isinstance(found, dict)
 
 
+def test_one_bit_that_says_encrypted_or_another_compression_is_a_broken_file(tmp_path):
+    file = tmp_path / "model.npz"
+    store({"a": np.arange(4.0)}, {}, file)
+    whole = file.read_bytes()
+    central = whole.index(b"PK\x01\x02")
+    for offset, value in ((8, 1), (10, 99)):
+        broken = bytearray(whole)
+        broken[central + offset] = value
+        file.write_bytes(broken)
+        with pytest.raises(WrongModelFile, match="holds no model"):
+            stored(file)
+
+
 def test_a_missing_file_is_missing(tmp_path):
     with pytest.raises(FileNotFoundError):
         stored(tmp_path / "none.npz")
