@@ -25,7 +25,7 @@ def report(rows: Iterable[dict], seeds: Iterable[int]) -> None:
         print(f"\n**{scenario}**\n")
         print(
             "| method (n) | RMSE/sd @5, 10, 20 | of cold's @5, 10, 20 (geometric mean) | wins @10 | median NLL @10 | "
-            "95 % hold | regret @5, 10, 20 | AUC less cold's (standard error; upper 90 %) | wins | CPU s @20 |"
+            "95 % hold | regret @5, 10, 20 | AUC less cold's (standard error; upper 90 %) | won to lost | CPU s @20 |"
         )
         print("|---" * 10 + "|")
         for method in methods:
@@ -65,7 +65,7 @@ def _row(
         cells += [
             _three(found.mean(axis=0)[[n - 1 for n in COUNTS]]),
             f"{less.mean():+.3f} ({error:.3f}; {less.mean() + 1.2816 * error:+.3f})",
-            f"{(less < 0).mean():.2f}",
+            f"{(less < 0).sum()} to {(less > 0).sum()}",
         ]
     else:
         cells += ["-"] * 3

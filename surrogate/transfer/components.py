@@ -37,6 +37,8 @@ BESIDE = (0.1, 0.3, 0.7)
 NOISE = (0.3, 1.0, 3.0)
 """Variances of the target's noise, in units of the sources'."""
 
+_SINGLE: tuple[Take, ...] = ("trusted", "signed")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
@@ -97,10 +99,10 @@ def components(
     """
     n = len(sources)
     pooled = np.exp(np.mean([np.log(one.lengths) for one in sources], axis=0))
-    takes: list[tuple[Take, int, float]] = [("all signed", 0, 0.25), ("average", 0, 0.25)]
-    takes += [(take, which, 0.25 / n) for take in ("trusted", "signed") for which in range(n)]
-    if n == 1:
-        takes = [("trusted", 0, 0.5), ("signed", 0, 0.5)]
+    takes: list[tuple[Take, int, float]] = [(take, which, 1.0 / (2 * n)) for take in _SINGLE for which in range(n)]
+    if n > 1:
+        takes = [(take, which, 0.5 * prior) for take, which, prior in takes]
+        takes += [("average", 0, 0.25), ("all signed", 0, 0.25)]
     kernels = [(factors * pooled, NOTHING / N_DRAWS) for factors in _draws(len(pooled))]
     if own_lengths is not None:
         share = OWN_LENGTHS * max(n_values, 1) ** (-0.5 * len(pooled))
