@@ -99,10 +99,8 @@ def components(
     """
     n = len(sources)
     pooled = np.exp(np.mean([np.log(one.lengths) for one in sources], axis=0))
-    takes: list[tuple[Take, int, float]] = [(take, which, 1.0 / (2 * n)) for take in _SINGLE for which in range(n)]
-    if n > 1:
-        takes = [(take, which, 0.5 * prior) for take, which, prior in takes]
-        takes += [("average", 0, 0.25), ("all signed", 0, 0.25)]
+    takes: list[tuple[Take, int, float]] = [] if n == 1 else [("average", 0, 0.25), ("all signed", 0, 0.25)]
+    takes.extend((take, which, (1.0 if n == 1 else 0.5) / (2 * n)) for take in _SINGLE for which in range(n))
     kernels = [(factors * pooled, NOTHING / N_DRAWS) for factors in _draws(len(pooled))]
     if own_lengths is not None:
         share = OWN_LENGTHS * max(n_values, 1) ** (-0.5 * len(pooled))
