@@ -11,10 +11,17 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/planner.md"])
-def test_the_planner_snippet_runs(page, tmp_path):
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("README.md", "from planner"),
+        ("docs/planner.md", "from planner"),
+        ("docs/transfer.md", "from surrogate.transfer"),
+    ],
+)
+def test_the_snippet_runs(page, words, tmp_path):
     text = (ROOT / page).read_text(encoding="utf-8")
-    code = next(block for block in re.findall(r"```python\n(.*?)```", text, re.S) if "from planner" in block)
+    code = next(block for block in re.findall(r"```python\n(.*?)```", text, re.S) if words in block)
     code = code.replace('"/tmp/', f'"{tmp_path}/')
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
