@@ -42,8 +42,12 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def stored(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+def stored(path: Path, *, what: str = "model") -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Read what `store` wrote.
+
+    Args:
+        path: The file.
+        what: What it should hold, for the error.
 
     Raises:
         WrongModelFile: The file holds something else.
@@ -55,5 +59,5 @@ def stored(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     except FileNotFoundError:
         raise
     except BROKEN as error:
-        raise WrongModelFile(f"{path} holds no model: {error}") from error
+        raise WrongModelFile(f"{path} holds no {what}: {error}") from error
     return arrays, head

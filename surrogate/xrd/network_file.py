@@ -44,6 +44,6 @@ def stored(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         WrongNetwork: The file holds something else.
     """
     try:
-        return model_file.stored(path)
+        return model_file.stored(path, what="network or checkpoint")
     except model_file.WrongModelFile as error:
-        raise WrongNetwork(f"no network or checkpoint: {error}") from error
+        raise WrongNetwork(str(error)) from error

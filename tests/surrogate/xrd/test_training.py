@@ -203,7 +203,7 @@ def test_a_checkpoint_of_another_library_or_generator_is_refused(
 
 def test_a_broken_checkpoint_is_refused(tmp_path: Path, world: World) -> None:
     (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 cut short")
-    with pytest.raises(WrongNetwork, match="no network or checkpoint"):
+    with pytest.raises(WrongNetwork, match="holds no network or checkpoint"):
         train(TINY, world, tmp_path / "a.npz")
 
 
