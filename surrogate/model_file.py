@@ -56,6 +56,8 @@ def stored(path: Path, *, what: str = "model") -> tuple[dict[str, NDArray[Any]],
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         head = json.loads(str(arrays.pop("head")))
+        if not isinstance(head, dict):
+            raise ValueError("its head is no JSON object")
     except FileNotFoundError:
         raise
     except BROKEN as error:

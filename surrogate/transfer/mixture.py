@@ -78,12 +78,18 @@ class Mixture:
         noise: Standard deviation of each value, ``n``; None where it is unknown.
 
     Raises:
-        ValueError: There is no source, or a value is no number.
+        ValueError: There is no source, shapes do not agree, or a value is no number.
     """
 
     def __init__(self, sources: Sequence[PreparedSource], X: Array, y: Array, noise: Array | None = None) -> None:
         if not sources:
             raise ValueError("a mixture needs a source; without one use surrogate.matern_gp.fit_gp")
+        shape = (len(X), len(sources[0].lengths))
+        if np.shape(X) != shape or np.shape(y) != shape[:1] or np.shape(y if noise is None else noise) != shape[:1]:
+            raise ValueError(
+                f"points of shape {np.shape(X)}, {np.size(y)} values and {'no' if noise is None else np.size(noise)} "
+                f"standard deviations; n x {shape[1]} points with n values, and n or no standard deviations are needed"
+            )
         if not all(np.isfinite(one).all() for one in (X, y, [] if noise is None else noise)):
             raise ValueError("the target's values hold NaN or infinity; leave them out")
         self.sources, self.X, self.y = list(sources), np.asarray(X, dtype=float), np.asarray(y, dtype=float)

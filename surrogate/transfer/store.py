@@ -57,7 +57,7 @@ def load(path: Path) -> Mixture:
     try:
         sources = [_source(head["sources"][n], arrays, n) for n in range(len(head["sources"]))]
         return Mixture(sources, arrays["X"], arrays["y"], arrays.get("noise"))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, ArithmeticError) as error:
         raise WrongModelFile(f"{path} holds no whole mixture: {error}") from error
 
 

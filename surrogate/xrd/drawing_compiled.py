@@ -30,6 +30,24 @@ def compiled(function: Callable[P, T]) -> Callable[P, T]:
 
 
 @compiled
+def _fill_gauss(gauss: Array, count: int, first: int, begin: float, width: float, step: float) -> None:
+    """Write a Gauss profile at ``count`` points, from point ``first``, ``begin`` degrees from the centre, outwards."""
+    narrow = -4.0 * math.log(2.0) / width**2
+    height = (2.0 * math.sqrt(math.log(2.0) / math.pi)) / width * math.exp(narrow * begin * begin)
+    shrink = math.exp(2.0 * narrow * step * step)
+    value, ratio = height, math.exp(narrow * step * (2.0 * begin + step))
+    for i in range(first, count):
+        gauss[i] = value
+        value *= ratio
+        ratio *= shrink
+    value, ratio = height, math.exp(narrow * step * (step - 2.0 * begin))
+    for i in range(first - 1, -1, -1):
+        value *= ratio
+        ratio *= shrink
+        gauss[i] = value
+
+
+@compiled
 def draw(
     entry: NDArray[np.int64],
     away: Array,
@@ -65,22 +83,9 @@ def draw(
         count = high - low
         width, eta = shapes[k, 0], shapes[k, 1]
         by_lorentz, by_gauss, eta_lorentz, eta_gauss = shapes[k, 2], shapes[k, 3], shapes[k, 4], shapes[k, 5]
-        # from the point nearest to the centre outwards
         first = min(max(nearest[k] - low, 0), count - 1)
         begin = away[k] + step * (low + first - nearest[k])
-        narrow = -4.0 * math.log(2.0) / width**2
-        height = (2.0 * math.sqrt(math.log(2.0) / math.pi)) / width * math.exp(narrow * begin * begin)
-        shrink = math.exp(2.0 * narrow * step * step)
-        value, ratio = height, math.exp(narrow * step * (2.0 * begin + step))
-        for i in range(first, count):
-            gauss[i] = value
-            value *= ratio
-            ratio *= shrink
-        value, ratio = height, math.exp(narrow * step * (step - 2.0 * begin))
-        for i in range(first - 1, -1, -1):
-            value *= ratio
-            ratio *= shrink
-            gauss[i] = value
+        _fill_gauss(gauss, count, first, begin, width, step)
         start = away[k] + step * (low - nearest[k])
         inverse, top = 2.0 / width, (2.0 / math.pi) / width
         for i in range(count):

@@ -11,8 +11,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import zipfile
-import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +21,7 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from surrogate.model_file import BROKEN
 from surrogate.xrd.lattice import canonical_hkl, columns, reciprocal_metric
 from surrogate.xrd.phase import Phase
 from surrogate.xrd.texture import harmonics
@@ -182,7 +181,7 @@ def _loaded(path: Path) -> Reflections | None:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return Reflections(**{name: stored[name] for name in _NAMES})
-    except (OSError, ValueError, KeyError, EOFError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error):
+    except (*BROKEN, TypeError):
         return None  # absent, or damaged, in one of the many ways that an archive fails: it is made anew
 
 

@@ -151,6 +151,15 @@ def test_equal_points_equal_values_and_outliers_do_no_harm():
         assert np.isfinite(found.mean).all() and (found.sd > 0).all()
 
 
+@pytest.mark.parametrize(
+    ("X", "y", "noise"),
+    [((5, 3), (5,), None), ((5, 2), (1,), None), ((5, 2), (5, 1), None), ((5, 2), (5,), (1,)), ((5,), (5,), None)],
+)
+def test_shapes_that_do_not_agree_are_refused(X, y, noise):
+    with pytest.raises(ValueError, match="n x 2 points with n values"):
+        Mixture(prepared(bump), np.zeros(X), np.zeros(y), None if noise is None else np.ones(noise))
+
+
 def test_none_is_an_error():
     with pytest.raises(ValueError, match="needs a source"):
         Mixture([], *measured(bump, 3))

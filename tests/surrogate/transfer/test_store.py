@@ -62,6 +62,19 @@ def test_a_file_without_its_values_is_refused(tmp_path):
         load(file)
 
 
+@pytest.mark.parametrize("bad", [np.array([np.nan, 1.0]), np.array([1.0]), np.array([[1.0]])])
+def test_a_file_whose_numbers_are_no_model_is_refused(tmp_path, bad):
+    file = tmp_path / "target.npz"
+    save(made(), file)
+    arrays, head = stored(file)
+    for name, value in (("source0_lengths", bad), ("y", bad)):
+        if name == "source0_lengths" and bad.shape == (1,):
+            continue  # one length for all inputs is a kernel too
+        store(arrays | {name: value}, head, file)
+        with pytest.raises(WrongModelFile, match="no whole mixture"):
+            load(file)
+
+
 def test_no_pickle_is_read(tmp_path):
     file = tmp_path / "target.npz"
     np.savez(file, head=np.array(json.dumps({})), X=np.array([{"a": 1}], dtype=object))
