@@ -1,7 +1,7 @@
 """Peaks put on a grid of angles: pseudo-Voigt profiles and what derivatives need, each within a window of its own.
 
-Two ways lead to the same columns: operations of torch, which run on a GPU too and which autograd passes through, and on
-a CPU, where nothing is to be differentiated, compiled loops (`surrogate.xrd.drawing_compiled`), ten times faster there.
+All of it are operations of torch, which run on a GPU too and which autograd passes through. On a CPU, where nothing is
+to be differentiated, `surrogate.xrd.drawing_compiled` draws the same in compiled loops, ten times faster there.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from surrogate.xrd.drawing_compiled import draw
+from surrogate.xrd.drawing_compiled import (
+    HALF_WINDOWS,
+    MIXING,
+    NARROWEST_DEG,
+    SHARES,
+    STRONG_WIDTHS,
+    WINDOW_WIDTHS,
+)
 from surrogate.xrd.grid import Grid
 
-NARROWEST_DEG = 0.01
-WINDOW_WIDTHS = 3.0
-"""Half a window in full widths, for the weakest peak; a strong one gets up to `STRONG_WIDTHS` more."""
-STRONG_WIDTHS = 10.0
 DRAWN = torch.float32
 """Torch draws shapes of peaks in single precision, from distances computed in double; all sums of a fit are double."""
-_HALF_WINDOWS = (10, 17, 28, 46, 76, 125, 210, 400, 1024, 2048)
-"""Half windows in steps: peaks are drawn together with those of about their width."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,45 +40,9 @@ class Peaks:
     relative: Tensor
     """Height of the peak relative to the phase's strongest, about."""
 
-    @property
-    def has_gradient(self) -> bool:
-        """Return whether autograd is to pass through."""
-        return any(one.requires_grad for one in (self.centre, self.gauss, self.lorentz, self.columns))
-
 
 def drawn(peaks: Peaks, grid: Grid, n_entries: int) -> Tensor:
     """Return ``e x c x n``: the sums of all peaks' columns of each entry."""
-    on_cpu = peaks.columns.device.type == "cpu"
-    if on_cpu and not (torch.is_grad_enabled() and peaks.has_gradient):
-        return _by_loops(peaks, grid, n_entries)
-    return _by_torch(peaks, grid, n_entries)
-
-
-def half_windows(relative: Tensor, width: Tensor, grid: Grid) -> Tensor:
-    """Return how many steps to each side peaks are drawn at least, from relative heights and widths in degrees."""
-    return (WINDOW_WIDTHS + STRONG_WIDTHS * torch.sqrt(relative.clamp(0.0, 1.0))) * width / grid.step_deg
-
-
-def _by_loops(peaks: Peaks, grid: Grid, n_entries: int) -> Tensor:
-    width, mixing, by_width = pseudo_voigt_shape(peaks.gauss, peaks.lorentz)
-    sizes = torch.tensor(_HALF_WINDOWS)
-    larger = torch.searchsorted(sizes.to(width.dtype), half_windows(peaks.relative, width, grid))
-    nearest = torch.round((peaks.centre - grid.start_deg) / grid.step_deg)
-    total = np.zeros((n_entries, peaks.columns.shape[2], grid.n))
-    draw(
-        peaks.entry.numpy(),
-        (nearest * grid.step_deg + grid.start_deg - peaks.centre).numpy(),
-        nearest.to(torch.int64).numpy(),
-        sizes[larger.clamp(max=len(sizes) - 1)].numpy(),
-        torch.stack([width, mixing, *by_width], dim=1).numpy(),
-        peaks.columns.numpy(),
-        grid.step_deg,
-        total,
-    )
-    return torch.from_numpy(total)
-
-
-def _by_torch(peaks: Peaks, grid: Grid, n_entries: int) -> Tensor:
     width, mixing, by_width = pseudo_voigt_shape(peaks.gauss, peaks.lorentz)
     halves = half_windows(peaks.relative, width.detach(), grid)
     nearest = torch.round((peaks.centre.detach() - grid.start_deg) / grid.step_deg)
@@ -88,8 +52,8 @@ def _by_torch(peaks: Peaks, grid: Grid, n_entries: int) -> Tensor:
     n_columns = columns.shape[2]
     total = torch.zeros(n_entries, grid.n, n_columns, dtype=DRAWN, device=columns.device)
     low = 0.0
-    for half in _HALF_WINDOWS:
-        is_last = half == _HALF_WINDOWS[-1]
+    for half in HALF_WINDOWS:
+        is_last = half == HALF_WINDOWS[-1]
         chosen = (halves > low) & ((halves <= half) | is_last) & (nearest >= -half) & (nearest < grid.n + half)
         low = float(half)
         picked = chosen.nonzero()[:, 0]
@@ -104,6 +68,11 @@ def _by_torch(peaks: Peaks, grid: Grid, n_entries: int) -> Tensor:
         margin = margin.index_add(0, index, points.reshape(-1, n_columns))
         total = total + margin.reshape(n_entries, padded, -1)[:, 2 * half : 2 * half + grid.n]
     return total.to(peaks.columns.dtype).transpose(1, 2)
+
+
+def half_windows(relative: Tensor, width: Tensor, grid: Grid) -> Tensor:
+    """Return how many steps to each side peaks are drawn at least, from relative heights and widths in degrees."""
+    return (WINDOW_WIDTHS + STRONG_WIDTHS * torch.sqrt(relative.clamp(0.0, 1.0))) * width / grid.step_deg
 
 
 def _windows(shapes: Tensor, columns: Tensor, half: int, step_deg: float) -> Tensor:
@@ -128,13 +97,10 @@ def _windows(shapes: Tensor, columns: Tensor, half: int, step_deg: float) -> Ten
     return torch.bmm(torch.stack(kinds, dim=2), columns)
 
 
-_TCH = (2.69269, 2.42843, 4.47163, 0.07842)
-
-
 def pseudo_voigt_shape(gauss: Tensor, lorentz: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor, Tensor, Tensor]]:
     """Return full width, Lorentz share, and the derivatives of both by the Lorentz and Gauss widths."""
     g, l = gauss.clamp(min=NARROWEST_DEG), lorentz.clamp(min=1e-6)  # noqa: E741
-    a, b, c, d = _TCH
+    a, b, c, d = MIXING
     g2, l2 = g * g, l * l
     g3, l3 = g2 * g, l2 * l
     g4, l4 = g2 * g2, l2 * l2
@@ -144,6 +110,7 @@ def pseudo_voigt_shape(gauss: Tensor, lorentz: Tensor) -> tuple[Tensor, Tensor, 
     by_gauss = 5 * g4 + 4 * a * g3 * l + 3 * b * g2 * l2 + 2 * c * g * l3 + d * l4
     f_lorentz, f_gauss = (one * f / (5.0 * fifth) for one in (by_lorentz, by_gauss))
     x = l / f
-    eta = x * (1.36603 - x * (0.47719 - 0.11116 * x))
-    by_x = 1.36603 - x * (2 * 0.47719 - 3 * 0.11116 * x)
+    p, q, r = SHARES
+    eta = x * (p - x * (q - r * x))
+    by_x = p - x * (2 * q - 3 * r * x)
     return f, eta, (f_lorentz, f_gauss, by_x * (1.0 - x * f_lorentz) / f, -by_x * x * f_gauss / f)

@@ -23,8 +23,8 @@ from torch import Tensor
 
 from surrogate.xrd.atlas import N_STRAIN, N_TEXTURE, Atlas
 from surrogate.xrd.linear import loss_of, normal_equations, solve_linear, trust_in
-from surrogate.xrd.model import Parameters, Profiles, profiles
-from surrogate.xrd.priors import MICROSTRAIN, SCALE_RANGE_DEG, SIZE_NM, own_priors, priors_of
+from surrogate.xrd.model import Parameters, Profiles, n_bent, profiles
+from surrogate.xrd.priors import MICROSTRAIN, SCALE_RANGE_DEG, SIZE_NM, Priors, offsets, priors_of
 from surrogate.xrd.task import Fitted, Layout, Task
 
 LIMITS = {"strain": 0.08, "texture": 1.6, "log_size_nm": (1.4, 6.0), "log_microstrain": (-9.5, -3.9)}
@@ -68,17 +68,30 @@ def fit(
     damping = torch.full((task.n_rows,), START_DAMPING, dtype=torch.float64, device=task.pattern.device)
     weight = task.data.weight[task.pattern]
     trust = trust_in(task.data.intensity - task.data.baseline, task.data.weight)[task.pattern]
-    best = _evaluated(atlas, task, parameters, weight * trust, None, shared_free=shared_free)
+    layout = _layout(atlas, task, parameters)
+    batch = _Batch(atlas, task, layout, priors_of(atlas, task, parameters, layout), shared_free)
+    best = _evaluated(batch, parameters, weight * trust, None)
     for _ in range(steps):
-        step = _step(best, damping)
-        tried = _evaluated(atlas, task, _moved(best, step), weight * best.trust, best.active, shared_free=shared_free)
+        step = _step(best, damping, layout)
+        tried = _evaluated(batch, _moved(best, step, layout), weight * best.trust, best.active)
         better = tried.objective < best.objective
         gain = torch.where(better, best.objective - tried.objective, torch.zeros_like(damping))
         best = _chosen(better, tried, best)
         damping = torch.where(better, damping * EASED, damping * TIGHTENED)
         if bool(((gain < tolerance) & (better | (damping > 1e3))).all()):
             break
-    return _result(atlas, task, best)
+    return _result(batch, best)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What stays the same while a fit moves."""
+
+    atlas: Atlas
+    task: Task
+    layout: Layout
+    priors: Priors
+    shared_free: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,15 +112,12 @@ class _State:
     """``r x (slots + f + b)``: which linear unknowns are off their bound."""
     used: Tensor
     """``r x m``: which unknowns are free here."""
-    layout: Layout
 
 
-def _evaluated(
-    atlas: Atlas, task: Task, parameters: Parameters, weight: Tensor, active: Tensor | None, *, shared_free: bool
-) -> _State:
+def _evaluated(batch: _Batch, parameters: Parameters, weight: Tensor, active: Tensor | None) -> _State:
     """Solve for what is linear with given weights (``r x n``), and set up the normal equations with renewed ones."""
-    drawn = profiles(atlas, task.data.grid, parameters)
-    layout = _layout(parameters, drawn, task)
+    task, layout, precision = batch.task, batch.layout, batch.priors.precision
+    drawn = profiles(batch.atlas, task.data.grid, parameters)
     linear = _linear_design(task, parameters, drawn, layout)
     intensity = task.data.intensity[task.pattern]
     solution, is_active = solve_linear(task, linear, weight, layout, active)
@@ -119,9 +129,8 @@ def _evaluated(
     trust = trust_in(residual, full)
     design = _design(task, parameters, drawn, layout, scales)
     hessian, gradient = normal_equations(task, design, full * trust, residual)
-    offset, precision = priors_of(atlas, task, parameters, layout)
-    offset[:, layout.frozen :] = solution[:, layout.n_slots :]
-    used = _used(atlas, parameters, layout, is_active, shared_free=shared_free)
+    offset = offsets(batch.priors, parameters, layout, solution[:, layout.n_slots :])
+    used = _used(batch, is_active)
     penalty = torch.where(used, offset**2 * precision, torch.zeros_like(offset)).sum(1)
     hessian = hessian + torch.diag_embed(precision)
     gradient = gradient - offset * precision
@@ -139,20 +148,19 @@ def _evaluated(
         trust=trust,
         active=is_active,
         used=used,
-        layout=layout,
     )
 
 
-def _layout(parameters: Parameters, drawn: Profiles, task: Task) -> Layout:
+def _layout(atlas: Atlas, task: Task, parameters: Parameters) -> Layout:
     e = len(parameters.row)
     counts = torch.bincount(parameters.row, minlength=task.n_rows)
     begins = torch.cumsum(counts, 0) - counts
-    slot = torch.arange(e, device=counts.device) - begins[parameters.row]
+    n_strain, n_texture = n_bent(atlas, parameters.phase)
     return Layout(
-        slot=slot,
+        slot=torch.arange(e, device=counts.device) - begins[parameters.row],
         n_slots=int(counts.max()) if e else 0,
-        n_strain=drawn.n_strain,
-        n_texture=drawn.n_texture,
+        n_strain=n_strain,
+        n_texture=n_texture,
         n_frozen=task.frozen.shape[1],
         n_background=task.data.background.shape[1],
     )
@@ -178,29 +186,26 @@ def _design(task: Task, parameters: Parameters, drawn: Profiles, layout: Layout,
     return torch.cat([slots.reshape(r, layout.shared, n), shared, task.frozen.expand(r, -1, -1)], dim=1)
 
 
-def _used(atlas: Atlas, parameters: Parameters, layout: Layout, is_active: Tensor, *, shared_free: bool) -> Tensor:
+def _used(batch: _Batch, is_active: Tensor) -> Tensor:
     """Return ``r x m``: which unknowns are free; those of a phase whose scale is zero are not."""
-    r = len(is_active)
-    _, sds = own_priors(atlas, parameters, layout)
-    own = torch.cat([torch.ones_like(sds[:, :1]), sds], dim=1) > 0
-    slots = torch.zeros(r, layout.n_slots, layout.per_slot, dtype=torch.bool, device=is_active.device)
-    slots[parameters.row, layout.slot] = own & is_active[parameters.row, layout.slot][:, None]
-    shared = torch.full((r, 3), shared_free, dtype=torch.bool, device=is_active.device)
-    return torch.cat([slots.reshape(r, -1), shared, is_active[:, layout.n_slots :]], dim=1)
+    r, n_slots = len(is_active), batch.layout.n_slots
+    slots = batch.priors.is_free & is_active[:, :n_slots, None]
+    shared = torch.full((r, 3), batch.shared_free, dtype=torch.bool, device=is_active.device)
+    return torch.cat([slots.reshape(r, -1), shared, is_active[:, n_slots:]], dim=1)
 
 
-def _step(state: _State, damping: Tensor) -> Tensor:
+def _step(state: _State, damping: Tensor, layout: Layout) -> Tensor:
     """Return the ``r x m`` damped Gauss-Newton step; linear unknowns are not damped, they are solved for anyway."""
     diagonal = torch.diagonal(state.hessian, dim1=1, dim2=2)
-    is_linear = torch.zeros(state.layout.m, dtype=torch.bool, device=diagonal.device)
-    is_linear[torch.arange(state.layout.n_slots) * state.layout.per_slot] = True
-    is_linear[state.layout.frozen :] = True
+    is_linear = torch.zeros(layout.m, dtype=torch.bool, device=diagonal.device)
+    is_linear[: layout.shared : layout.per_slot] = True
+    is_linear[layout.frozen :] = True
     extra = torch.where(is_linear, torch.full_like(diagonal, 1e-10), damping[:, None] * diagonal)
     return torch.linalg.solve(state.hessian + torch.diag_embed(extra), state.gradient[:, :, None])[:, :, 0]
 
 
-def _moved(state: _State, step: Tensor) -> Parameters:
-    layout, old = state.layout, state.parameters
+def _moved(state: _State, step: Tensor, layout: Layout) -> Parameters:
+    old = state.parameters
     own = step[:, : layout.shared].reshape(len(step), layout.n_slots, layout.per_slot)[old.row, layout.slot]
     strain, texture = old.strain.clone(), old.texture.clone()
     after = 1 + layout.n_strain
@@ -219,6 +224,10 @@ def _moved(state: _State, step: Tensor) -> Parameters:
 
 def _chosen(better: Tensor, tried: _State, best: _State) -> _State:
     """Take, row by row, the better of two states."""
+    if bool(better.all()):
+        return tried
+    if not bool(better.any()):
+        return best
     by_entry = better[best.parameters.row]
 
     def rows(name: str) -> Tensor:
@@ -243,28 +252,27 @@ def _chosen(better: Tensor, tried: _State, best: _State) -> _State:
     )
 
 
-def _result(atlas: Atlas, task: Task, state: _State) -> Fitted:
+def _result(batch: _Batch, state: _State) -> Fitted:
     return Fitted(
         parameters=state.parameters,
         scales=state.scales,
         coefficients=state.coefficients,
         objective=state.objective,
-        log_evidence=_log_evidence(atlas, task, state),
+        log_evidence=_log_evidence(batch, state),
         chi_squared=state.chi_squared,
         profile=state.profile,
         hessian=state.hessian,
-        layout=state.layout,
+        layout=batch.layout,
     )
 
 
-def _log_evidence(atlas: Atlas, task: Task, state: _State) -> Tensor:
+def _log_evidence(batch: _Batch, state: _State) -> Tensor:
     """Return ``r`` logarithms of the evidence, up to a constant of the pattern."""
-    layout = state.layout
-    _, precision = priors_of(atlas, task, state.parameters, layout)
-    log_prior = 0.5 * torch.log(precision.clamp(min=1e-300))
+    layout = batch.layout
+    log_prior = 0.5 * torch.log(batch.priors.precision.clamp(min=1e-300))
     # one half of log(2 pi) of each prior cancels that of each integral, but for the scales, whose prior is flat
     flat = 0.5 * math.log(2.0 * math.pi) - math.log(SCALE_RANGE_DEG)
-    log_prior[:, torch.arange(layout.n_slots, device=precision.device) * layout.per_slot] = flat
+    log_prior[:, : layout.shared : layout.per_slot] = flat
     log_prior[:, layout.frozen : layout.background] = flat
     occam = torch.where(state.used, log_prior, torch.zeros_like(log_prior)).sum(1)
     factor = torch.linalg.cholesky_ex(state.hessian + 1e-10 * torch.diag_embed(torch.ones_like(log_prior)))[0]

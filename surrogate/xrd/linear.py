@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from surrogate.xrd.linear_compiled import solve_bounded
 from surrogate.xrd.priors import linear_precision
 from surrogate.xrd.task import Layout, Task
 
@@ -51,6 +53,21 @@ def solve_linear(
     gram = gram + torch.diag_embed(linear_precision(task, n_scales).expand(len(gram), -1))
     empty = torch.diagonal(gram, dim1=1, dim2=2) < _TINY
     active = ~empty if begin is None else begin & ~empty
+    if right.device.type == "cpu":
+        solution = np.empty(right.shape)
+        solve_bounded(gram.numpy(), right.numpy(), empty.numpy(), is_bound.numpy(), active.numpy(), solution)
+        return _within(torch.from_numpy(solution), is_bound), active
+    return _solved_together(gram, right, empty, is_bound, active)
+
+
+def _within(solution: Tensor, is_bound: Tensor) -> Tensor:
+    return torch.where(is_bound, solution.clamp(min=0.0), solution)
+
+
+def _solved_together(
+    gram: Tensor, right: Tensor, empty: Tensor, is_bound: Tensor, active: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Solve all rows in step, as a GPU wants it."""
     solution = torch.zeros_like(right)
     for _ in range(4 * right.shape[1]):
         both = active[:, :, None] & active[:, None, :]
@@ -69,4 +86,4 @@ def solve_linear(
         strongest = torch.where(returning, slope, torch.full_like(slope, -math.inf)).argmax(1)
         active = active.clone()
         active[rows, strongest[rows]] = True
-    return torch.where(is_bound, solution.clamp(min=0.0), solution), active
+    return _within(solution, is_bound), active

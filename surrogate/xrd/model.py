@@ -12,22 +12,25 @@ zero error, sample displacement, width of the instrument. With ``q`` from `surro
 
 A batch is a flat list of *entries*, each one phase in one *row*; a row is one hypothesis about one pattern. Everything
 can be made of torch operations, so that it also runs on a GPU and autograd passes through it; the derivatives given are
-analytic, and much cheaper. `surrogate.xrd.drawing` puts the peaks on the grid.
+analytic, and much cheaper. `surrogate.xrd.drawing` puts the peaks on the grid. On a CPU, without autograd, compiled
+loops make the same (`surrogate.xrd.drawing_compiled`).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from surrogate.xrd.atlas import N_STRAIN, N_TEXTURE, Atlas
 from surrogate.xrd.drawing import Peaks, drawn
+from surrogate.xrd.drawing_compiled import HIGHEST_SINE, SCHERRER, draw_profiles
 from surrogate.xrd.grid import Grid
-
-SCHERRER = 0.9
 
 SHARED = ("zero", "displacement", "log_width")
 """What all entries of a row have in common."""
@@ -53,6 +56,11 @@ class Parameters:
     """``e`` numbers of March-Dollase distributions (`Atlas.kinds`) that textures are beside; 0 is none."""
     shared: Tensor
     """``r x 3``: zero and displacement in degrees, logarithm of the instrument's width in degrees."""
+
+    @property
+    def has_gradient(self) -> bool:
+        """Return whether autograd is to pass through."""
+        return self.shared.requires_grad or any(getattr(self, name).requires_grad for name in OWN)
 
     def with_(self, **changes: Tensor) -> Parameters:
         """Return parameters with some of them replaced."""
@@ -97,11 +105,49 @@ class Profiles:
 
 def profiles(atlas: Atlas, grid: Grid, parameters: Parameters, *, with_derivatives: bool = True) -> Profiles:
     """Return the profiles of all entries, with their derivatives if wanted."""
-    n_strain = _used(atlas.strain_sd[parameters.phase], N_STRAIN) if with_derivatives else 0
-    n_texture = _used(atlas.texture_sd[parameters.phase], N_TEXTURE) if with_derivatives else 0
-    peaks = peaks_of(atlas, parameters, n_strain, n_texture, with_derivatives=with_derivatives)
-    values = drawn(peaks, grid, len(parameters.phase))
+    n_strain, n_texture = n_bent(atlas, parameters.phase) if with_derivatives else (0, 0)
+    if parameters.shared.device.type == "cpu" and not (torch.is_grad_enabled() and parameters.has_gradient):
+        values = _by_loops(atlas, grid, parameters, n_strain, n_texture, with_derivatives=with_derivatives)
+    else:
+        peaks = peaks_of(atlas, parameters, n_strain, n_texture, with_derivatives=with_derivatives)
+        values = drawn(peaks, grid, len(parameters.phase))
     return Profiles(values=values, n_strain=n_strain, n_texture=n_texture)
+
+
+def _by_loops(
+    atlas: Atlas, grid: Grid, parameters: Parameters, n_strain: int, n_texture: int, *, with_derivatives: bool
+) -> Tensor:
+    counts = atlas.first[parameters.phase + 1] - atlas.first[parameters.phase]
+    n_columns = 1 + (n_strain + n_texture + 5) * with_derivatives
+    total = np.zeros((len(counts), n_columns, grid.n))
+    draw_profiles(
+        atlas.first.numpy(),
+        atlas.q_squared.numpy(),
+        atlas.by_strain.numpy(),
+        atlas.harmonics.numpy(),
+        atlas.strength.numpy(),
+        np.array(atlas.radiation.wavelength_angstrom),
+        np.array(_shares(atlas.radiation.ratio)),
+        parameters.phase.numpy(),
+        parameters.row.numpy(),
+        _array(parameters.strain),
+        _array(parameters.texture),
+        _array(parameters.log_size_nm),
+        _array(parameters.log_microstrain),
+        _array(parameters.shared),
+        _log_factors(atlas, parameters, counts, int(counts.sum())).numpy(),
+        n_strain,
+        n_texture,
+        grid.start_deg,
+        grid.step_deg,
+        total,
+    )
+    return torch.from_numpy(total)
+
+
+def _array(tensor: Tensor) -> NDArray[np.floating[Any]]:
+    # one layout of memory only, so that loops are compiled once
+    return tensor.detach().contiguous().numpy()
 
 
 def positions_deg(atlas: Atlas, phase: int, parameters: Parameters, entry: int) -> Tensor:
@@ -120,6 +166,11 @@ def texture_log_factor(atlas: Atlas, parameters: Parameters, entry: int) -> Tens
     part = slice(int(atlas.first[phase]), int(atlas.first[phase + 1]))
     smooth = atlas.harmonics[part] @ parameters.texture[entry]
     return smooth + torch.tensor(atlas.kinds(phase).log_factor[kind], device=smooth.device) if kind else smooth
+
+
+def n_bent(atlas: Atlas, phase: Tensor) -> tuple[int, int]:
+    """Return how many strains and harmonics any of ``e`` phases has."""
+    return _used(atlas.strain_sd[phase], N_STRAIN), _used(atlas.texture_sd[phase], N_TEXTURE)
 
 
 def _used(sd: Tensor, most: int) -> int:
@@ -183,7 +234,7 @@ def _lines(
 ) -> Peaks:
     by_strain = atlas.by_strain[index]
     q = torch.sqrt(atlas.q_squared[index] + (by_strain * parameters.strain[entry]).sum(1))
-    kept = (q * (wavelength / 2.0) < 0.9995).nonzero()[:, 0]
+    kept = (q * (wavelength / 2.0) < HIGHEST_SINE).nonzero()[:, 0]
     entry, index, q, by_strain, half = entry[kept], index[kept], q[kept], by_strain[kept], wavelength[kept] / 2.0
     harmonics, texture = atlas.harmonics[index], parameters.texture[entry]
     shared = parameters.shared[parameters.row[entry]]

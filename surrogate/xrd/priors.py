@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -25,33 +26,58 @@ SCALE_RANGE_DEG = 0.5
 """Prior range of a scale, the area in degrees of a peak as high as the pattern's highest."""
 
 
-def priors_of(atlas: Atlas, task: Task, parameters: Parameters, layout: Layout) -> tuple[Tensor, Tensor]:
-    """Return ``r x m`` distances from the priors' centres, and their precisions; linear unknowns are not set yet."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Priors:
+    """The priors of ``r`` rows' ``m`` unknowns, which stay what they are while a fit moves the unknowns."""
+
+    precision: Tensor
+    """``r x m``."""
+    is_free: Tensor
+    """``r x slots x per slot``: which unknowns of an entry may move; its scale always may."""
+    shared_centre: Tensor
+    """``r x 3``."""
+
+
+def priors_of(atlas: Atlas, task: Task, parameters: Parameters, layout: Layout) -> Priors:
+    """Return the priors of a batch of entries."""
     r = task.n_rows
     like = {"dtype": task.data.weight.dtype, "device": task.data.weight.device}
-    own = torch.zeros(r, layout.n_slots, layout.per_slot, **like)
-    sharp = torch.zeros_like(own)
-    values, sds = own_priors(atlas, parameters, layout)
-    own[parameters.row, layout.slot, 1:] = values
-    sharp[parameters.row, layout.slot, 1:] = sds.clamp(min=1e-9) ** -2
-    shared = parameters.shared.clone()
-    shared[:, 2] -= torch.log(task.data.width_deg[task.pattern])
+    sds = torch.zeros(r, layout.n_slots, layout.per_slot, **like)
+    ones = torch.ones_like(parameters.log_size_nm)[:, None]
+    strain_sd, texture_sd = atlas.strain_sd[parameters.phase], atlas.texture_sd[parameters.phase]
+    own = [strain_sd[:, : layout.n_strain], texture_sd[:, : layout.n_texture], ones * SIZE_NM[1], ones * MICROSTRAIN[1]]
+    sds[parameters.row, layout.slot, 1:] = torch.cat(own, dim=1)
+    is_free = sds > 0
+    is_free[parameters.row, layout.slot, 0] = True
+    has_entry = is_free[:, :, :1]
+    sharp = torch.where(has_entry, sds.clamp(min=1e-9) ** -2, torch.zeros_like(sds))
+    sharp[:, :, 0] = 0.0
     shared_sd = torch.tensor([ZERO_SD_DEG, DISPLACEMENT_SD_DEG, WIDTH_SD], **like)
     linear = linear_precision(task, layout.n_frozen).expand(r, -1)
-    offset = torch.cat([own.reshape(r, -1), shared, torch.zeros_like(linear)], dim=1)
-    return offset, torch.cat([sharp.reshape(r, -1), (shared_sd**-2).expand(r, -1), linear], dim=1)
+    centre = torch.zeros(r, 3, **like)
+    centre[:, 2] = torch.log(task.data.width_deg[task.pattern])
+    return Priors(
+        precision=torch.cat([sharp.reshape(r, -1), (shared_sd**-2).expand(r, -1), linear], dim=1),
+        is_free=is_free,
+        shared_centre=centre,
+    )
 
 
-def own_priors(atlas: Atlas, parameters: Parameters, layout: Layout) -> tuple[Tensor, Tensor]:
-    """Return ``e x (per slot - 1)`` distances of own parameters from their priors' centres, and sds (0: not free)."""
-    ones = torch.ones_like(parameters.log_size_nm)[:, None]
+def offsets(priors: Priors, parameters: Parameters, layout: Layout, linear: Tensor) -> Tensor:
+    """Return ``r x m`` distances from the priors' centres; of scales, whose prior is flat, zero.
+
+    Args:
+        priors: Of the batch.
+        parameters: Where its entries are.
+        layout: Of the batch.
+        linear: ``r x (f + b)`` scales of frozen profiles and coefficients of the background.
+    """
     size = (parameters.log_size_nm - math.log(SIZE_NM[0]))[:, None]
     microstrain = (parameters.log_microstrain - math.log(MICROSTRAIN[0]))[:, None]
-    strain_sd, texture_sd = atlas.strain_sd[parameters.phase], atlas.texture_sd[parameters.phase]
-    strain, texture = slice(layout.n_strain), slice(layout.n_texture)
-    values = [parameters.strain[:, strain], parameters.texture[:, texture], size, microstrain]
-    sds = [strain_sd[:, strain], texture_sd[:, texture], ones * SIZE_NM[1], ones * MICROSTRAIN[1]]
-    return torch.cat(values, dim=1), torch.cat(sds, dim=1)
+    values = [parameters.strain[:, : layout.n_strain], parameters.texture[:, : layout.n_texture], size, microstrain]
+    own = torch.zeros(len(linear), layout.n_slots, layout.per_slot, dtype=linear.dtype, device=linear.device)
+    own[parameters.row, layout.slot, 1:] = torch.cat(values, dim=1)
+    return torch.cat([own.reshape(len(linear), -1), parameters.shared - priors.shared_centre, linear], dim=1)
 
 
 def linear_precision(task: Task, n_scales: int) -> Tensor:

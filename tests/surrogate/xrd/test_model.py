@@ -1,22 +1,30 @@
 import math
+from functools import cache
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from surrogate.xrd import drawing
 from surrogate.xrd.atlas import N_TEXTURE, make_atlas
 from surrogate.xrd.grid import Grid
-from surrogate.xrd.model import Parameters, positions_deg, profiles
+from surrogate.xrd.model import OWN, Parameters, positions_deg, profiles
 from tests.surrogate.xrd.mixtures import COPPER, LONE, OF_EACH_SYSTEM, phase_of
 
 GRID = Grid(start_deg=20.0, step_deg=0.02, n=2001)
 NAMED = ("log_size_nm", "log_microstrain", "strain", "texture", "shared")
 
 
+@cache
+def atlas_of_each():
+    return make_atlas([phase_of(name) for name in OF_EACH_SYSTEM.values()], highest_deg=70.0)
+
+
 @pytest.fixture(scope="module")
 def one_of_each():
-    return make_atlas([phase_of(name) for name in OF_EACH_SYSTEM.values()], highest_deg=70.0)
+    return atlas_of_each()
 
 
 @pytest.fixture
@@ -232,6 +240,38 @@ def test_a_batch_is_as_each_entry_by_itself(one_of_each):
             width = len(theirs)
             assert torch.allclose(ours[:width], theirs, atol=1e-4 * max(1.0, float(theirs.abs().max())))
             assert not ours[width:].any()
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    entries=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 6), st.integers(0, 5)), max_size=4).map(sorted),
+    start_deg=st.floats(2.0, 75.0),
+    step_deg=st.sampled_from([0.005, 0.02, 0.1]),
+    n=st.integers(1, 400),
+    log_width=st.floats(-6.0, 0.5),
+    log_size_nm=st.floats(1.4, 20.0),
+    with_derivatives=st.booleans(),
+)
+def test_loops_draw_what_torch_draws(seed, entries, start_deg, step_deg, n, log_width, log_size_nm, with_derivatives):
+    """Wherever peaks lie: on the grid, at its edges, beyond them; narrower than a step, wider than the grid."""
+    atlas = atlas_of_each()
+    grid = Grid(start_deg=start_deg, step_deg=step_deg, n=n)
+    rows, phases, kinds = zip(*(entries or [(0, 0, 0)]), strict=True)
+    begin = parameters_of(atlas, list(phases), list(rows), rng=np.random.default_rng(seed))
+    begin.shared[:, 2] = log_width
+    size = torch.full((len(rows),), log_size_nm, dtype=torch.float64)
+    begin = begin.with_(kind=torch.tensor(kinds), log_size_nm=size)
+    begin = begin.with_(**{name: getattr(begin, name)[: len(entries)] for name in ("row", *OWN)})
+    ours = profiles(atlas, grid, begin, with_derivatives=with_derivatives)
+    traced = begin.with_(shared=begin.shared.clone().requires_grad_())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawing, "DRAWN", torch.float64)
+        theirs = profiles(atlas, grid, traced, with_derivatives=with_derivatives)
+    assert theirs.values.requires_grad or not theirs.values.any()
+    assert (ours.n_strain, ours.n_texture) == (theirs.n_strain, theirs.n_texture)
+    scale = 1.0 + float(theirs.values.detach().abs().max()) if entries else 1.0
+    torch.testing.assert_close(ours.values, theirs.values.detach(), rtol=1e-8, atol=1e-10 * scale)
 
 
 def test_nothing_is_drawn_far_from_all_lines(one_of_each):
