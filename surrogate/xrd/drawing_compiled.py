@@ -108,10 +108,10 @@ def _fill_shape(shape: Array, gauss: float, lorentz: float) -> None:
 
 
 @compiled
-def _add(into: Array, factor: float, values: Array) -> None:
+def _add(into: Array, first: int, factor: float, values: Array, count: int) -> None:
     if factor != 0.0:
-        for i in range(len(into)):
-            into[i] += factor * values[i]
+        for i in range(count):
+            into[first + i] += factor * values[i]
 
 
 @compiled
@@ -210,17 +210,17 @@ def draw_profiles(
                 _fill_gauss(gauss, count, middle, away + step_deg * (low + middle - at), shape[0], step_deg)
                 _fill_kinds(kinds, gauss, away + step_deg * (low - at), step_deg, shape, n_kinds, count)
                 area = share[line] * relative * factor
-                into = total[e, :, low:high]
-                _add(into[0], area, kinds[0])
+                into = total[e]
+                _add(into[0], low, area, kinds[0], count)
                 if n_kinds == 4:
                     by_q = area * degrees * half / (cosine * q)
                     for s in range(n_strain):
-                        _add(into[1 + s], by_q * by_strain[k, s], kinds[1])
+                        _add(into[1 + s], low, by_q * by_strain[k, s], kinds[1], count)
                     for t in range(n_texture):
-                        _add(into[1 + n_strain + t], area * (harmonics[k, t] - texture[e, t]), kinds[0])
-                    _add(into[after], -area * size, kinds[2])
-                    _add(into[after + 1], area * micro, kinds[2])
-                    _add(into[after + 2], area, kinds[1])
-                    _add(into[after + 3], -area * cosine, kinds[1])
-                    _add(into[after + 4], area * width, kinds[3])
+                        _add(into[1 + n_strain + t], low, area * (harmonics[k, t] - texture[e, t]), kinds[0], count)
+                    _add(into[after], low, -area * size, kinds[2], count)
+                    _add(into[after + 1], low, area * micro, kinds[2], count)
+                    _add(into[after + 2], low, area, kinds[1], count)
+                    _add(into[after + 3], low, -area * cosine, kinds[1], count)
+                    _add(into[after + 4], low, area * width, kinds[3], count)
         place += end - begin

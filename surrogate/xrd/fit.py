@@ -23,6 +23,7 @@ from torch import Tensor
 
 from surrogate.xrd.atlas import N_STRAIN, N_TEXTURE, Atlas
 from surrogate.xrd.linear import loss_of, normal_equations, solve_linear, trust_in
+from surrogate.xrd.linear_compiled import fill_design
 from surrogate.xrd.model import Parameters, Profiles, n_bent, profiles
 from surrogate.xrd.priors import MICROSTRAIN, SCALE_RANGE_DEG, SIZE_NM, Priors, offsets, priors_of
 from surrogate.xrd.task import Fitted, Layout, Task
@@ -178,6 +179,11 @@ def _design(task: Task, parameters: Parameters, drawn: Profiles, layout: Layout,
     """Return the ``r x (m - b) x n`` derivatives of the model by all unknowns but the background."""
     r, n = task.n_rows, task.data.grid.n
     like = {"dtype": drawn.values.dtype, "device": drawn.values.device}
+    if drawn.values.device.type == "cpu":
+        design = torch.zeros(r, layout.background, n, **like)
+        entries = (drawn.values.numpy(), parameters.row.numpy(), layout.slot.numpy(), scales.numpy())
+        fill_design(*entries, task.frozen.contiguous().numpy(), design.numpy())
+        return design
     slots = torch.zeros(r, layout.n_slots, layout.per_slot, n, **like)
     scaled = scales[:, None, None] * drawn.values[:, 1:]
     shared = torch.zeros(r, 3, n, **like).index_add(0, parameters.row, scaled[:, -3:])

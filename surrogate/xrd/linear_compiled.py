@@ -1,4 +1,4 @@
-"""The linear part of a fit by one CPU core: what `surrogate.xrd.linear.solve_linear` solves with torch, row by row."""
+"""Least squares of a fit by one CPU core: what `surrogate.xrd.fit` and `surrogate.xrd.linear` else do with torch."""
 
 from __future__ import annotations
 
@@ -60,3 +60,35 @@ def solve_bounded(gram: Array, right: Array, empty: Flags, is_bound: Flags, acti
             if best < 0:
                 break
             active[r, best] = True
+
+
+@compiled
+def fill_design(
+    values: Array, row: NDArray[np.int64], slot: NDArray[np.int64], scales: Array, frozen: Array, design: Array
+) -> None:
+    """Write the derivatives of ``r`` rows' models by all unknowns but the background, in the order that `Layout` tells.
+
+    Args:
+        values: ``e x c x n``: profile, derivatives by an entry's own unknowns and by the three shared ones.
+        row: ``e``.
+        slot: ``e``.
+        scales: ``e``.
+        frozen: ``r x f x n``, or ``1 x f x n`` for all rows.
+        design: ``r x (m - b) x n`` of zeros, changed.
+    """
+    n = design.shape[2]
+    per_slot, shared = values.shape[1] - 3, design.shape[1] - frozen.shape[1] - 3
+    for e in range(len(row)):
+        into, begin, scale = design[row[e]], slot[e] * per_slot, scales[e]
+        for i in range(n):
+            into[begin, i] = values[e, 0, i]
+        for c in range(1, per_slot):
+            for i in range(n):
+                into[begin + c, i] = scale * values[e, c, i]
+        for c in range(3):
+            for i in range(n):
+                into[shared + c, i] += scale * values[e, per_slot + c, i]
+    for r in range(len(design)):
+        for f in range(frozen.shape[1]):
+            for i in range(n):
+                design[r, shared + 3 + f, i] = frozen[r if len(frozen) > 1 else 0, f, i]

@@ -1,7 +1,7 @@
 """Screening: which phases of a library could explain what is left, and at which strain.
 
-On a scale of ``log q`` an isotropic strain is a shift. So one correlation of the whitened residual with a phase's
-lines, by FFT, tells for all strains at once how much of chi squared the phase would explain at its best scale:
+On a scale of ``log q`` an isotropic strain is a shift. So the whitened residual, shifted by all strains that may be,
+and multiplied with the lines of all phases at once, tells how much of chi squared each would explain at its best scale:
 ``<t, W r>^2 / <t, W t>``, a matched filter. Strong peaks get no more weight than their model error allows, so that a
 phase whose strong lines are missing gains nothing from one that is there.
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from surrogate.xrd.atlas import Atlas
@@ -35,16 +36,16 @@ MODEL_ERROR = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screen:
-    """The transformed lines of ``p`` phases over ``log q``."""
+    """The lines of ``p`` phases over ``log q``."""
 
     log_q: Array
     """``N_BINS`` bins."""
-    lines: tuple[NDArray[np.complex128], ...]
-    """For each width, ``p x f`` transforms of the lines."""
-    squares: tuple[NDArray[np.complex128], ...]
-    """For each width, ``p x f`` transforms of their squares."""
-    shifts: NDArray[np.int64]
-    """Shifts in bins that are looked at."""
+    lines: tuple[Array, ...]
+    """For each width, ``p x bins``."""
+    squares: tuple[Array, ...]
+    """For each width, ``p x bins`` squares of the lines."""
+    reach: int
+    """How far lines are shifted, in bins."""
     likeness: Array
     """``p x p``: highest correlation of two phases' lines under any strain; 1 for the same."""
 
@@ -71,9 +72,9 @@ def make_screen(atlas: Atlas, *, low_deg: float = 5.0, high_deg: float = 140.0) 
     reach = int(LARGEST_STRAIN / step)
     return Screen(
         log_q=log_q,
-        lines=tuple(np.fft.rfft(one, axis=1) for one in drawn),
-        squares=tuple(np.fft.rfft(one**2, axis=1) for one in drawn),
-        shifts=np.arange(-reach, reach + 1),
+        lines=tuple(drawn),
+        squares=tuple(one**2 for one in drawn),
+        reach=reach,
         likeness=_likeness(np.sqrt(drawn[0]), reach),
     )
 
@@ -81,9 +82,7 @@ def make_screen(atlas: Atlas, *, low_deg: float = 5.0, high_deg: float = 140.0) 
 def _likeness(lines: Array, reach: int) -> Array:
     """Correlate the roots of lines, so that a few strong ones do not decide alone."""
     unit = lines / np.maximum(np.linalg.norm(lines, axis=1, keepdims=True), 1e-300)
-    transforms = np.fft.rfft(unit, axis=1)
-    shifts = np.arange(-reach, reach + 1)
-    return np.array([_correlated(one, transforms)[:, shifts].max(axis=1) for one in unit])
+    return np.array([_correlated(one, unit, reach).max(axis=1) for one in unit])
 
 
 def _drawn(atlas: Atlas, phase: int, log_q: Array, width_deg: float) -> Array:
@@ -144,12 +143,12 @@ def _score(screen: Screen, pattern: Pattern, angle: Array, residual: Array, heig
     index = np.arange(len(q))
     whitened = np.interp(position, index, weight * residual) * density
     weights = np.interp(position, index, weight) * density
-    strain = screen.shifts * (screen.log_q[1] - screen.log_q[0])
+    strain = np.arange(-screen.reach, screen.reach + 1) * (screen.log_q[1] - screen.log_q[0])
     gains = []
     narrow = min(int(np.abs(np.log(np.array(WIDTHS_DEG) / pattern.width_deg)).argmin()), len(WIDTHS_DEG) - 2)
     for lines, squares in zip(screen.lines[narrow : narrow + 2], screen.squares[narrow : narrow + 2], strict=True):
-        numerator = _correlated(whitened, lines)[:, screen.shifts]
-        denominator = _correlated(weights, squares)[:, screen.shifts]
+        numerator = _correlated(whitened, lines, screen.reach)
+        denominator = _correlated(weights, squares, screen.reach)
         floor = 1e-6 * denominator.max(axis=1, keepdims=True) + 1e-300
         # towards large strains a phase must do better: the prior of its cell
         gains.append(np.maximum(numerator, 0.0) ** 2 / np.maximum(denominator, floor) - (strain / STRAIN_SD) ** 2)
@@ -160,7 +159,13 @@ def _score(screen: Screen, pattern: Pattern, angle: Array, residual: Array, heig
     return highest[pick, rows], -strain[best[pick, rows]]
 
 
-def _correlated(signal: Array, transforms: NDArray[np.complex128]) -> Array:
-    """Return ``p x bins``: the sum over bins of signal times lines shifted by each number of bins."""
+def _correlated(signal: Array, lines: Array, reach: int) -> Array:
+    """Return ``p x (2 reach + 1)``: the sum over bins of signal times lines shifted by each number of bins."""
+    seen = np.flatnonzero(signal)
+    if not len(seen):
+        return np.zeros((len(lines), 2 * reach + 1))
+    first, last = max(int(seen[0]) - reach, 0), min(int(seen[-1]) + reach + 1, len(signal))
+    # few shifts are wanted, and one product for all costs less than transforms of all lines
+    shifted = sliding_window_view(np.pad(signal, reach)[first : last + 2 * reach], last - first)
     # in double precision: weights differ by a million between peaks and background
-    return np.fft.irfft(np.fft.rfft(signal)[None] * np.conj(transforms), n=len(signal), axis=1)
+    return lines[:, first:last] @ np.ascontiguousarray(shifted).T

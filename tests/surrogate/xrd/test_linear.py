@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
 
 from surrogate.xrd.linear import _solved_together, _within
-from surrogate.xrd.linear_compiled import solve_bounded
+from surrogate.xrd.linear_compiled import fill_design, solve_bounded
 
 
 def problem_of(seed, n_rows, m, n_bound, n_empty):
@@ -54,3 +54,29 @@ def test_a_core_solves_as_a_gpu_would_and_as_least_squares_with_bounds(seed, n_r
 def test_nothing_to_solve_is_solved():
     nothing = np.zeros((0, 3))
     solve_bounded(np.zeros((0, 3, 3)), nothing, nothing > 0, np.ones(3, dtype=bool), nothing > 0, nothing)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    rows=st.lists(st.integers(0, 2), max_size=5).map(sorted),
+    n_own=st.integers(0, 4),
+    n_frozen=st.integers(0, 2),
+    is_shared=st.booleans(),
+)
+def test_a_design_has_each_derivative_where_the_layout_says(seed, rows, n_own, n_frozen, is_shared):
+    rng = np.random.default_rng(seed)
+    n, n_rows, per_slot = 5, 3, 1 + n_own
+    values, scales = rng.standard_normal((len(rows), per_slot + 3, n)), rng.random(len(rows))
+    frozen = rng.standard_normal((1 if is_shared else n_rows, n_frozen, n))
+    slot = np.array([rows[:place].count(row) for place, row in enumerate(rows)], dtype=np.int64)
+    n_slots = int(slot.max()) + 1 if rows else 0
+    design = np.zeros((n_rows, n_slots * per_slot + 3 + n_frozen, n))
+    fill_design(values, np.array(rows, dtype=np.int64), slot, scales, frozen, design)
+    for row in range(n_rows):
+        mine = [entry for entry, at in enumerate(rows) if at == row]
+        parts = [np.concatenate([values[e, :1], scales[e] * values[e, 1:per_slot]]) for e in mine]
+        parts += [np.zeros((per_slot * (n_slots - len(mine)), n))]
+        parts += [sum((scales[e] * values[e, per_slot:] for e in mine), np.zeros((3, n)))]
+        parts += [frozen[0 if is_shared else row]]
+        np.testing.assert_allclose(design[row], np.concatenate(parts), atol=1e-12)
