@@ -88,17 +88,26 @@ class LogPosterior:
         """Return the value and its gradient; a huge negative value where the covariance has no factor."""
         n, d = self._X.shape
         lengths, scale = np.exp(theta[:d]), np.exp(theta[d])
-        scaled = self._X / lengths
+        scaled = self._X * (SQRT5 / lengths)
         norms = np.einsum("ij,ij->i", scaled, scaled)
-        squared = norms[:, None] + norms[None, :] - 2.0 * (scaled @ scaled.T)
-        r = SQRT5 * np.sqrt(np.maximum(squared, 0.0))
-        decay = scale * np.exp(-r)
-        steep = decay * (1.0 + r)
-        covariance = steep + decay * (r * r / 3.0)
+        # in place, since passes over memory are what most of the time goes into
+        covariance = scaled @ scaled.T
+        covariance *= -2.0
+        covariance += norms[:, None]
+        covariance += norms
+        np.maximum(covariance, 0.0, out=covariance)
+        r = np.sqrt(covariance)
+        decay = np.negative(r)
+        np.exp(decay, out=decay)
+        decay *= scale
+        r += 1.0
+        steep = np.multiply(r, decay, out=r)
+        covariance *= 1.0 / 3.0
+        covariance *= decay
+        covariance += steep
         variance = np.exp(theta[d + 1]) if self._noise is None else self._noise
-        total = covariance.copy()
-        total.flat[:: n + 1] = scale + variance
-        lower, problem = _potrf(total, lower=True, overwrite_a=False)
+        covariance.flat[:: n + 1] = scale + variance
+        lower, problem = _potrf(covariance.T, lower=True, overwrite_a=False)
         if problem:
             return -_FAILED, np.zeros_like(theta)
         log_determinant = 2.0 * float(np.log(lower.flat[:: n + 1]).sum())
@@ -109,13 +118,15 @@ class LogPosterior:
         mean = (self._y @ solved[:, 1]) / solved[:, 1].sum()
         weights = solved[:, 0] - mean * solved[:, 1]
         value = -0.5 * ((self._y - mean) @ weights + log_determinant + n * np.log(2.0 * np.pi))
-        outer = np.multiply.outer(weights, weights) - inverse
+        outer = np.multiply.outer(weights, weights)
+        outer -= inverse
         slopes = np.empty_like(theta)
-        moved = outer * steep
+        moved = np.multiply(outer, steep, out=steep)
         # sum_ij M_ij (x_ik - x_jk)^2 = 2 sum_i (row sum)_i x_ik^2 - 2 x_k' M x_k
         pairs = moved.sum(axis=1) @ self._squares - np.einsum("ij,ij->j", self._X, moved @ self._X)
         slopes[:d] = (5.0 / 3.0) * pairs / lengths**2
-        slopes[d] = 0.5 * np.einsum("ij,ij->", outer, covariance) + 0.5 * np.trace(outer) * (scale - covariance[0, 0])
+        covariance.flat[:: n + 1] = scale
+        slopes[d] = 0.5 * np.einsum("ij,ij->", outer, covariance)
         if self._noise is None:
             slopes[d + 1] = 0.5 * np.trace(outer) * variance
         prior, prior_slopes = self._prior(theta)
@@ -199,6 +210,6 @@ def _climbed(objective: LogPosterior, start: np.ndarray) -> tuple[float, np.ndar
         jac=True,
         method="L-BFGS-B",
         bounds=bounds[: objective.size],
-        options={"maxfun": _MOST_EVALUATIONS, "ftol": 1e-9, "gtol": 1e-5},
+        options={"maxfun": _MOST_EVALUATIONS, "ftol": 1e-7, "gtol": 1e-4},
     )
     return (-float(found.fun), found.x) if found.fun < _FAILED and np.isfinite(found.fun) else None
