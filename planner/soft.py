@@ -7,14 +7,14 @@ al., Joule 6, 834 (2022), doi 10.1016/j.joule.2022.03.003).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from scipy.special import ndtr
 
-from planner.errors import BadOption, SpaceError, did_you_mean
+from planner.earlier import EarlierTable, read_tables
+from planner.errors import BadOption
 from planner.feasibility import Viability
 from planner.space import SearchSpace
 from planner.transforms import TargetScale
@@ -85,60 +85,14 @@ def read_earlier(space: SearchSpace, given: Any, *, minimize: bool) -> list[Soft
     Raises:
         BadOption: A table is none, is empty, has a point outside the space or that cannot be read, or a wrong number.
     """
-    if isinstance(given, str | Mapping) or not isinstance(given, Sequence):
-        raise BadOption(f"option 'earlier' takes a list of tables with {', '.join(_KEYS)}, not {type(given).__name__}")
-    return [
-        _read_table(space, table, f"table {number} of option 'earlier'", minimize) for number, table in enumerate(given)
-    ]
+    tables = read_tables(space, given, "earlier", keys=_KEYS, needed=_KEYS[:3], fewest=_FEWEST_POINTS)
+    return [_soft(table, minimize) for table in tables]
 
 
-def _read_table(space: SearchSpace, table: Any, where: str, minimize: bool) -> Soft:
-    if not isinstance(table, Mapping):
-        raise BadOption(f"{where} must be a mapping with {', '.join(_KEYS)}, not {table!r}")
-    unknown = [name for name in table if name not in _KEYS]
-    if unknown:
-        raise BadOption(f"{where} has no {unknown[0]!r}{did_you_mean(str(unknown[0]), _KEYS)}")
-    missing = [name for name in _KEYS[:3] if name not in table]
-    if missing:
-        raise BadOption(f"{where} lacks {missing[0]!r}")
-    points, values = list(table["points"]), list(table["values"])
-    if len(points) != len(values):
-        raise BadOption(f"{where} has {len(points)} points and {len(values)} values; give one value for each point")
-    if len(points) < _FEWEST_POINTS:
-        raise BadOption(
-            f"{where} has {len(points)} points; at least {_FEWEST_POINTS} are needed, or leave the table out"
-        )
-    numbers = np.array([_number(value, f"{where}: value {i}") for i, value in enumerate(values)])
-    threshold = _number(table["threshold"], f"{where}: the threshold")
-    lo = _number(table.get("lo", 0.1), f"{where}: lo")
+def _soft(table: EarlierTable, minimize: bool) -> Soft:
+    threshold, lo = table.number("threshold"), table.number("lo", 0.1)
     if not 0.0 <= lo <= 1.0:
-        raise BadOption(f"{where}: lo is what is left of a point's worth, from 0 to 1, not {lo!r}")
-    codes = _codes(space, points, where)
-    scale = TargetScale.of(numbers, None)
-    gp = fit_gp(codes, scale.forward(numbers), None)
+        raise BadOption(f"{table.where}: lo is what is left of a point's worth, from 0 to 1, not {lo!r}")
+    scale = TargetScale.of(table.values, None)
+    gp = fit_gp(table.codes, scale.forward(table.values), None)
     return Soft(Exceeds(gp, float(scale.forward(np.array([threshold]))[0]), -1.0 if minimize else 1.0), lo)
-
-
-def _number(value: Any, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-        raise BadOption(f"{what} must be a finite number, not {value!r}")
-    return float(value)
-
-
-def _codes(space: SearchSpace, points: Sequence[Any], where: str) -> np.ndarray:
-    for number, point in enumerate(points):
-        if not isinstance(point, Mapping):
-            raise BadOption(f"{where}: point {number} must map every parameter to a value, not {point!r}")
-        unknown = [name for name in point if name not in space.names]
-        if unknown:
-            raise BadOption(f"{where}: point {number} has {unknown[0]!r}, which is no parameter here")
-    try:
-        codes = space.encode(points)
-    except SpaceError as error:
-        raise BadOption(f"{where}: {error}") from error
-    outside = np.flatnonzero(np.any((codes < -1e-9) | (codes > 1.0 + 1e-9), axis=1))
-    if len(outside) == len(points):
-        raise BadOption(
-            f"{where}: every point lies outside the space, the first of them {dict(points[0])}; it tells nothing here"
-        )
-    return codes

@@ -37,6 +37,7 @@ POLICIES: dict[str, str] = {
     "cameo": "planner.policies.phase_map:Cameo",
     "mobile_chemist": "planner.policies.mobile_chemist:MobileChemist",
     "soft_constraints": "planner.policies.soft_constraints:SoftConstraints",
+    "transfer": "planner.policies.transfer:Transfer",
     "reactions": "planner.policies.reactions:Reactions",
     "level_set": "planner.policies.level_set:LevelSet",
 }

@@ -179,7 +179,7 @@ class Learner(Weighing, ABC):
             return []
         chance = self._chance(data)
         codes = data.space.encode_rows(rows)
-        predicted = {o.name: self._gps.model(data, o.name).predict(codes) for o in self._objectives}
+        predicted = self._foretold(data, codes)
         hints = self._hints(data)
         if hints is not None:
             n_told = len(data.observations)
@@ -201,6 +201,10 @@ class Learner(Weighing, ABC):
             )
             for i, point in enumerate(data.space.points(rows))
         ]
+
+    def _foretold(self, data: PlannerData, codes: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Return mean and standard deviation of each target at encoded points, `n` each."""
+        return {one.name: self._gps.model(data, one.name).predict(codes) for one in self._objectives}
 
     def _best_rows(self, data: PlannerData) -> np.ndarray:
         """Return the tried rows with the best predictions, once each, inside the space."""

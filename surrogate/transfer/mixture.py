@@ -21,8 +21,9 @@ from scipy.linalg import solve_triangular
 from scipy.special import gammaln
 
 from surrogate.gp import factor
-from surrogate.matern_gp import Kernel, fit_gp
+from surrogate.matern_gp import fit_gp
 from surrogate.transfer.components import CONSTANT_SD, Component, components
+from surrogate.transfer.covariances import Covariances
 from surrogate.transfer.sources import PreparedSource
 
 Array = NDArray[np.floating[Any]]
@@ -49,7 +50,7 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fitted:
+class Fitted:
     """A component given the data."""
 
     component: Component
@@ -61,10 +62,12 @@ class _Fitted:
 
     @property
     def shape(self) -> float:
+        """Return that of the inverse-gamma posterior of the squared scale."""
         return SHAPE + len(self.half) / 2.0
 
     @property
     def rate(self) -> float:
+        """Return that of the inverse-gamma posterior of the squared scale."""
         return RATE + float(self.half @ self.half) / 2.0
 
 
@@ -100,13 +103,13 @@ class Mixture:
         self._y = self.y / self.scale - self._centre
         self._known = None if self.noise is None else np.maximum((self.noise / self.scale) ** 2, LEAST_NOISE**2)
         self._typical = max(float(np.exp(np.mean([np.log(one.noise) for one in sources]))), LEAST_NOISE)
-        self._means = self._means_at(self.X)
         fitted = self._all_fitted()
         log_weights = np.array([one.log_evidence + one.component.log_prior for one in fitted])
         self.log_evidence = float(np.logaddexp.reduce(log_weights)) - len(self._y) * float(np.log(self.scale))
         self.weights = np.exp(log_weights - np.logaddexp.reduce(log_weights))
         """Of all components; they sum to 1."""
-        self._fitted = fitted
+        self.fitted = fitted
+        """All components given the data."""
 
     def weight_of(self, name: str) -> float:
         """Return the posterior probability that the target takes from one source alone, by name."""
@@ -152,32 +155,39 @@ class Mixture:
         order = np.argsort(-self.weights)
         kept = order[: 1 + int(np.searchsorted(np.cumsum(self.weights[order]), KEPT))]
         total = float(self.weights[kept].sum())
-        means, across = self._means_at(points), _Covariances(self.sources, points, self.X)
-        own_variances = np.array([one.gp.posterior(points)[1] ** 2 for one in self.sources])
+        across = self.between(points, self.X)
         typical = float(np.median(self._known)) if self._known is not None and len(self._known) else None
         found = []
         for number in kept:
-            one = self._fitted[number]
+            one = self.fitted[number]
             component = one.component
-            features = component.features(means, self._constant_sd)
-            cross = features @ component.features(self._means, self._constant_sd).T + across.of(component)
-            white = solve_triangular(one.lower, cross.T, lower=True, check_finite=False)
-            prior = (
-                (features**2).sum(axis=1) + component.own_sd**2 + component.shares(len(self.sources)) @ own_variances
-            )
-            left = np.maximum(prior - (white**2).sum(axis=0), 1e-12)
+            white = solve_triangular(one.lower, across.covariance(component).T, lower=True, check_finite=False)
+            left = np.maximum(across.variance(component) - (white**2).sum(axis=0), 1e-12)
             if noise:
                 left = left + (self._typical * component.noise if typical is None else typical)
-            mean = component.offset(means) + white.T @ one.half
+            mean = across.offset(component) + white.T @ one.half
             found.append((float(self.weights[number]) / total, mean, left * one.rate / one.shape, one.shape))
         return found
 
-    def _means_at(self, points: Array) -> Array:
-        return np.column_stack([one.gp.posterior(points)[0] for one in self.sources])
+    def between(self, left: Array, right: Array) -> Covariances:
+        """Return what the values at two sets of points (``l x d``, ``r x d``) have to do with each other."""
+        return Covariances(self.sources, left, right, self._constant_sd)
 
-    def _all_fitted(self) -> list[_Fitted]:
+    def in_unit(self, values: Array) -> Array:
+        """Return values of the target in its unit, given them in units of the mixture."""
+        return self.scale * (self._centre + values)
+
+    @property
+    def noise_sd(self) -> float:
+        """Return the typical standard deviation of a value's noise, in the target's unit."""
+        if self._known is not None and len(self._known):
+            return self.scale * float(np.sqrt(np.median(self._known)))
+        typical = sum(weight * one.component.noise for weight, one in zip(self.weights, self.fitted, strict=True))
+        return self.scale * float(np.sqrt(self._typical * typical))
+
+    def _all_fitted(self) -> list[Fitted]:
         every = components(self.sources, self._own_lengths(), len(self._y))
-        within = _Covariances(self.sources, self.X, self.X)
+        within = self.between(self.X, self.X)
         return [self._fitted_one(component, within) for component in self._distinct(every)]
 
     def _own_lengths(self) -> Array | None:
@@ -195,50 +205,23 @@ class Mixture:
         n_noises = len({one.noise for one in every})
         return [_with_prior(one, np.log(n_noises)) for one in every if one.noise == every[0].noise]
 
-    def _fitted_one(self, component: Component, within: _Covariances) -> _Fitted:
+    def _fitted_one(self, component: Component, within: Covariances) -> Fitted:
         n = len(self._y)
-        features = component.features(self._means, self._constant_sd)
-        covariance = features @ features.T + within.of(component)
+        covariance = within.covariance(component)
         covariance.flat[:: n + 1] += component.noise * self._typical if self._known is None else self._known
         lower = factor(covariance) if n else np.zeros((0, 0))
-        residual = self._y - component.offset(self._means)
+        residual = self._y - within.offset(component)
         half = solve_triangular(lower, residual, lower=True, check_finite=False) if n else np.zeros(0)
-        fitted = _Fitted(component, lower, half, 0.0)
+        fitted = Fitted(component, lower, half, 0.0)
         evidence = (
             gammaln(fitted.shape) - gammaln(SHAPE) + SHAPE * np.log(RATE) - fitted.shape * np.log(fitted.rate)
             - np.log(np.diag(lower)).sum() - 0.5 * n * np.log(2.0 * np.pi)
         )  # fmt: skip
-        return _Fitted(component, lower, half, float(evidence))
+        return Fitted(component, lower, half, float(evidence))
 
     def _weight(self, chosen: Callable[[Component], bool]) -> float:
-        pairs = zip(self._fitted, self.weights, strict=True)
+        pairs = zip(self.fitted, self.weights, strict=True)
         return float(sum(weight for one, weight in pairs if chosen(one.component)))
-
-
-class _Covariances:
-    """Covariances between two sets of points that components share: each is made once."""
-
-    def __init__(self, sources: Sequence[PreparedSource], left: Array, right: Array) -> None:
-        self._sources, self._left, self._right = sources, left, right
-        self._kernels: dict[tuple[float, ...], Array] = {}
-        self._unknown: dict[tuple[float, ...], Array] = {}
-
-    def of(self, component: Component) -> Array:
-        """Return the covariance of the target's own process and of what its sources do not know, ``l x r``."""
-        if component.lengths not in self._kernels:
-            self._kernels[component.lengths] = Kernel(np.array(component.lengths), 1.0)(self._left, self._right)
-        own = component.own_sd**2 * self._kernels[component.lengths]
-        shares = tuple(component.shares(len(self._sources)))
-        return own + self._of_sources(shares) if any(shares) else own
-
-    def _of_sources(self, shares: tuple[float, ...]) -> Array:
-        if shares not in self._unknown:
-            taken = [(share, one) for share, one in zip(shares, self._sources, strict=True) if share]
-            self._unknown[shares] = sum(
-                (share * one.gp.covariance(self._left, self._right) for share, one in taken),
-                np.zeros((len(self._left), len(self._right))),
-            )
-        return self._unknown[shares]
 
 
 def _with_prior(component: Component, more: float) -> Component:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_t, t
 
-from surrogate.matern_gp import fit_gp
+from surrogate.matern_gp import Kernel, fit_gp
 from surrogate.transfer import mixture as module
 from surrogate.transfer.components import components
 from surrogate.transfer.mixture import RATE, SHAPE, WIDENING, Mixture
@@ -38,7 +38,7 @@ def direct(mix, component, points, y):
     both = np.vstack([mix.X, points])
     means = np.column_stack([one.gp.posterior(both)[0] for one in mix.sources])
     F = component.features(means, mix._constant_sd)
-    C = F @ F.T + component.own_sd**2 * module.Kernel(np.array(component.lengths), 1.0)(both, both)
+    C = F @ F.T + component.own_sd**2 * Kernel(np.array(component.lengths), 1.0)(both, both)
     for share, one in zip(component.shares(len(mix.sources)), mix.sources, strict=True):
         C = C + share * one.gp.covariance(both, both)
     C[: len(y), : len(y)] += component.noise * mix._typical * np.eye(len(y))

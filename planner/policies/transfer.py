@@ -1,0 +1,132 @@
+"""Optimising with what earlier campaigns, simulations or theory tell of the same search space.
+
+The target's process is averaged over what it may take from its sources, by exact evidence (`surrogate.transfer`): a
+source that resembles the target, or is its opposite, saves experiments from the first one on, and one that misleads
+loses its weight as results come in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from planner.acquisition import Acquisition, log_h
+from planner.errors import BadObservation, BadOption, did_you_mean
+from planner.models import target_data
+from planner.objective import Objective
+from planner.policies.base import PlannerData
+from planner.policies.bayes import LogEI
+from planner.proposal import Value
+from planner.space import SearchSpace
+from planner.transfer import TransferredLogEI, read_sources
+from surrogate.transfer.mixture import Mixture
+from surrogate.transfer.sources import prepare
+
+_FEWEST_VALUES = 2
+_SAID = 0.05
+"""Least weight of a source that a reason names."""
+
+
+class Transfer(LogEI):
+    """Maximise or minimise one objective with the help of sources.
+
+    Options: those of `logei`, and `sources`, a list of tables, see `planner.transfer.read_sources`.
+    """
+
+    name = "transfer"
+
+    def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
+        super().__init__(space, objectives, {name: value for name, value in options.items() if name != "sources"})
+        if len(objectives) != 1 or not objectives[0].is_extremal:
+            raise BadOption(
+                "policy 'transfer' maximises or minimises one objective; for others, or limits, choose 'logei'"
+            )
+        if self._options.map_model != "gp":
+            raise BadOption("policy 'transfer' predicts by its sources and has no option 'map_model'")
+        sources = read_sources(space, options.get("sources") or (), objectives[0].unit)
+        if not sources:
+            raise BadOption(
+                "policy 'transfer' needs option 'sources', a list of tables with name, points and values; without "
+                "earlier results choose 'logei'"
+            )
+        self._sources, self.refused = prepare(sources, d=space.width, unit=objectives[0].unit)
+        self._sign = -1.0 if objectives[0].direction == "minimize" else 1.0
+        self._fitted_on: object = None
+        self._fitted: Mixture | None = None
+        if self._sources:
+            self._n_start = 0
+
+    def predict(
+        self, data: PlannerData, target: str, points: Sequence[Mapping[str, Value]]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation (`n` each) of the noiseless target, in its unit."""
+        if not self._sources:
+            return super().predict(data, target, points)
+        if target != self._objectives[0].name:
+            raise BadObservation(f"no objective is called {target!r}{did_you_mean(target, [self._objectives[0].name])}")
+        return self._foretold(data, self._space.encode(points))[target]
+
+    def _mixture(self, data: PlannerData) -> Mixture:
+        if self._fitted is None or self._fitted_on is not data.observations:
+            told = target_data(self._space, data.observations, self._objectives[0].name)
+            self._fitted_on = data.observations
+            self._fitted = Mixture(self._sources, told.codes, told.values, told.noise)
+        return self._fitted
+
+    def _can_learn(self, data: PlannerData) -> bool:
+        return bool(self._sources) or super()._can_learn(data)
+
+    def _worth(self, data: PlannerData, fill: np.ndarray, rng: np.random.Generator) -> Acquisition:
+        if not self._sources:
+            return super()._worth(data, fill, rng)
+        mixture = self._mixture(data)
+        known = np.unique(np.vstack([mixture.X, self._under_way(data, fill)]), axis=0)
+        return TransferredLogEI(mixture, known, sign=self._sign, n_draws=self._options.draws, rng=rng)
+
+    def _instead(
+        self, data: PlannerData, worth: Acquisition, row: np.ndarray, ahead: np.ndarray, rng: np.random.Generator
+    ) -> Acquisition | None:
+        is_known = len(self._mixture(data).y) >= _FEWEST_VALUES if self._sources else True
+        return super()._instead(data, worth, row, ahead, rng) if is_known else None
+
+    def _first_look(self, data: PlannerData) -> Callable[[np.ndarray], np.ndarray]:
+        if not self._sources:
+            return super()._first_look(data)
+        mixture = self._mixture(data)
+        best = (
+            float((self._sign * mixture.predict(mixture.X).mean).max())
+            if len(mixture.y)
+            else self._sign * float(mixture.in_unit(np.zeros(1))[0])
+        )
+
+        def look(codes: np.ndarray) -> np.ndarray:
+            found = mixture.predict(codes)
+            return (log_h((self._sign * found.mean - best) / found.sd) + np.log(found.sd))[None]
+
+        return look
+
+    def _heights(self, data: PlannerData, codes: np.ndarray) -> np.ndarray:
+        if not self._sources:
+            return super()._heights(data, codes)
+        return self._sign * self._mixture(data).predict(codes).mean
+
+    def _foretold(self, data: PlannerData, codes: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        if not self._sources:
+            return super()._foretold(data, codes)
+        found = self._mixture(data).predict(codes)
+        return {self._objectives[0].name: (found.mean, found.sd)}
+
+    def _reason(self, worth: Acquisition) -> str:
+        return super()._reason(worth) + self._taken()
+
+    def _taken(self) -> str:
+        """Say what the target takes from which source, and why some are not used."""
+        parts = [f"source {one.name!r} is not used: {one.reason}" for one in self.refused]
+        if self._fitted is not None:
+            weights = {one.name: self._fitted.weight_of(one.name) for one in self._sources}
+            named = [f"{name!r} {weight:.0%}" for name, weight in weights.items() if weight >= _SAID]
+            if len(self._sources) > 1:
+                named.append(f"all sources together {self._fitted.weight_of_all:.0%}")
+            parts.insert(0, f"takes from {', '.join([*named, f'none {self._fitted.weight_of_nothing:.0%}'])}")
+        return "; " + "; ".join(parts) if parts else ""
