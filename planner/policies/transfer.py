@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from planner.acquisition import Acquisition, log_h
-from planner.errors import BadObservation, BadOption, did_you_mean
+from planner.errors import BadOption
 from planner.models import target_data
 from planner.objective import Objective
-from planner.policies.base import PlannerData
+from planner.policies.base import PlannerData, Suggestion
 from planner.policies.bayes import LogEI
 from planner.proposal import Value
 from planner.space import SearchSpace
@@ -26,6 +26,9 @@ from surrogate.transfer.sources import prepare
 _FEWEST_VALUES = 2
 _SAID = 0.05
 """Least weight of a source that a reason names."""
+_DOUBTED, _DROPPED = 0.6, 0.9
+"""Weights of taking nothing (0.4 to begin with) from which the space is filled first, as without sources, and from
+which sources are left alone: then the target's own process, its lengths sought, knows more."""
 
 
 class Transfer(LogEI):
@@ -50,21 +53,31 @@ class Transfer(LogEI):
                 "policy 'transfer' needs option 'sources', a list of tables with name, points and values; without "
                 "earlier results choose 'logei'"
             )
+        self._n_cold_start = self._n_start
         self._sources, self.refused = prepare(sources, d=space.width, unit=objectives[0].unit)
         self._sign = -1.0 if objectives[0].direction == "minimize" else 1.0
         self._fitted_on: object = None
         self._fitted: Mixture | None = None
-        if self._sources:
-            self._n_start = 0
+
+    def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
+        """Return up to n points: those worth most at once, but where sources are doubted the space is filled first."""
+        is_trusted = bool(self._sources) and self._mixture(data).weight_of_nothing < _DOUBTED
+        self._n_start = 0 if is_trusted else self._n_cold_start
+        return super().propose(data, n, rng)
+
+    def _is_helped(self, data: PlannerData) -> bool:
+        """Say whether the target may take something from its sources, or too little was measured to do without."""
+        if not self._sources:
+            return False
+        mixture = self._mixture(data)
+        return len(mixture.y) < _FEWEST_VALUES or mixture.weight_of_nothing < _DROPPED
 
     def predict(
         self, data: PlannerData, target: str, points: Sequence[Mapping[str, Value]]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation (`n` each) of the noiseless target, in its unit."""
-        if not self._sources:
+        if not self._is_helped(data):
             return super().predict(data, target, points)
-        if target != self._objectives[0].name:
-            raise BadObservation(f"no objective is called {target!r}{did_you_mean(target, [self._objectives[0].name])}")
         return self._foretold(data, self._space.encode(points))[target]
 
     def _mixture(self, data: PlannerData) -> Mixture:
@@ -75,10 +88,10 @@ class Transfer(LogEI):
         return self._fitted
 
     def _can_learn(self, data: PlannerData) -> bool:
-        return bool(self._sources) or super()._can_learn(data)
+        return self._is_helped(data) or super()._can_learn(data)
 
     def _worth(self, data: PlannerData, fill: np.ndarray, rng: np.random.Generator) -> Acquisition:
-        if not self._sources:
+        if not self._is_helped(data):
             return super()._worth(data, fill, rng)
         mixture = self._mixture(data)
         known = np.unique(np.vstack([mixture.X, self._under_way(data, fill)]), axis=0)
@@ -91,7 +104,7 @@ class Transfer(LogEI):
         return super()._instead(data, worth, row, ahead, rng) if is_known else None
 
     def _first_look(self, data: PlannerData) -> Callable[[np.ndarray], np.ndarray]:
-        if not self._sources:
+        if not self._is_helped(data):
             return super()._first_look(data)
         mixture = self._mixture(data)
         best = (
@@ -107,12 +120,12 @@ class Transfer(LogEI):
         return look
 
     def _heights(self, data: PlannerData, codes: np.ndarray) -> np.ndarray:
-        if not self._sources:
+        if not self._is_helped(data):
             return super()._heights(data, codes)
         return self._sign * self._mixture(data).predict(codes).mean
 
     def _foretold(self, data: PlannerData, codes: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        if not self._sources:
+        if not self._is_helped(data):
             return super()._foretold(data, codes)
         found = self._mixture(data).predict(codes)
         return {self._objectives[0].name: (found.mean, found.sd)}
