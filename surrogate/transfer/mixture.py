@@ -34,6 +34,10 @@ LEAST_NOISE = 1e-4
 """Least variance of a value, in units of the squared spread of the sources."""
 FEWEST = 4
 """Values of a target that lengths of its own are fitted to."""
+MANY, SOME = 100, 60
+"""Of more values than the first, so many, spread evenly, tell which components are out of the question."""
+HOPELESS = 12.0
+"""Nats by which these are less probable than the best one."""
 KEPT = 0.995
 """Sum of the weights of the components that predict: the heaviest."""
 WIDENING = 1.15
@@ -109,7 +113,7 @@ class Mixture:
         self.weights = np.exp(log_weights - np.logaddexp.reduce(log_weights))
         """Of all components; they sum to 1."""
         self.fitted = fitted
-        """All components given the data."""
+        """All components given the data; of many values, those that are not out of the question."""
 
     def weight_of(self, name: str) -> float:
         """Return the posterior probability that the target takes from one source alone, by name."""
@@ -186,9 +190,19 @@ class Mixture:
         return self.scale * float(np.sqrt(self._typical * typical))
 
     def _all_fitted(self) -> list[Fitted]:
-        every = components(self.sources, self._own_lengths(), len(self._y))
-        within = self.between(self.X, self.X)
-        return [self._fitted_one(component, within) for component in self._distinct(every)]
+        every = self._distinct(components(self.sources, self._own_lengths(), len(self._y)))
+        if len(self._y) > MANY:
+            some = np.linspace(0, len(self._y) - 1, SOME).round().astype(int)
+            rough = self._fitted_to(every, some)
+            weights = np.array([one.log_evidence + one.component.log_prior for one in rough])
+            every = [every[number] for number in np.flatnonzero(weights >= weights.max() - HOPELESS)]
+        return self._fitted_to(every, np.arange(len(self._y)))
+
+    def _fitted_to(self, every: list[Component], some: NDArray[np.intp]) -> list[Fitted]:
+        """Return components given some of the values, by number."""
+        within, y = self.between(self.X[some], self.X[some]), self._y[some]
+        known = None if self._known is None else self._known[some]
+        return [self._fitted_one(component, within, y, known) for component in every]
 
     def _own_lengths(self) -> Array | None:
         """Return the lengths that the target's values ask for by themselves; None where they are too few, or equal."""
@@ -205,12 +219,12 @@ class Mixture:
         n_noises = len({one.noise for one in every})
         return [_with_prior(one, np.log(n_noises)) for one in every if one.noise == every[0].noise]
 
-    def _fitted_one(self, component: Component, within: Covariances) -> Fitted:
-        n = len(self._y)
+    def _fitted_one(self, component: Component, within: Covariances, y: Array, known: Array | None) -> Fitted:
+        n = len(y)
         covariance = within.covariance(component)
-        covariance.flat[:: n + 1] += component.noise * self._typical if self._known is None else self._known
+        covariance.flat[:: n + 1] += component.noise * self._typical if known is None else known
         lower = factor(covariance) if n else np.zeros((0, 0))
-        residual = self._y - within.offset(component)
+        residual = y - within.offset(component)
         half = solve_triangular(lower, residual, lower=True, check_finite=False) if n else np.zeros(0)
         fitted = Fitted(component, lower, half, 0.0)
         evidence = (

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from transfer import Job, _done
+from transfer_cost import calls, seconds
 from transfer_families import FAMILIES, tasks
 
 
@@ -33,3 +34,9 @@ def test_scenarios_are_what_they_are_called(family):
     for one, other, moved in zip(related, negated, far, strict=True):
         assert np.corrcoef(one(X), other(X))[0, 1] == pytest.approx(-1.0)
         assert np.corrcoef(one(X), target(X))[0, 1] > np.corrcoef(moved(X), target(X))[0, 1]
+
+
+def test_what_an_update_costs_can_be_measured():
+    found = {name: seconds(call, 1) for name, call in calls(0, 30).items()}
+    assert set(found) == {"BoTorch, SingleTaskGP", "the planner's process", "mixture, four sources"}
+    assert all(one > 0.0 for one in found.values())

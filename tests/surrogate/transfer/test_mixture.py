@@ -163,3 +163,21 @@ def test_shapes_that_do_not_agree_are_refused(X, y, noise):
 def test_none_is_an_error():
     with pytest.raises(ValueError, match="needs a source"):
         Mixture([], *measured(bump, 3))
+
+
+@pytest.mark.parametrize("function", [bump, lambda X: bump(X, 0.2), lambda X: np.sin(9 * X[:, 0])], ids=["a", "b", "c"])
+def test_leaving_out_what_is_out_of_the_question_changes_nothing(function, monkeypatch):
+    sources = prepared(bump, lambda X: bump(X, 0.3))
+    X, y = measured(function, 130)
+    few = Mixture(sources, X, y)
+    monkeypatch.setattr(module, "MANY", 10_000)
+    every = Mixture(sources, X, y)
+    assert len(few.fitted) < 0.6 * len(every.fitted)
+    assert few.weights.sum() == pytest.approx(1.0)
+    assert few.weight_of_nothing == pytest.approx(every.weight_of_nothing, abs=1e-4)
+    for one, other in zip(*(vars_of(mixture.predict(TEST)) for mixture in (few, every)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
+
+
+def vars_of(prediction):
+    return prediction.mean, prediction.sd
