@@ -17,6 +17,7 @@ POLICIES = (
     "baybe",
     "mobile_chemist",
     "soft_constraints",
+    "transfer",
     "level_set",
     "reactions",
 )
