@@ -107,7 +107,7 @@ def explain(policy: Policy, data: PlannerData, proposal: Proposal, seed: Sequenc
         except NotEnoughData:
             continue
         predictions[objective.name] = Prediction(mean=float(mean[0]), sd=float(sd[0]))
-        if objective.is_ranked:
+        if objective.is_ranked and any(objective.name in one.values for one in data.observations):
             gains[objective.name] = _gain(policy, data, objective, predictions[objective.name])
         matters[objective.name] = _shares(policy, data, objective.name)
     nearest = _nearest(data, proposal)

@@ -111,6 +111,16 @@ def test_predictions_need_no_value_yet() -> None:
     assert found.mean[0] > found.mean[1] and (found.sd > 0).all()
 
 
+def test_a_proposal_is_explained_before_and_after_something_was_measured() -> None:
+    planner = planner_of(source())
+    first = planner.ask()[0]
+    said = planner.explain(first)
+    assert said.predictions["y"].mean > 5.0 and not said.gains
+    assert "takes from 'May'" in str(said)
+    planner.tell([Observation(parameters=first.parameters, proposal_id=first.id, values={"y": 1.0})])
+    assert planner.explain(planner.ask()[0]).gains["y"] > 0.0
+
+
 def test_a_planner_that_was_loaded_goes_on_alike(tmp_path) -> None:
     planner = planner_of(source(), source("June", centre=0.2))
     told(planner, 3)
