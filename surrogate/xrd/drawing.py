@@ -14,11 +14,10 @@ from torch import Tensor
 
 from surrogate.xrd.drawing_compiled import (
     HALF_WINDOWS,
-    MIXING,
     NARROWEST_DEG,
-    SHARES,
     STRONG_WIDTHS,
     WINDOW_WIDTHS,
+    shape_of,
 )
 from surrogate.xrd.grid import Grid
 
@@ -99,18 +98,5 @@ def _windows(shapes: Tensor, columns: Tensor, half: int, step_deg: float) -> Ten
 
 def pseudo_voigt_shape(gauss: Tensor, lorentz: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor, Tensor, Tensor]]:
     """Return full width, Lorentz share, and the derivatives of both by the Lorentz and Gauss widths."""
-    g, l = gauss.clamp(min=NARROWEST_DEG), lorentz.clamp(min=1e-6)  # noqa: E741
-    a, b, c, d = MIXING
-    g2, l2 = g * g, l * l
-    g3, l3 = g2 * g, l2 * l
-    g4, l4 = g2 * g2, l2 * l2
-    fifth = g4 * g + a * g4 * l + b * g3 * l2 + c * g2 * l3 + d * g * l4 + l4 * l
-    f = fifth**0.2
-    by_lorentz = a * g4 + 2 * b * g3 * l + 3 * c * g2 * l2 + 4 * d * g * l3 + 5 * l4
-    by_gauss = 5 * g4 + 4 * a * g3 * l + 3 * b * g2 * l2 + 2 * c * g * l3 + d * l4
-    f_lorentz, f_gauss = (one * f / (5.0 * fifth) for one in (by_lorentz, by_gauss))
-    x = l / f
-    p, q, r = SHARES
-    eta = x * (p - x * (q - r * x))
-    by_x = p - x * (2 * q - 3 * r * x)
-    return f, eta, (f_lorentz, f_gauss, by_x * (1.0 - x * f_lorentz) / f, -by_x * x * f_gauss / f)
+    f, eta, *slopes = shape_of(gauss.clamp(min=NARROWEST_DEG), lorentz.clamp(min=1e-6))
+    return f, eta, (slopes[0], slopes[1], slopes[2], slopes[3])

@@ -23,6 +23,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Array = NDArray[np.floating[Any]]
 Indices = NDArray[np.int64]
+Shape = tuple[float, float, float, float, float, float]
 OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz", "arcp", "reassoc"}}
 
 SCHERRER = 0.9
@@ -67,7 +68,7 @@ def _fill_gauss(gauss: Array, count: int, first: int, begin: float, width: float
 
 
 @compiled
-def _fill_kinds(kinds: Array, gauss: Array, begin: float, step: float, shape: Array, n_kinds: int, count: int) -> None:
+def _fill_kinds(kinds: Array, gauss: Array, begin: float, step: float, shape: Shape, n_kinds: int, count: int) -> None:
     """Write a profile, and its derivatives by position and both widths, at ``count`` points from ``begin`` on."""
     width, eta = shape[0], shape[1]
     inverse, top = 2.0 / width, (2.0 / math.pi) / width
@@ -87,10 +88,11 @@ def _fill_kinds(kinds: Array, gauss: Array, begin: float, step: float, shape: Ar
             kinds[3, i] = by_width * shape[3] + by_eta * shape[5]
 
 
-@compiled
-def _fill_shape(shape: Array, gauss: float, lorentz: float) -> None:
-    """Write full width, Lorentz share, the width's derivatives by the Lorentz and Gauss widths, and the share's."""
-    g, l = max(gauss, NARROWEST_DEG), max(lorentz, 1e-6)  # noqa: E741
+def shape_of(g: Any, l: Any) -> tuple[Any, Any, Any, Any, Any, Any]:  # noqa: E741
+    """Return a pseudo-Voigt's full width, its Lorentz share, and derivatives, from Gauss and Lorentz widths above zero.
+
+    Of numbers or of tensors; the derivatives are the width's by the Lorentz and Gauss widths, then the share's.
+    """
     a, b, c, d = MIXING
     g2, l2 = g * g, l * l
     g3, l3 = g2 * g, l2 * l
@@ -102,9 +104,20 @@ def _fill_shape(shape: Array, gauss: float, lorentz: float) -> None:
     x = l / f
     p, q, r = SHARES
     by_x = p - x * (2 * q - 3 * r * x)
-    shape[0], shape[1] = f, x * (p - x * (q - r * x))
-    shape[2], shape[3] = f_lorentz, f_gauss
-    shape[4], shape[5] = by_x * (1.0 - x * f_lorentz) / f, -by_x * x * f_gauss / f
+    return f, x * (p - x * (q - r * x)), f_lorentz, f_gauss, by_x * (1.0 - x * f_lorentz) / f, -by_x * x * f_gauss / f
+
+
+_shape_of = compiled(shape_of)
+
+
+@compiled
+def _half_window(relative: float, width: float, step: float) -> int:
+    """Return how many points to each side of the nearest one a peak is drawn at."""
+    wanted = (WINDOW_WIDTHS + STRONG_WIDTHS * math.sqrt(min(relative, 1.0))) * width / step
+    for half in HALF_WINDOWS:
+        if half >= wanted:
+            return half
+    return HALF_WINDOWS[-1]
 
 
 @compiled
@@ -164,7 +177,7 @@ def draw_profiles(
     n_columns, n = total.shape[1], total.shape[2]
     n_kinds = 1 if n_columns == 1 else 4
     after = 1 + n_strain + n_texture
-    kinds, gauss, shape = np.empty((4, n)), np.empty(n), np.empty(6)
+    kinds, gauss = np.empty((4, n)), np.empty(n)
     degrees = 180.0 / math.pi
     place = 0
     for e in range(len(phase)):
@@ -190,14 +203,9 @@ def draw_profiles(
                 cosine = math.sqrt(1.0 - sine * sine)
                 centre = degrees * 2.0 * math.asin(sine) + zero - displacement * cosine
                 size, micro = by_size * half / cosine, by_microstrain * sine / cosine
-                _fill_shape(shape, width, size + micro)
+                shape = _shape_of(max(width, NARROWEST_DEG), max(size + micro, 1e-6))
                 relative = strength[k] * (1.0 + (1.0 - 2.0 * sine * sine) ** 2) / (sine * sine * cosine)
-                wanted = (WINDOW_WIDTHS + STRONG_WIDTHS * math.sqrt(min(relative, 1.0))) * shape[0] / step_deg
-                window = HALF_WINDOWS[-1]
-                for size_of in range(len(HALF_WINDOWS)):
-                    if HALF_WINDOWS[size_of] >= wanted:
-                        window = HALF_WINDOWS[size_of]
-                        break
+                window = _half_window(relative, shape[0], step_deg)
                 nearest = np.rint((centre - start_deg) / step_deg)
                 if nearest < -window or nearest >= n + window:
                     continue
