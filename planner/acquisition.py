@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from scipy.linalg import cho_solve, solve_triangular
-from scipy.special import erfcx, logsumexp, ndtr
+from scipy.special import erfcx, ndtr
 
 from planner.goals import Goal, Upwards
 from planner.models import TargetModel
@@ -109,7 +109,7 @@ class NoisyLogEI:
         scores = log_h((mean - incumbent(self._draws.values, self._limits)) / sd[:, None])
         if self._limits is not None:
             scores = scores + self._limits.log_chance(points)
-        return logsumexp(scores, axis=1) - np.log(scores.shape[1]) + np.log(sd)
+        return log_mean(scores) + np.log(sd)
 
     def add(self, point: np.ndarray, rng: np.random.Generator) -> None:
         """Take a chosen point (`d`) as pending: it gets a value in every draw."""
@@ -170,7 +170,7 @@ class NoisyLogParEGO:
         scores = log_gain((self._compromise(np.stack(values)) - self._best) / SMOOTHING)
         if self._limits is not None:
             scores = scores + self._limits.log_chance(points)
-        return logsumexp(scores, axis=1) - np.log(scores.shape[1])
+        return log_mean(scores)
 
     def add(self, point: np.ndarray, rng: np.random.Generator) -> None:
         """Take a chosen point (`d`) as pending, and choose the next compromise."""
@@ -258,10 +258,25 @@ def _log_softplus(x: np.ndarray) -> np.ndarray:
 
 def log_h(u: np.ndarray) -> np.ndarray:
     """Return log(phi(u) + u Phi(u)) without underflow; arXiv 2310.20708, eq. 9."""
-    near = np.maximum(u, -1.0)
-    close = np.log(np.exp(-0.5 * near * near - _LOG_SQRT_2PI) + near * ndtr(near))
-    far = np.clip(u, _FAR, -1.0)
+    found, is_near = np.empty(np.shape(u)), u > -1.0
+    near = u[is_near]
+    found[is_near] = np.log(np.exp(-0.5 * near * near - _LOG_SQRT_2PI) + near * ndtr(near))
+    found[~is_near] = _log_h_below(u[~is_near])
+    return found
+
+
+def _log_h_below(u: np.ndarray) -> np.ndarray:
+    far = np.maximum(u, _FAR)
     ratio = np.log(erfcx(-far / 2.0**0.5) * -far) + _HALF_LOG_HALF_PI
     tail = -0.5 * far * far - _LOG_SQRT_2PI + np.log(-np.expm1(np.minimum(ratio, -1e-300)))
-    beyond = -0.5 * u * u - _LOG_SQRT_2PI - 2.0 * np.log(np.maximum(-u, 1.0))
-    return np.where(u > -1.0, close, np.where(u > _FAR, tail, beyond))
+    if not np.any(u <= _FAR):
+        return tail
+    return np.where(u > _FAR, tail, -0.5 * u * u - _LOG_SQRT_2PI - 2.0 * np.log(-u))
+
+
+def log_mean(scores: np.ndarray) -> np.ndarray:
+    """Return the logarithm of the mean of what scores (`n x draws`) are logarithms of, `n`."""
+    most = np.max(scores, axis=1, keepdims=True)
+    most = np.where(np.isfinite(most), most, 0.0)
+    with np.errstate(divide="ignore"):  # all of them may be the logarithm of nothing
+        return np.log(np.mean(np.exp(scores - most), axis=1)) + most[:, 0]

@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
 
-from planner.acquisition import SMOOTHING, Draws, incumbent, log_gain
+from planner.acquisition import SMOOTHING, Draws, incumbent, log_gain, log_mean
 from planner.limits import Limits
 from planner.objective import Objective
 from planner.transforms import TargetScale
@@ -110,7 +109,7 @@ class NoisyLogDesirability:
         scores = np.where(self._best > 0, log_gain((whole - self._best) / SMOOTHING), np.log(whole / SMOOTHING))
         if self._limits is not None:
             scores = scores + self._limits.log_chance(points)
-        return logsumexp(scores, axis=1) - np.log(scores.shape[1])
+        return log_mean(scores)
 
     def add(self, point: np.ndarray, rng: np.random.Generator) -> None:
         """Take a chosen point (`d`) as pending: it gets values in every draw."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import log_ndtr, logsumexp
 
-from planner.acquisition import NoisyLogEI, incumbent, log_h
+from planner.acquisition import NoisyLogEI, incumbent, log_h, log_mean
 
 if TYPE_CHECKING:
     from planner.goals import Interval
@@ -124,7 +124,7 @@ class NoisyLogHit(NoisyLogEI):
         scores = log_hit(mean, sd[:, None], self._interval.low, self._interval.high, gap)
         if self._limits is not None:
             scores = scores + self._limits.log_chance(points)
-        return logsumexp(scores, axis=1) - np.log(scores.shape[1])
+        return log_mean(scores)
 
     def _gaps(self) -> np.ndarray:
         """Return the least distance in each draw, `draws`."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
 
-from planner.acquisition import NoisyLogEI, log_h
+from planner.acquisition import NoisyLogEI, log_h, log_mean
 from planner.earlier import EarlierTable, number, read_tables
 from planner.errors import BadOption
 from planner.space import SearchSpace
@@ -81,7 +80,7 @@ class TransferredLogEI(NoisyLogEI):
         """Return the score of points (`n x d`), `n`."""
         mean, sd = self._drawn.posterior(points)
         scores = log_h((self._sign * mean - self._best()) / sd) + np.log(sd)
-        return logsumexp(scores, axis=1) - np.log(scores.shape[1])
+        return log_mean(scores)
 
     def _best(self) -> np.ndarray | float:
         """Return what is to be improved on in each draw; what the sources have in the mean, where nothing is known."""

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.linalg import cho_solve, solve_triangular
 
 from surrogate.gp import factor
-from surrogate.matern_gp_fit import START_NOISE, Hyperparameters, most_probable
+from surrogate.matern_gp_fit import MOST_EVALUATIONS, START_NOISE, Hyperparameters, most_probable
 
 _MOST_FITTED = 300
 """Hyperparameters are fitted to at most so many points, spread evenly over the data; predictions use all."""
@@ -133,7 +133,14 @@ class GP:
         return float(-0.5 * half @ half - np.log(np.diag(self._factor)).sum() - 0.5 * n * np.log(2.0 * np.pi))
 
 
-def fit_gp(X: np.ndarray, y: np.ndarray, noise: np.ndarray | None, *, like: Hyperparameters | None = None) -> GP:
+def fit_gp(
+    X: np.ndarray,
+    y: np.ndarray,
+    noise: np.ndarray | None,
+    *,
+    like: Hyperparameters | None = None,
+    evaluations: int = MOST_EVALUATIONS,
+) -> GP:
     """Fit a Gaussian process.
 
     Args:
@@ -141,11 +148,13 @@ def fit_gp(X: np.ndarray, y: np.ndarray, noise: np.ndarray | None, *, like: Hype
         y: What came back, `n`, of mean about 0 and deviation about 1.
         noise: Variance of each value, `n`; None where it is unknown and to be inferred.
         like: Hyperparameters to start the search from.
+        evaluations: Of their posterior, at most, from each start of the search.
     """
     known = None if noise is None else np.maximum(noise, _LEAST_NOISE)
     found = None
     if len(y) >= _FEWEST_FITTED:
-        found = most_probable(_thinned(X), _thinned(y), None if known is None else _thinned(known), like=like)
+        told = (_thinned(X), _thinned(y), None if known is None else _thinned(known))
+        found = most_probable(*told, like=like, evaluations=evaluations)
     if found is None:
         kernel, mean, inferred = Kernel(np.full(X.shape[1], 0.5 * X.shape[1] ** 0.5), 1.0), 0.0, START_NOISE
     else:

@@ -27,7 +27,7 @@ LENGTH_SPREAD = 3.0**0.5
 LEAST = (1e-4, 1e-6, 1e-5)
 """Bounds below of lengths, scale and noise."""
 START_NOISE = 0.02
-_MOST_EVALUATIONS = 120
+MOST_EVALUATIONS = 120
 _MOST = 9.0
 """Bound above of every logarithm."""
 _FAILED = 1e25
@@ -161,7 +161,12 @@ class LogPosterior:
 
 
 def most_probable(
-    X: np.ndarray, y: np.ndarray, noise: np.ndarray | None, *, like: Hyperparameters | None = None
+    X: np.ndarray,
+    y: np.ndarray,
+    noise: np.ndarray | None,
+    *,
+    like: Hyperparameters | None = None,
+    evaluations: int = MOST_EVALUATIONS,
 ) -> Hyperparameters | None:
     """Return the hyperparameters with the greatest posterior of those that L-BFGS-B reaches; None where none is finite.
 
@@ -172,6 +177,7 @@ def most_probable(
         y: What came back, `n`, of mean about 0 and deviation about 1.
         noise: Variance of each value, `n`; None where it is unknown and to be inferred.
         like: Where to start; from two usual places where it is not given.
+        evaluations: Of the posterior from each start, at most.
     """
     if like is None and len(y) > _MANY:
         some = np.linspace(0, len(y) - 1, _SOME).round().astype(int)
@@ -182,7 +188,11 @@ def most_probable(
         starts = [np.log([*([length] * d), 1.0, START_NOISE]) for length in (1.0, 0.3 * d**0.5)]
     else:
         starts = [np.log([*like.lengths, like.scale, max(like.noise, LEAST[2])])]
-    found = [one for one in (_climbed(objective, start[: objective.size]) for start in starts) if one is not None]
+    found = [
+        one
+        for one in (_climbed(objective, start[: objective.size], evaluations) for start in starts)
+        if one is not None
+    ]
     if not found:
         return None
     value, theta = max(found, key=lambda one: one[0])
@@ -195,7 +205,7 @@ def most_probable(
     )
 
 
-def _climbed(objective: LogPosterior, start: np.ndarray) -> tuple[float, np.ndarray] | None:
+def _climbed(objective: LogPosterior, start: np.ndarray, evaluations: int) -> tuple[float, np.ndarray] | None:
     """Return the value and place of the optimum that a start leads to; None where nothing finite was found."""
 
     def downhill(theta: np.ndarray) -> tuple[float, np.ndarray]:
@@ -210,6 +220,6 @@ def _climbed(objective: LogPosterior, start: np.ndarray) -> tuple[float, np.ndar
         jac=True,
         method="L-BFGS-B",
         bounds=bounds[: objective.size],
-        options={"maxfun": _MOST_EVALUATIONS, "ftol": 1e-7, "gtol": 1e-4},
+        options={"maxfun": evaluations, "ftol": 1e-7, "gtol": 1e-4},
     )
     return (-float(found.fun), found.x) if found.fun < _FAILED and np.isfinite(found.fun) else None
