@@ -3,12 +3,17 @@
 *multitask*: BoTorch's MultiTaskGP with its defaults, values standardised task by task. *rgpe*: the ranking-weighted
 ensemble of Feurer, Letham and Bakshy (2018, arXiv 1802.02219), with 256 draws, leave-one-out draws of the target, and
 its rule against dilution at the 95th percentile; its variance is that of the weighted sum, as in BoTorch's tutorial.
+*baybe*: BayBE's process of a task parameter with its defaults, in an environment of its own (`transfer_baybe.py`).
 """
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -18,6 +23,8 @@ from surrogate.transfer.sources import Source, prepare
 
 N_DRAWS = 256
 DILUTION = 0.95
+BAYBE_PYTHON = "BAYBE_PYTHON"
+"""Variable that names the interpreter of an environment with BayBE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,27 @@ def multitask(sources: Sequence[Data], seed: int) -> Method:
     return method
 
 
+def baybe(sources: Sequence[Data], seed: int) -> Method:
+    """Return BayBE's transfer learning, fitted anew each time.
+
+    Raises:
+        RuntimeError: It gave no answer.
+    """
+
+    def method(data: Data, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        told = {"sources": [{"X": one.X.tolist(), "y": one.y.tolist()} for one in sources]}
+        asked = {"X": data.X.tolist(), "y": data.y.tolist(), "points": points.tolist(), "seed": seed}
+        command = [os.environ[BAYBE_PYTHON], str(Path(__file__).with_name("transfer_baybe.py"))]
+        lines = f"{json.dumps(told)}\n{json.dumps(asked)}\n"
+        done = subprocess.run(command, input=lines, capture_output=True, text=True, check=False)  # noqa: S603
+        answer = json.loads(done.stdout) if done.stdout else {"error": done.stderr[-300:]}
+        if "error" in answer:
+            raise RuntimeError(f"BayBE gave no answer: {answer['error']}")
+        return np.array(answer["mean"]), np.array(answer["sd"])
+
+    return method
+
+
 def rgpe(sources: Sequence[Data], seed: int) -> Method:
     """Return the ranking-weighted ensemble."""
     models = [Standardised.of(one) for one in sources]
@@ -148,4 +176,5 @@ METHODS: dict[str, Callable[[Sequence[Data], int], Method]] = {
     "mixture": mixture,
     "rgpe": rgpe,
     "multitask": multitask,
+    "baybe": baybe,
 }

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import transfer
 from transfer import Job, _done
 from transfer_cost import calls, seconds
 from transfer_families import FAMILIES, tasks
@@ -40,3 +41,10 @@ def test_what_an_update_costs_can_be_measured():
     found = {name: seconds(call, 1) for name, call in calls(0, 30).items()}
     assert set(found) == {"BoTorch, SingleTaskGP", "the planner's process", "mixture, four sources"}
     assert all(one > 0.0 for one in found.values())
+
+
+def test_rows_of_other_benchmarks_beside_are_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, "RESULTS", tmp_path)
+    (tmp_path / "tables.jsonl").write_text('{"target": "buchwald_a"}\n')
+    (tmp_path / "regression.jsonl").write_text('{"kind": "regression", "seed": 3}\n')
+    assert list(transfer._rows()) == [{"kind": "regression", "seed": 3}]
