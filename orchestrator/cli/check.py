@@ -121,7 +121,7 @@ def _known(summary: Summary) -> str:
 
 def _sources(summary: Summary) -> Iterator[str]:
     for number, source in enumerate(summary.given.sources):
-        said = f"not used: {source.refused}" if source.refused else plural(source.usable, "row")
+        said = f"not used: {source.refused}" if source.refused else plural(source.usable, "value")
         yield f"{'' if number else 'sources':<10} {source.name}: {said}"
         yield from (f"{'':<10}   {note}" for note in source.notes)
 
