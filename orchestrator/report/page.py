@@ -13,8 +13,8 @@ from typing import Any
 
 from orchestrator.reading import Reading, Snapshot
 from orchestrator.report.beforehand import known_beforehand
-from orchestrator.report.elsewhere import elsewhere
 from orchestrator.report.costs import costs
+from orchestrator.report.elsewhere import elsewhere
 from orchestrator.report.gather import leading_fact
 from orchestrator.report.hands import people
 from orchestrator.report.origin import answers, origin
