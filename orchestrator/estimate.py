@@ -162,14 +162,14 @@ def _given(campaign: Campaign, space: SearchSpace) -> GivenSummary:
         known=len(known),
         known_failures=sum(result.failure is not None for result in known),
         known_outside=tuple(outside),
-        sources=_sources(campaign, space),
+        sources=_sources(campaign),
     )
 
 
-def _sources(campaign: Campaign, space: SearchSpace) -> tuple[SourceSummary, ...]:
+def _sources(campaign: Campaign) -> tuple[SourceSummary, ...]:
     if not campaign.sources:
         return ()
-    refused = refused_by(policy_of(campaign, space))
+    refused = refused_by(policy_of(campaign))
     return tuple(
         SourceSummary(name=one.name, usable=one.usable, notes=tuple(one.notes), refused=refused.get(one.name, ""))
         for one in sources_of(campaign)

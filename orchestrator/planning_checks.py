@@ -11,7 +11,6 @@ from orchestrator.context import BATCH, TIME
 from orchestrator.errors import InputError
 from orchestrator.fields import did_you_mean
 from orchestrator.parameters import Categorical
-from orchestrator.points import candidates_of
 from orchestrator.recipe import Command
 from orchestrator.recipe_racks import StationStep
 from orchestrator.recipe_step import parameters_of
@@ -173,8 +172,7 @@ def policy_suits(subject: Subject) -> Iterator[Problem]:
         yield subject.campaign_source.problem(path, problem)
         return
     try:
-        space = search_space(subject.campaign, candidates_of(subject.campaign))
-        yield from _none_of_use(subject, policy_of(subject.campaign, space))
+        yield from _none_of_use(subject, policy_of(subject.campaign))
     except BadOption as error:
         path = ("planner", "options") if chosen.options else ("planner", "policy")
         yield subject.campaign_source.problem(path, str(error))
