@@ -20,6 +20,7 @@ from planner.policies.base import PlannerData, Suggestion
 from planner.policies.bayes import LogEI
 from planner.proposal import Value
 from planner.space import SearchSpace
+from planner.threads import one_thread
 from planner.transfer import TransferredLogEI, read_sources
 from surrogate.transfer.mixture import Mixture
 from surrogate.transfer.sources import PreparedSource, prepare
@@ -55,7 +56,8 @@ class Transfer(LogEI):
                 "earlier results choose 'logei'"
             )
         self._n_cold_start = self._n_start
-        self._sources, self.refused = prepare(sources, d=space.width, unit=objectives[0].unit)
+        with one_thread():  # as at every ask, so that a planner that is rebuilt has the same models to the last digit
+            self._sources, self.refused = prepare(sources, d=space.width, unit=objectives[0].unit)
         self._sign = -1.0 if objectives[0].direction == "minimize" else 1.0
         self._fitted_on: object = None
         self._fitted: Mixture | None = None

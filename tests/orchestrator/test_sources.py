@@ -406,3 +406,17 @@ def test_what_the_journal_keeps_becomes_the_planner_s_option_again(rows):
     expected = [{name: value for name, value in zip("abc", row, strict=True) if value is not None} for row in rows]
     assert option["points"] == expected
     assert (option["values"], option["unit"], option["of"]) == (numbers, "g", len(rows))
+
+
+def test_a_planner_in_a_process_of_its_own_is_given_the_same_sources(kitchen_with):
+    checked = kitchen_with(MAY, may=GOOD)
+    rows = [source.data() for source in read(checked)]
+    here = knowledge_of(checked.campaign, pool=None, sources=rows)
+    there = knowledge_of(checked.campaign, pool=None, sources=rows, deadline_s=120.0)
+    try:
+        first, second = here.ask(3), there.ask(3)
+        assert not first.fallback_reason and not second.fallback_reason
+        assert [one.parameters for one in first.proposals] == [one.parameters for one in second.proposals]
+        assert there.diagnostics()["sources"] == here.diagnostics()["sources"]
+    finally:
+        there.close()
