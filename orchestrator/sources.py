@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.columns import no_column, number_column, parameter_column, plain_cell
-from orchestrator.earlier_campaign import EarlierCampaign, read_earlier
+from orchestrator.earlier_campaign import SD_OF, EarlierCampaign, read_earlier
 from orchestrator.errors import InputError
+from orchestrator.fields import did_you_mean
 from orchestrator.source_axes import Wanted
 from orchestrator.source_places import sort_out_places
 from orchestrator.source_rows import Rows
@@ -90,8 +91,11 @@ def source_of(campaign: Campaign, given: SourceTable) -> ReadSource:
     earlier = None if given.campaign is None else read_earlier(Path(given.campaign))
     table = read_table(Path(str(given.table))) if earlier is None else earlier.table
     sha256 = digest_of(Path(str(given.table))) if earlier is None else earlier.digest
-    if earlier is None and given.sha256 not in (None, sha256):
-        raise InputError(f"{table.name} was changed meanwhile: its SHA-256 is {sha256}, not {given.sha256}")
+    if earlier is None and given.sha256 is not None and given.sha256 != sha256:
+        raise InputError(
+            f"{table.name} was changed since it was checked (its SHA-256 is {sha256[:12]}... and was "
+            f"{given.sha256[:12]}...): put the file back, or begin another campaign"
+        )
     wanted = Wanted.of(campaign, given, headers=table.columns, units={} if earlier is None else earlier.units)
     rows = Rows(table)
     _refuse(list(_missing(table, wanted)))
@@ -122,7 +126,9 @@ def _missing(table: Table, wanted: Wanted) -> Iterator[str]:
     rows = Rows(table)
     for axis in wanted.needed:
         if rows.cells(axis) is None:
-            text = no_column(table, axis.column or axis.name)
+            header = axis.column or axis.name
+            there = [name for name in table.columns if not name.startswith(SD_OF)]
+            text = f"{table.name} has no column {header!r}{did_you_mean(header, there)}"
             renamed = f"columns: {{{axis.name}: {{column: NAME}}}}"
             yield text if axis.column else f"{text}. Where it has another name there, write {renamed}"
     if wanted.failure is not None and wanted.failure[0] not in table.columns:

@@ -228,9 +228,9 @@ CONDITIONAL = """parameters=[{kind: categorical, name: additive, levels: [none, 
 
 
 def test_a_parameter_that_exists_in_some_rows_only_is_asked_for_there(kitchen_with):
-    words = [("none", 7) if index % 2 else ("salt", 2) for index in range(30)]
+    words: list[tuple[str, object]] = [("none", 7) if index % 2 else ("salt", 2) for index in range(30)]
     rows = [(*row, *word) for row, word in zip(ROWS, words, strict=True)]
-    rows[0] = (*rows[0][:4], "")
+    rows[0] = (*rows[0][:4], "")  # salt, but no spoons
     (found,) = read(kitchen_with(MAY, CONDITIONAL, may=table("volume,heat,weigh,additive,spoons", rows)))
     assert found.notes == ("1 row without 'spoons' left out (line 2)",)
     assert [number is None for number in found.points["spoons"]] == [word == "none" for word, _ in words[1:]]
@@ -287,7 +287,7 @@ def test_a_table_that_changes_between_check_and_start_is_refused(kitchen_with, t
     campaign = kitchen_with(MAY, may=GOOD).campaign
     (tmp_path / "kitchen" / "may.csv").write_text(GOOD + "1,100,2\n")
     changed = campaign.model_copy(update={"name": "other", "constraints": ("volume <= 5 mL",)})
-    with pytest.raises(InputError, match="source 'May': may.csv was changed meanwhile"):
+    with pytest.raises(InputError, match="source 'May': may.csv was changed since it was checked"):
         sources_of(changed)
 
 
@@ -296,6 +296,7 @@ def test_report_status_and_export_say_what_is_taken(kitchen_with, tmp_path):
     flat = table(rows=[(v, h, 5) for v, h in zip(VOLUMES, HEATS, strict=True)])
     run(kitchen_with(sources, may=GOOD, flat=flat).require(), tmp_path / "c")
     taken = read_status(tmp_path / "c").sources
+    assert taken is not None
     assert taken.weights.keys() == {"May"} and "constant" in taken.refused["flat"]
     assert taken.weights["May"] + taken.all + taken.nothing == pytest.approx(1.0)
     page = write_report(tmp_path / "c").path.read_text()
@@ -420,3 +421,29 @@ def test_a_planner_in_a_process_of_its_own_is_given_the_same_sources(kitchen_wit
         assert there.diagnostics()["sources"] == here.diagnostics()["sources"]
     finally:
         there.close()
+
+
+def test_an_earlier_campaign_of_something_else_is_refused(kitchen_with, winter):
+    found = problems(kitchen_with(WINTER, "objectives.0.name=crumb", "analysis.options={values: {weigh: crumb}}"))
+    assert (
+        "sources.0.campaign: campaign winter has no column 'crumb'; known: volume, heat, weigh. Where it has another "
+        "name there, write columns: {crumb: {column: NAME}}"
+    ) in found
+
+
+def test_an_earlier_campaign_that_is_still_at_work_changes_nothing_later(kitchen_with, kitchen, tmp_path):
+    steps = []
+
+    def stop(_trial, act):
+        steps.append(act)
+        if len(steps) == 26:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    assert run(kitchen, tmp_path / "winter", on_step=stop).status == "stopped"
+    task = kitchen_with(WINTER, "budget.trials=3").require()
+    (before,) = sources_of(task.campaign)
+    run(task, tmp_path / "c")
+    assert resume(tmp_path / "winter").status == "finished"
+    assert len(read(kitchen_with(WINTER))[0].values) > len(before.values)
+    (kept,) = read_snapshot(tmp_path / "c").sources
+    assert kept["values"] == list(before.values)
