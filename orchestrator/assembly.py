@@ -27,7 +27,7 @@ from orchestrator.errors import Fenced, StorageError
 from orchestrator.evidence import Evidence
 from orchestrator.guard.binding import rules_of
 from orchestrator.guarding import Guarding, place_of, real_guarding, stopped_by, virtual_guarding, written
-from orchestrator.history import KNOWN, Standing
+from orchestrator.history import KNOWN, SOURCES, Standing
 from orchestrator.interrupts import interrupts
 from orchestrator.journal import Journal
 from orchestrator.journeys import Journeys, board_names
@@ -46,6 +46,7 @@ from orchestrator.scheduling.board import Board
 from orchestrator.scheduling.dispatcher import Dispatcher
 from orchestrator.scheduling.optimising import NotInstalled, Optimiser
 from orchestrator.seams import Seams
+from orchestrator.sources import sources_of
 from orchestrator.trials import TrialExecutor
 from orchestrator.trips import Trips, heard_of, latched_of
 from orchestrator.versions import versions
@@ -289,6 +290,7 @@ class Assembly:
             }
             journal.append("campaign_created", body)
         self._begin_known(journal)
+        self._begin_sources(journal)
         devices = {
             name: {
                 "url": laboratory.stations[name].url,
@@ -305,6 +307,14 @@ class Assembly:
             return
         history.known = [result.data() for result in known_of(self.task.campaign)]
         journal.append(KNOWN, {"table": given.table, "sha256": given.sha256, "results": history.known})
+
+    def _begin_sources(self, journal: Journal) -> None:
+        """Journal what sources say, so that the campaign goes on by it whatever becomes of their files."""
+        history = self.standing.history
+        if not self.task.campaign.sources or history.sources is not None:
+            return
+        history.sources = [source.data() for source in sources_of(self.task.campaign)]
+        journal.append(SOURCES, {"sources": history.sources})
 
     def _loop(self, journal: Journal, laboratory: Laboratory, office: Office) -> CampaignLoop:
         campaign = self.task.campaign
@@ -409,7 +419,11 @@ class Assembly:
             deadline_s = PLANNER_S
         history = self.standing.history
         knowledge = knowledge_of(
-            campaign, pool=pool_for(campaign, self.task.worlds), known=history.known or (), deadline_s=deadline_s
+            campaign,
+            pool=pool_for(campaign, self.task.worlds),
+            known=history.known or (),
+            sources=history.sources or (),
+            deadline_s=deadline_s,
         )
         knowledge.restore(history.trials, history.findings, told=history.told)
         return self.settings.seams.knowledge(knowledge)

@@ -36,6 +36,7 @@ from orchestrator.mistakes import validated
 from orchestrator.objectives import Objective
 from orchestrator.parameters import PARAMETER_VALUES_SCHEMA, AnyParameter, Value, parameter_values
 from orchestrator.recipe import AnyStep
+from orchestrator.source_fields import Sources
 from orchestrator.stop_rules import AnyRule
 from orchestrator.table_fields import CandidateTable, Column, Failure, KnownTable, refuse_unknown
 from orchestrator.yaml_source import Source
@@ -145,6 +146,10 @@ class Campaign(StrictModel):
     )
     known: KnownTable | None = Field(
         default=None, description="A table (CSV or Parquet) of earlier results, which the planner is told beforehand"
+    )
+    sources: Sources = Field(
+        default=(),
+        description="Tables and earlier campaigns of the same parameters, which policy 'transfer' learns from",
     )
     recipe: tuple[AnyStep, ...] = Field(min_length=1, description="The steps of one trial")
     context: dict[str, ContextEntry] = Field(

@@ -22,6 +22,8 @@ from orchestrator.lab import Lab, check_format
 from orchestrator.mistakes import validated
 from orchestrator.overrides import Override, overridden, read_override, split_overrides
 from orchestrator.simulated import world_options
+from orchestrator.source_fields import SourceTable
+from orchestrator.sources import digest_of_source
 from orchestrator.subject import SiteLimits, Subject, site_limits
 from orchestrator.tables import digest_of
 from orchestrator.yaml_source import InvalidSource, Path_, Place, Problem, Source, read_source
@@ -234,7 +236,20 @@ def _with_tables(campaign: Campaign, source: Source) -> Campaign:
             with suppress(InputError):  # said by the check of this table
                 found["sha256"] = digest_of(table)
         changes[key] = given.model_copy(update=found)
+    if campaign.sources:
+        changes["sources"] = tuple(_with_place(given, source, index) for index, given in enumerate(campaign.sources))
     return campaign.model_copy(update=changes) if changes else campaign
+
+
+def _with_place(given: SourceTable, source: Source, index: int) -> SourceTable:
+    """Return a source that is named by an absolute path, and told apart from a changed one by its hash."""
+    key, written = given.place
+    path = Path(_relative(source, ("sources", index, key), os.path.expanduser(written))).absolute()
+    found = given.model_copy(update={key: str(path)})
+    if given.sha256 is None:
+        with suppress(InputError):  # said by the check of sources
+            found = found.model_copy(update={"sha256": digest_of_source(found)})
+    return found
 
 
 def _with_drivers(lab: Lab, source: Source) -> Lab:

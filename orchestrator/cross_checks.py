@@ -241,7 +241,8 @@ CHECKS: tuple[Check, ...] = (
     _check(planning_checks.policy, "planner"),
     _check(table_checks.candidates, "candidates", "parameters", "constraints", "replay", "lab.devices"),
     _check(table_checks.known, "known", "parameters", "objectives", "constraints"),
-    _check(planning_checks.policy_suits, "planner", "parameters", "constraints", "objectives", "candidates"),
+    _check(table_checks.sources, "sources", "planner", "parameters", "objectives"),
+    _check(planning_checks.policy_suits, "planner", "parameters", "constraints", "objectives", "candidates", "sources"),
     _check(planning_checks.stopping, "objectives", "stopping"),
     _check(planning_checks.costs, "stopping", "lab.costs"),
 )

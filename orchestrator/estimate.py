@@ -20,6 +20,8 @@ from orchestrator.points import candidates_of, known_of, pool_for
 from orchestrator.recipe_racks import StationStep
 from orchestrator.samples import Racks, Wafer
 from orchestrator.simulated import world_options
+from orchestrator.source_use import policy_of, refused_by
+from orchestrator.sources import sources_of
 from orchestrator.space import search_space
 
 if TYPE_CHECKING:
@@ -56,6 +58,19 @@ class GuardSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSummary:
+    """What one source holds."""
+
+    name: str
+    usable: int
+    """Rows that say something here."""
+    notes: tuple[str, ...]
+    """What was left out, or is odd."""
+    refused: str
+    """Why the policy uses nothing of it; empty where it does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GivenSummary:
     """What a campaign's tables hold."""
 
@@ -68,6 +83,8 @@ class GivenSummary:
     known_failures: int
     known_outside: tuple[str, ...]
     """Where results stand that lie outside the bounds, the constraints or a grid."""
+    sources: tuple[SourceSummary, ...]
+    """Results from elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +162,17 @@ def _given(campaign: Campaign, space: SearchSpace) -> GivenSummary:
         known=len(known),
         known_failures=sum(result.failure is not None for result in known),
         known_outside=tuple(outside),
+        sources=_sources(campaign),
+    )
+
+
+def _sources(campaign: Campaign) -> tuple[SourceSummary, ...]:
+    if not campaign.sources:
+        return ()
+    refused = refused_by(policy_of(campaign))
+    return tuple(
+        SourceSummary(name=one.name, usable=one.usable, notes=tuple(one.notes), refused=refused.get(one.name, ""))
+        for one in sources_of(campaign)
     )
 
 

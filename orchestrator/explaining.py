@@ -70,7 +70,12 @@ def _said_before(connection: Connection, ask: int) -> DeskState:
 
 def _standing_at(task: Ready, history: History, said: DeskState, last: TrialRecord) -> Knowledge:
     """Return the planner as it was when it had proposed a trial, and nothing after it."""
-    knowledge = knowledge_of(task.campaign, pool=pool_for(task.campaign, task.worlds), known=history.known or ())
+    knowledge = knowledge_of(
+        task.campaign,
+        pool=pool_for(task.campaign, task.worlds),
+        known=history.known or (),
+        sources=history.sources or (),
+    )
     trials = [trial for trial in history.trials if trial.number <= last.number]
     knowledge.restore(trials, history.findings, told=[told for told in history.told if told.after_asks <= last.ask])
     for order in said.advice:

@@ -33,7 +33,7 @@ class Table:
         return {column.name: [row[i] for row in self.rows] for i, column in enumerate(self.columns)}
 
 
-OF_SOME_CAMPAIGNS = ("known",)
+OF_SOME_CAMPAIGNS = ("known", "sources")
 """Tables that are left out where they have no row."""
 
 
@@ -43,6 +43,7 @@ def table_builders() -> Mapping[str, Callable[[Snapshot], Table]]:
         "trials": _trials,
         "observations": _observations,
         "known": _known,
+        "sources": _sources,
         "steps": _steps,
         "measurements": _measurements,
         "asks": _asks,
@@ -157,6 +158,32 @@ def _known(snapshot: Snapshot) -> Table:
             *(row["context"].get(name) for name in context),
         ]
         for index, row in enumerate(snapshot.known, 1)
+    ]
+    return Table(columns, rows)
+
+
+def _sources(snapshot: Snapshot) -> Table:
+    points = [
+        (source, row, dict(zip(source["points"], point, strict=True)))
+        for source in snapshot.sources
+        for row, point in enumerate(zip(*source["points"].values(), strict=True))
+    ]
+    parameters = _parameter_columns(snapshot, [point for _, _, point in points])
+    unit = next(iter(_objective_units(snapshot).values()), "")
+    columns = [
+        Column("source", "name of the source", type="text"),
+        *parameters,
+        Column("value", "value of the first objective there", unit, "number"),
+        Column("sd", "its standard deviation, where it is known", unit, "number"),
+    ]
+    rows = [
+        [
+            source["name"],
+            *(point.get(_bare(column)) for column in parameters),
+            source["values"][row],
+            None if source["noise"] is None else source["noise"][row],
+        ]
+        for source, row, point in points
     ]
     return Table(columns, rows)
 

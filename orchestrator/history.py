@@ -25,6 +25,8 @@ from orchestrator.store import AskRow, JournalRow, MeasurementRow
 
 KNOWN = "known"
 """The event that holds what the planner is told beforehand."""
+SOURCES = "sources"
+"""The event that holds what was measured or computed elsewhere, as the planner takes it."""
 
 REFERENCE_ROLES = ("mirror", "blank")
 
@@ -39,6 +41,8 @@ class History:
     """In order."""
     known: list[Mapping[str, Any]] | None = None
     """Results from before the campaign, which the planner is told first; None before they were journalled."""
+    sources: list[Mapping[str, Any]] | None = None
+    """Results from elsewhere (`orchestrator.sources.ReadSource.data`); None before they were journalled."""
     diagnostics: dict[str, Any] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     """Why the last trials that ended were lost, as long as each of them was lost to a fault of the lab."""
@@ -83,7 +87,8 @@ def read_standing(connection: Connection) -> Standing:
         trials=trials,
         findings=read_observations(connection),
         told=[_telling(body, trials) for body in _bodies(connection, "told")],
-        known=_known(connection),
+        known=_first(connection, KNOWN, "results"),
+        sources=_first(connection, SOURCES, "sources"),
         diagnostics=_last_diagnostics(connection),
         faults=_faults_in_a_row(connection),
     )
@@ -101,9 +106,9 @@ def read_standing(connection: Connection) -> Standing:
     )
 
 
-def _known(connection: Connection) -> list[Mapping[str, Any]] | None:
-    found = _bodies(connection, KNOWN)
-    return found[0]["results"] if found else None
+def _first(connection: Connection, kind: str, key: str) -> list[Mapping[str, Any]] | None:
+    found = _bodies(connection, kind)
+    return found[0][key] if found else None
 
 
 def _telling(body: Mapping[str, Any], trials: Sequence[TrialRecord]) -> Telling:

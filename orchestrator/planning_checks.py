@@ -11,15 +11,16 @@ from orchestrator.context import BATCH, TIME
 from orchestrator.errors import InputError
 from orchestrator.fields import did_you_mean
 from orchestrator.parameters import Categorical
-from orchestrator.points import candidates_of
 from orchestrator.recipe import Command
 from orchestrator.recipe_racks import StationStep
 from orchestrator.recipe_step import parameters_of
-from orchestrator.space import objectives, read_constraint, search_space
+from orchestrator.source_use import policy_of, refused_by
+from orchestrator.space import read_constraint, search_space
 from orchestrator.stop_rules import Cost
 from orchestrator.subject import Subject
 from orchestrator.yaml_source import Problem
 from planner.errors import BadOption
+from planner.policies.base import POLICIES, WITH_SOURCES, Policy
 
 NEEDED_STEPS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "stripe_gradient": (("reference",), ("scan", "adaptive_scan")),
@@ -153,8 +154,6 @@ def needed_steps(subject: Subject) -> Iterator[Problem]:
 
 def policy(subject: Subject) -> Iterator[Problem]:
     """Find a policy that there is not."""
-    from planner.policies.base import POLICIES
-
     name = subject.campaign.planner.policy
     if name not in POLICIES:
         yield subject.campaign_source.problem(
@@ -164,19 +163,47 @@ def policy(subject: Subject) -> Iterator[Problem]:
 
 def policy_suits(subject: Subject) -> Iterator[Problem]:
     """Find a policy that does not suit the space or the objectives, or has no such options."""
-    from planner.policies.base import POLICIES, policy_class
-
     chosen = subject.campaign.planner
     if chosen.policy not in POLICIES:
         return  # said by policy
+    problem = _where_sources_stand(subject.campaign)
+    if problem:
+        path = ("planner", "options", "sources") if "sources" in chosen.options else ("planner", "policy")
+        yield subject.campaign_source.problem(path, problem)
+        return
     try:
-        space = search_space(subject.campaign, candidates_of(subject.campaign))
-        policy_class(chosen.policy)(space, objectives(subject.campaign), chosen.options)
+        yield from _none_of_use(subject, policy_of(subject.campaign))
     except BadOption as error:
         path = ("planner", "options") if chosen.options else ("planner", "policy")
         yield subject.campaign_source.problem(path, str(error))
     except (ValueError, InputError):
         return  # said by constraints, or by the check of the candidates
+
+
+def _where_sources_stand(campaign: Campaign) -> str:
+    """Say where sources are to be written, where a policy has none or they stand among its options."""
+    if campaign.planner.policy not in WITH_SOURCES:
+        return ""
+    inputs = ", ".join(parameter.name for parameter in campaign.parameters)
+    shown = (
+        f"beside 'parameters' and 'objectives' write 'sources: [{{name: May, table: may.csv}}]', a table with the "
+        f"columns {inputs}, {campaign.objectives[0].name}; or campaign: DIRECTORY of an earlier one in place of table"
+    )
+    if "sources" in campaign.planner.options:
+        return f"sources of a campaign file are files: {shown}"
+    if not campaign.sources:
+        return f"policy {campaign.planner.policy!r} needs sources: {shown}. Without earlier results choose 'logei'"
+    return ""
+
+
+def _none_of_use(subject: Subject, policy: Policy) -> Iterator[Problem]:
+    """Find sources where the policy can use none of them."""
+    given, refused = subject.campaign.sources, refused_by(policy)
+    if len(refused) < len(given):
+        return  # the summary says which are not used
+    for index, one in enumerate(given):
+        message = f"{refused[one.name]}; no source is of use: mend it, or choose policy 'logei' without sources"
+        yield subject.campaign_source.problem(("sources", index), message)
 
 
 def stopping(subject: Subject) -> Iterator[Problem]:

@@ -23,7 +23,7 @@ from orchestrator.bill import Bill
 from orchestrator.billing import prices_of, read_bill
 from orchestrator.directory import CampaignDirectory, damage_told, refuse_newer
 from orchestrator.errors import InputError
-from orchestrator.history import KNOWN
+from orchestrator.history import KNOWN, SOURCES
 from orchestrator.journal import damaged_rows
 from orchestrator.record.migrating import is_older, migrate_to_head
 from orchestrator.store import (
@@ -88,6 +88,8 @@ class Snapshot:
     bill: Bill
     known: tuple[Mapping[str, Any], ...] = ()
     """Results from before the campaign (`orchestrator.points.KnownResult.data`)."""
+    sources: tuple[Mapping[str, Any], ...] = ()
+    """Results from elsewhere (`orchestrator.sources.ReadSource.data`)."""
 
 
 class Reading:
@@ -137,6 +139,10 @@ class Reading:
     def newest_step(self) -> StepRow | None:
         """Return the step that started last."""
         return self._session.exec(select(StepRow).order_by(col(StepRow.started_s).desc()).limit(1)).first()
+
+    def last_ask(self) -> AskRow | None:
+        """Return the ask that came last."""
+        return self._session.exec(select(AskRow).order_by(col(AskRow.index).desc()).limit(1)).first()
 
     def count(self, model: type[SQLModel]) -> int:
         """Count the rows of a table."""
@@ -195,6 +201,7 @@ class Reading:
             journal=journal,
             bill=self.bill(journal),
             known=tuple(result for body in self.bodies(KNOWN) for result in body["results"]),
+            sources=tuple(source for body in self.bodies(SOURCES) for source in body["sources"]),
         )
 
 

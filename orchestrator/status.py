@@ -21,7 +21,7 @@ from orchestrator.people.interventions import KINDS, autonomy
 from orchestrator.people.reading import events_of, read_state
 from orchestrator.people.state import Asked, DeskState
 from orchestrator.reading import JournalFacts, Reading, open_reading
-from orchestrator.store import CampaignRow, IncidentRow, MeasurementRow, ObservationRow, StepRow, TrialRow
+from orchestrator.store import AskRow, CampaignRow, IncidentRow, MeasurementRow, ObservationRow, StepRow, TrialRow
 
 LATEST_INCIDENTS = 5
 EXAMINED_EVERY_S = 60.0
@@ -110,6 +110,22 @@ class PeopleStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourcesStatus:
+    """What the planner takes from results from elsewhere, by what was known at its last ask."""
+
+    standing: str
+    """``trusted``, ``doubted`` (the space is filled first) or ``left alone``."""
+    weights: Mapping[str, float]
+    """By source, the probability that the results here follow it alone."""
+    all: float
+    """The probability that they follow all sources together."""
+    nothing: float
+    """The probability that they follow none."""
+    refused: Mapping[str, str]
+    """Why a source tells nothing, by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignStatus:
     """Where a campaign stands. Times ending in ``_s`` are seconds since it was created."""
 
@@ -136,6 +152,8 @@ class CampaignStatus:
     measurements: int
     observations: int
     best: Best | None
+    sources: SourcesStatus | None
+    """None where the planner takes from none, or was not asked yet."""
     newest_step: StepStatus | None
     open_intents: Sequence[StepStatus]
     people: PeopleStatus
@@ -252,6 +270,7 @@ def _status(
         measurements=reading.count(MeasurementRow),
         observations=reading.count(ObservationRow),
         best=best_trial(trials, campaign.config),
+        sources=sources_status(reading.last_ask()),
         newest_step=None if newest is None else _step_status(newest),
         open_intents=[_step_status(step) for step in open_steps],
         people=_people(reading, desk),
@@ -319,6 +338,12 @@ def count_trials(trials: Sequence[TrialRow], config: Mapping[str, Any], *, budge
         controls=sum(trial.is_control for trial in trials),
         budget=budget or (config.get("budget") or {}).get("trials"),
     )
+
+
+def sources_status(ask: AskRow | None) -> SourcesStatus | None:
+    """Return what an ask says of sources."""
+    found = None if ask is None else ask.diagnostics.get("sources")
+    return None if found is None else SourcesStatus(**found)
 
 
 _UNRANKED = ("learn", "classify", "at_most", "at_least", None)

@@ -9,10 +9,12 @@ from typing import Any
 from orchestrator.errors import InputError
 from orchestrator.points import candidates_of, known_of
 from orchestrator.simulated import REPLAY, worlds_of
+from orchestrator.sources import source_of
 from orchestrator.space import objectives, search_space
 from orchestrator.subject import Subject
 from orchestrator.tables import digest_of
 from orchestrator.yaml_source import Problem
+from planner.policies.base import POLICIES, WITH_SOURCES
 
 
 def candidates(subject: Subject) -> Iterator[Problem]:
@@ -56,14 +58,37 @@ def known(subject: Subject) -> Iterator[Problem]:
         yield _problem(subject, "known", str(error))
 
 
+def sources(subject: Subject) -> Iterator[Problem]:
+    """Find sources that cannot be read or used, or that the policy would make nothing of."""
+    campaign, source = subject.campaign, subject.campaign_source
+    policy = campaign.planner.policy
+    if campaign.sources and policy in POLICIES and policy not in WITH_SOURCES:
+        message = f"policy {policy!r} takes nothing from sources; write policy: {WITH_SOURCES[0]}, or leave them out"
+        yield source.problem(("sources",), message, of_key=True)
+    for index, given in enumerate(campaign.sources):
+        path = ("sources", index, given.place[0])
+        if given.table is not None and given.sha256 is not None and Path(given.table).is_file():
+            found = digest_of(Path(given.table))
+            if found != given.sha256:
+                yield source.problem(("sources", index, "sha256"), _changed(given.table, found))
+                continue
+        try:
+            source_of(campaign, given)
+        except InputError as error:
+            yield from (source.problem(path, text) for text in error.problems)
+
+
 def _told(subject: Subject, key: str, given: Any) -> Iterator[Problem]:
     """Find a file that is not the one whose hash the campaign file gives."""
     if given.sha256 is None or not Path(given.table).is_file():
         return
     found = digest_of(Path(given.table))
     if found != given.sha256:
-        message = f"the SHA-256 of {Path(given.table).name} is {found}; write this one if the file was meant to change"
-        yield subject.campaign_source.problem((key, "sha256"), message)
+        yield subject.campaign_source.problem((key, "sha256"), _changed(given.table, found))
+
+
+def _changed(table: str, found: str) -> str:
+    return f"the SHA-256 of {Path(table).name} is {found}; write this one if the file was meant to change"
 
 
 def _problem(subject: Subject, key: str, message: str) -> Problem:

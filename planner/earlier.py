@@ -93,12 +93,14 @@ def _codes(space: SearchSpace, points: Sequence[Any], where: str) -> np.ndarray:
         if unknown:
             raise BadOption(f"{where}: point {count} has {unknown[0]!r}, which is no parameter here")
     try:
-        codes = space.encode(points)
+        rows = space.rows(points)
     except SpaceError as error:
         raise BadOption(f"{where}: {error}") from error
-    outside = np.flatnonzero(np.any((codes < -1e-9) | (codes > 1.0 + 1e-9), axis=1))
+    low, high = np.array([parameter.bounds for parameter in space.parameters]).T
+    slack = 1e-9 * np.maximum(high - low, np.abs(high))
+    outside = np.flatnonzero(np.any((rows < low - slack) | (rows > high + slack), axis=1))
     if len(outside) == len(points):
         raise BadOption(
             f"{where}: every point lies outside the space, the first of them {dict(points[0])}; it tells nothing here"
         )
-    return codes
+    return space.encode_rows(rows)

@@ -12,7 +12,15 @@ import numpy as np
 from planner.best import best_of
 from planner.errors import BadOption, NotEnoughData, UnknownProposal
 from planner.ledger import Ledger, ask_index
-from planner.policies.base import FindsLevel, Foresees, MapsRegions, PlannerData, Policy, policy_class
+from planner.policies.base import (
+    FindsLevel,
+    Foresees,
+    MapsRegions,
+    PlannerData,
+    Policy,
+    TakesFromSources,
+    policy_class,
+)
 from planner.proposal import Observation, Posterior, Proposal, RegionPosterior, Value
 from planner.threads import one_thread
 
@@ -157,6 +165,8 @@ class Knowing(ABC):
             with_model: Also return `map_uncertainty`: for each target the mean standard deviation over the space, in
                 its unit (None before anything was measured). This fits the surrogate. A policy that looks for a level
                 says as `undecided` in which share of the space it is not known on which side it lies.
+
+        A policy that takes from sources says as `sources` how probable it is that each of them tells something.
         """
         ledger = self._ledger
         best = self.best()
@@ -173,6 +183,9 @@ class Knowing(ABC):
             "best": None if best is None else dict(best.values),
             "best_parameters": None if best is None else dict(best.parameters),
         }
+        if isinstance(self._policy, TakesFromSources):
+            with one_thread():
+                found["sources"] = self._policy.sources(self._data())
         if with_model:
             found["map_uncertainty"] = self._map_uncertainty()
             if isinstance(self._policy, FindsLevel) and found["map_uncertainty"] is not None:

@@ -14,14 +14,15 @@ from surrogate.transfer.draws import Draws
 from surrogate.transfer.mixture import Mixture
 from surrogate.transfer.sources import Source
 
-_KEYS = ("name", "points", "values", "unit", "noise")
+_KEYS = ("name", "points", "values", "unit", "noise", "of")
 
 
 def read_sources(space: SearchSpace, given: Any, unit: str) -> list[Source]:
     """Return the sources that the option `sources` describes: a list of tables.
 
     Each table is a mapping: `name`, `points` (mappings of every parameter to a value), `values` (as many numbers), and
-    where wanted `unit` (that of the objective by default) and `noise` (a standard deviation, or one for each value).
+    where wanted `unit` (that of the objective by default), `noise` (a standard deviation, or one for each value) and
+    `of` (how many values it is a selection of, which reasons say).
 
     Raises:
         BadOption: A table cannot be read, or two have one name.
@@ -40,7 +41,14 @@ def _source(table: EarlierTable, unit: str) -> Source:
         raise BadOption(f"{table.where}: name must be text, not {name!r}")
     if not isinstance(own, str):
         raise BadOption(f"{table.where}: unit must be text, not {own!r}")
-    return Source(name=name, X=table.codes, y=table.values, unit=own, noise=_noise(table))
+    return Source(name=name, X=table.codes, y=table.values, unit=own, noise=_noise(table), of=_of(table))
+
+
+def _of(table: EarlierTable) -> int | None:
+    of = table.given.get("of")
+    if of is not None and (isinstance(of, bool) or not isinstance(of, int) or of < len(table.values)):
+        raise BadOption(f"{table.where}: of must be a whole number from {len(table.values)} up, not {of!r}")
+    return of
 
 
 def _noise(table: EarlierTable) -> np.ndarray | None:

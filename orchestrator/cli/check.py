@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.errors import InputError
+from orchestrator.words import plural
 
 if TYPE_CHECKING:
     from orchestrator.check import Checked
@@ -70,6 +71,7 @@ def _lines(summary: Summary) -> Iterator[str]:
     yield f"space      {_points(summary)} over {', '.join(summary.parameters)}{_candidates(summary)}"
     if summary.given.known:
         yield f"known      {_known(summary)}"
+    yield from _sources(summary)
     yield f"planner    {summary.planner}; an ask costs {_charge(summary)}"
     yield f"trials     {summary.trials} in {summary.batches} batches{_controls(summary)}{_sites(summary)}"
     yield f"devices    {_devices(summary)}"
@@ -115,6 +117,13 @@ def _known(summary: Summary) -> str:
             f"; {len(given.known_outside)} lie outside the space (first: {given.known_outside[0]}), and are told too"
         )
     return text
+
+
+def _sources(summary: Summary) -> Iterator[str]:
+    for number, source in enumerate(summary.given.sources):
+        said = f"not used: {source.refused}" if source.refused else plural(source.usable, "value")
+        yield f"{'' if number else 'sources':<10} {source.name}: {said}"
+        yield from (f"{'':<10}   {note}" for note in source.notes)
 
 
 def _charge(summary: Summary) -> str:

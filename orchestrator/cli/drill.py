@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from orchestrator.drill.table import Row
 
-SHORT = ("planner.policy=random", "batch=2", "in_flight=4", "budget.trials=4", "budget.duration=60 d")
+SHORT = ("planner.policy=random", "sources=[]", "batch=2", "in_flight=4", "budget.trials=4", "budget.duration=60 d")
 """What makes a campaign short; `--set` comes after it."""
 
 

@@ -18,6 +18,7 @@ from orchestrator.execution import Settings
 from orchestrator.simulate import directories, simulate
 from orchestrator.words import duration, quantity
 from orchestrator.yaml_source import read_source
+from planner.policies.base import WITH_SOURCES
 
 
 def told(*, seed: int | None = None, planner: str | None = None, trials: int | None = None) -> list[str]:
@@ -27,19 +28,21 @@ def told(*, seed: int | None = None, planner: str | None = None, trials: int | N
 
 
 def freed(campaign: Path, planner: str | None) -> list[str]:
-    """Return the override that leaves the campaign's options to its own policy, where another one is named.
+    """Return the overrides that leave the campaign's options and sources to its own policy, where another one is named.
 
     It goes before all others, so that options given on the command line are the named policy's.
     """
     if planner is None:
         return []
     try:
-        chosen = read_source(campaign).data.get("planner")
+        data = read_source(campaign).data
     except InputError:
         return []  # the check says what is wrong with it
+    chosen = data.get("planner")
     if not isinstance(chosen, dict) or chosen.get("policy") == planner:
         return []
-    return ["planner.options={}"] if chosen.get("options") else []
+    changes = ["planner.options={}"] if chosen.get("options") else []
+    return changes + (["sources=[]"] if data.get("sources") and planner not in WITH_SOURCES else [])
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from orchestrator.health.finding import Finding, Level
+from orchestrator.source_words import sources_said
 from orchestrator.status import CampaignStatus, StepStatus
 from orchestrator.words import duration, label, moment, number, plural, quantity
 
@@ -80,6 +81,8 @@ def _lines(status: CampaignStatus) -> Iterator[tuple[str, str]]:
         best = status.best
         yield "best", f"{label(best.objective)} {quantity(best.value, best.unit)} in trial {best.trial}"
     yield "planner", f"{status.planner}, seed {status.seed}"
+    if status.sources is not None:
+        yield "sources", sources_said(status.sources)
     yield "laboratory", f"{status.lab}, {status.clock} time"
     yield "controller", "alive" if status.controller_alive else "none"
     yield "elapsed", f"{duration(status.elapsed_s)}; last event {moment(status.last_event_utc)}"

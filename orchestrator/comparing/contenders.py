@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.check import Ready, check_campaign
 from orchestrator.errors import InputError
+from planner.policies.base import WITH_SOURCES
 
 _HELP = "give names with commas, as in --planners logei,random or --planners logei,logei:caution=1.0"
 
@@ -28,16 +29,18 @@ class Contender:
         """The label as the name of a directory."""
         return re.sub(r"[^\w.=-]+", "-", self.label)
 
-    def overrides(self, own_policy: str) -> list[str]:
+    def overrides(self, own_policy: str, *, has_sources: bool = False) -> list[str]:
         """Return the changes to the campaign file that make it this planner's.
 
         own_policy: which the campaign names; its options are this policy's, and no other's.
+        has_sources: whether the campaign names results from elsewhere, which only some policies take.
         """
         if self.policy == own_policy and not self.options:
             return []
         changes = [f"planner.policy={self.policy}"]
         if self.policy != own_policy:
             changes.append("planner.options={}")
+            changes += ["sources=[]"] if has_sources and self.policy not in WITH_SOURCES else []
         return changes + [f"planner.options.{option}" for option in self.options]
 
 
@@ -90,10 +93,11 @@ def checked(
     """
     found = check_campaign(campaign, lab, overrides)
     own_policy = found.campaign.planner.policy if found.campaign is not None else ""
+    has_sources = found.campaign is not None and bool(found.campaign.sources)
     problems: dict[str, None] = {}
     ready: dict[str, Ready] = {}
     for contender in contenders:
-        changes = contender.overrides(own_policy)
+        changes = contender.overrides(own_policy, has_sources=has_sources)
         try:
             ready[contender.label] = check_campaign(campaign, lab, [*overrides, *changes]).require()
         except InputError as error:

@@ -14,6 +14,7 @@ from typing import Any
 from orchestrator.reading import Reading, Snapshot
 from orchestrator.report.beforehand import known_beforehand
 from orchestrator.report.costs import costs
+from orchestrator.report.elsewhere import elsewhere
 from orchestrator.report.gather import leading_fact
 from orchestrator.report.hands import people
 from orchestrator.report.origin import answers, origin
@@ -76,7 +77,7 @@ def _body(
     objective = leading_fact(snapshot) or {"direction": "learn", "label": "result"}
     sections = [
         ("progress", "Progress", _progress(payload, objective)),
-        ("learned", "What was learned", _learned(payload, objective)),
+        ("learned", "What was learned", _learned(payload, objective) + elsewhere(snapshot)),
         ("trials", "Trial by trial", _trials(snapshot) + known_beforehand(snapshot)),
         ("instruments", "Instruments", _instruments(payload)),
         ("trouble", "What failed, and why", trouble(snapshot)),

@@ -78,7 +78,7 @@ def _predicted(campaign: Campaign, history: Any) -> Posterior:
         # a pool limits what may be proposed, not what is believed; its table may not be on this machine
         is_of_pool = any(objective.direction == "classify" for objective in campaign.objectives)
         pool = candidates_of(campaign) if is_of_pool else None
-        knowledge = knowledge_of(campaign, pool=pool, known=history.known or ())
+        knowledge = knowledge_of(campaign, pool=pool, known=history.known or (), sources=history.sources or ())
         knowledge.restore(history.trials, history.findings, told=history.told)
         axes = [_axis(index, item) for index, item in enumerate(campaign.parameters)]
         numeric = [axis for axis in axes if not isinstance(axis.values[0], str)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -42,6 +42,9 @@ POLICIES: dict[str, str] = {
     "level_set": "planner.policies.level_set:LevelSet",
 }
 """Policies by name; the module is imported when the policy is first named (torch is slow to load)."""
+
+WITH_SOURCES = ("transfer",)
+"""Those that have the option `sources`: results from elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +115,19 @@ class Policy(Protocol):
 
         Raises:
             NotEnoughData: Nothing was measured yet.
+        """
+        ...
+
+
+@runtime_checkable
+class TakesFromSources(Protocol):
+    """A policy that may take something from results from elsewhere."""
+
+    def sources(self, data: PlannerData) -> dict[str, Any]:
+        """Return what is taken, in plain data.
+
+        `weights` by source, of `all` together and of `nothing`; `refused`, with reasons; and as `standing` whether they
+        are ``trusted``, ``doubted`` or ``left alone``.
         """
         ...
 

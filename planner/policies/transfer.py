@@ -8,6 +8,7 @@ loses its weight as results come in.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +20,10 @@ from planner.policies.base import PlannerData, Suggestion
 from planner.policies.bayes import LogEI
 from planner.proposal import Value
 from planner.space import SearchSpace
+from planner.threads import one_thread
 from planner.transfer import TransferredLogEI, read_sources
 from surrogate.transfer.mixture import Mixture
-from surrogate.transfer.sources import prepare
+from surrogate.transfer.sources import PreparedSource, prepare
 
 _FEWEST_VALUES = 2
 _SAID = 0.05
@@ -54,10 +56,30 @@ class Transfer(LogEI):
                 "earlier results choose 'logei'"
             )
         self._n_cold_start = self._n_start
-        self._sources, self.refused = prepare(sources, d=space.width, unit=objectives[0].unit)
+        with one_thread():  # as at every ask, so that a planner that is rebuilt has the same models to the last digit
+            self._sources, self.refused = prepare(sources, d=space.width, unit=objectives[0].unit)
         self._sign = -1.0 if objectives[0].direction == "minimize" else 1.0
         self._fitted_on: object = None
         self._fitted: Mixture | None = None
+
+    def sources(self, data: PlannerData) -> dict[str, Any]:
+        """Return what is taken; see `planner.policies.base.TakesFromSources`."""
+        refused = {one.name: one.reason for one in self.refused}
+        if not self._sources:
+            return {"weights": {}, "all": 0.0, "nothing": 1.0, "refused": refused, "standing": "left alone"}
+        mixture = self._mixture(data)
+        return {
+            "weights": {one.name: mixture.weight_of(one.name) for one in self._sources},
+            "all": mixture.weight_of_all,
+            "nothing": mixture.weight_of_nothing,
+            "refused": refused,
+            "standing": self._standing(data),
+        }
+
+    def _standing(self, data: PlannerData) -> str:
+        if not self._is_helped(data):
+            return "left alone"
+        return "trusted" if self._mixture(data).weight_of_nothing < _DOUBTED else "doubted"
 
     def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
         """Return up to n points: those worth most at once, but where sources are doubted the space is filled first."""
@@ -138,8 +160,17 @@ class Transfer(LogEI):
         parts = [f"source {one.name!r} is not used: {one.reason}" for one in self.refused]
         if self._fitted is not None:
             weights = {one.name: self._fitted.weight_of(one.name) for one in self._sources}
-            named = [f"{name!r} {weight:.0%}" for name, weight in weights.items() if weight >= _SAID]
+            named = [
+                f"{one.name!r} {weights[one.name]:.0%}{_selection(one)}"
+                for one in self._sources
+                if weights[one.name] >= _SAID
+            ]
             if len(self._sources) > 1:
                 named.append(f"all sources together {self._fitted.weight_of_all:.0%}")
             parts.insert(0, f"takes from {', '.join([*named, f'none {self._fitted.weight_of_nothing:.0%}'])}")
         return "; " + "; ".join(parts) if parts else ""
+
+
+def _selection(source: PreparedSource) -> str:
+    """Say of how many values a model is made, where it could not be all."""
+    return "" if source.of is None else f" (by {len(source.gp.y)} of its {source.of} values)"

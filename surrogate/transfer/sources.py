@@ -8,20 +8,21 @@ mean does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from surrogate.matern_gp import GP, fit_gp
+from surrogate.transfer.thinning import spread_out
 
 Array = NDArray[np.floating[Any]]
 
 FEWEST = 4
 """Values of a source that can be told from its noise."""
 MOST = 400
-"""Values that a source's model is made of, spread evenly over all."""
+"""Values that a source's model is made of, at points that lie spread over those of all."""
 LEAST_SPREAD = 1e-9
 """Standard deviation of a source's values, relative to their size, below which they are constant."""
 
@@ -39,6 +40,8 @@ class Source:
     """UCUM."""
     noise: Array | None = None
     """Standard deviation of each value, ``n``, in ``unit``; None where it is unknown."""
+    of: int | None = None
+    """How many values these are some of; None: they are all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,8 @@ class PreparedSource:
     gp: GP
     centre: float
     spread: float
+    of: int | None = None
+    """How many values there were, where the model is made of fewer."""
 
     @property
     def lengths(self) -> Array:
@@ -88,7 +93,12 @@ def prepare(sources: Sequence[Source], *, d: int, unit: str = "") -> tuple[list[
         if reason := _unfit(source, d, unit):
             refused.append(Refused(name=source.name, reason=reason))
             continue
-        model = _modelled(source)
+        some = _thinned(source)
+        if _is_constant(some.y):
+            reason = f"the {len(some.y)} of its values that its model would be made of are constant"
+            refused.append(Refused(name=source.name, reason=reason))
+            continue
+        model = _modelled(some)
         if (explained := left_out_r_squared(model.gp)) < 0.0:
             reason = f"its model predicts left-out values worse than their mean does (R2 {explained:.2f})"
             refused.append(Refused(name=source.name, reason=reason))
@@ -120,14 +130,31 @@ def _unfit(source: Source, d: int, unit: str) -> str:
         return "it holds NaN or infinity; leave those values out"
     if len(y) < FEWEST:
         return f"it has {len(y)} values; {FEWEST} are needed to tell a shape from noise"
-    if y.std() <= LEAST_SPREAD * max(float(np.abs(y).max()), 1e-300):
+    if _is_constant(y):
         return "its values are constant, so that they tell no shape"
     return ""
 
 
+def _is_constant(y: Array) -> bool:
+    return float(np.std(y)) <= LEAST_SPREAD * max(float(np.abs(y).max()), 1e-300)
+
+
+def _thinned(source: Source) -> Source:
+    """Return a source of no more values than its model is made of."""
+    X, y = np.asarray(source.X, dtype=float), np.asarray(source.y, dtype=float)
+    some = spread_out(X, MOST)
+    noise = None if source.noise is None else np.asarray(source.noise, dtype=float)[some]
+    return replace(source, X=X[some], y=y[some], noise=noise, of=source.of or len(y))
+
+
 def _modelled(source: Source) -> PreparedSource:
-    some = np.linspace(0, len(source.y) - 1, min(len(source.y), MOST)).round().astype(int)
-    X, y = np.asarray(source.X, dtype=float)[some], np.asarray(source.y, dtype=float)[some]
+    y = source.y
     centre, spread = float(y.mean()), float(y.std())
-    noise = None if source.noise is None else (np.asarray(source.noise, dtype=float)[some] / spread) ** 2
-    return PreparedSource(name=source.name, gp=fit_gp(X, (y - centre) / spread, noise), centre=centre, spread=spread)
+    noise = None if source.noise is None else (source.noise / spread) ** 2
+    return PreparedSource(
+        name=source.name,
+        gp=fit_gp(source.X, (y - centre) / spread, noise),
+        centre=centre,
+        spread=spread,
+        of=source.of if source.of != len(y) else None,
+    )

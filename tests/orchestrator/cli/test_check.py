@@ -110,3 +110,13 @@ def test_the_points_of_a_pool_are_counted(tmp_path, capsys):
     )
     assert supervise(["check", str(tmp_path / "campaign.yaml")]) == 0
     assert "space      7 points over x" in capsys.readouterr().out
+
+
+def test_what_is_used_of_sources_is_said(capsys):
+    assert supervise(["check", "examples/photocatalysis_again/campaign.yaml"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2:5] == [
+        "sources    last winter: 62 values",
+        "             2 failed results left out (lines 37, 64)",
+        "           theory: 200 values",
+    ]

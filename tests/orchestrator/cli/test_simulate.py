@@ -229,3 +229,10 @@ def test_a_file_is_no_campaign_directory(tmp_path, capsys, command):
     (tmp_path / "README.md").write_text("hello")
     assert supervise([command, str(tmp_path / "README.md")]) == 2
     assert "README.md is a file; name the campaign directory" in capsys.readouterr().err
+
+
+def test_another_planner_goes_without_sources(tmp_path):
+    again = str(EXAMPLES / "photocatalysis_again/campaign.yaml")
+    shorter = ["--trials", "4", "--set", "batch=4", "--planner", "random", "--out", str(tmp_path / "c")]
+    assert supervise(["simulate", again, *shorter]) == 0
+    assert read_snapshot(tmp_path / "c").sources == ()

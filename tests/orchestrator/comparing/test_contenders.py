@@ -54,3 +54,8 @@ def test_every_mistake_is_named_once_and_where_it_was_written():
         "--planners logie: no policy 'logie'; did you mean 'logei'?",
         "--planners logei:cauton=1: policy 'logei' has no option 'cauton'; did you mean 'caution'?",
     ]
+
+
+def test_a_policy_without_sources_is_compared_without_them():
+    ready = checked(EXAMPLES / "photocatalysis_again/campaign.yaml", None, [], read_contenders("transfer,logei"))
+    assert {label: len(one.campaign.sources) for label, one in ready.items()} == {"transfer": 2, "logei": 0}

@@ -216,3 +216,48 @@ def test_other_objectives_are_refused(objectives: Any) -> None:
 def test_a_standard_deviation_for_all_or_each() -> None:
     for noise in (0.01, [0.01] * 40):
         assert bump(planner_of(source(noise=noise)).ask()[0].parameters, 0.66) > 0.7
+
+
+def test_what_is_taken_is_said_in_plain_data() -> None:
+    flat = {"name": "flat", "points": PLACES[:5], "values": [1.0] * 5}
+    planner = planner_of(source(), flat)
+    before = planner.diagnostics()["sources"]
+    assert before["standing"] == "trusted"
+    assert before["weights"].keys() == {"May"}
+    assert before["weights"]["May"] + before["all"] + before["nothing"] == pytest.approx(1.0)
+    assert "constant" in before["refused"]["flat"]
+    told(planner, 6)
+    assert planner.diagnostics()["sources"]["weights"]["May"] > before["weights"]["May"]
+
+
+def test_sources_that_mislead_are_said_to_be_left_alone() -> None:
+    space = SearchSpace([Continuous(name, 0.0, 1.0) for name in NAMES])
+    misleading = {"name": "May", "points": PLACES, "values": [np.sin(9.0 * point["a"]) for point in PLACES]}
+    planner = Planner(space, MAXIMIZE, policy="transfer", options={"sources": [misleading]})
+    places = np.random.default_rng(5).random((40, 2)).tolist()
+    points = [dict(zip(NAMES, row, strict=True)) for row in places]
+    planner.tell([Observation(parameters=one, values={"y": np.sin(4.0 * one["b"])}) for one in points])
+    found = planner.diagnostics()["sources"]
+    assert found["standing"] == "left alone" and found["nothing"] > 0.9
+
+
+def test_other_policies_say_nothing_of_sources() -> None:
+    space = SearchSpace([Continuous(name, 0.0, 1.0) for name in NAMES])
+    assert "sources" not in Planner(space, MAXIMIZE).diagnostics()
+
+
+def test_a_selection_is_said_in_the_reason() -> None:
+    assert "'May' 60% (by 40 of its 5000 values)" in planner_of(source(of=5000)).ask()[0].reason
+    with pytest.raises(BadOption, match="of must be a whole number from 40 up, not 39"):
+        planner_of(source(of=39))
+
+
+def test_words_with_descriptors_beyond_the_cube_lie_in_the_space() -> None:
+    """Descriptors are standardised, so that each of a few words has one that lies beyond the unit interval."""
+    words = [f"w{i}" for i in range(6)]
+    descriptors = {word: [1.0 if i == j else 0.0 for j in range(6)] for i, word in enumerate(words)}
+    space = SearchSpace([Categorical("solvent", words, descriptors=descriptors)])
+    codes = space.encode([{"solvent": word} for word in words])
+    assert ((codes < 0.0) | (codes > 1.0)).any(axis=1).all()
+    table = {"name": "May", "points": [{"solvent": word} for word in words], "values": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]}
+    Planner(space, MAXIMIZE, policy="transfer", options={"sources": [table]})

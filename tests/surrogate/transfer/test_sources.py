@@ -72,3 +72,23 @@ def test_left_out_errors_are_those_of_leaving_each_out():
         mean = gp.mean + gp.kernel(gp.X[i : i + 1], gp.X[rest]) @ np.linalg.solve(K, gp.y[rest] - gp.mean)
         errors.append(gp.y[i] - mean[0])
     assert left_out_r_squared(gp) == pytest.approx(1.0 - np.mean(np.square(errors)) / gp.y.var())
+
+
+def test_of_many_values_some_are_taken_and_counted():
+    rng = np.random.default_rng(3)
+    X = rng.random((3 * MOST, 2))
+    (one,), _ = prepare([Source(name="one", X=X, y=bump(X), noise=np.full(len(X), 0.01))], d=2)
+    assert (len(one.gp.y), one.of) == (MOST, 3 * MOST)
+    few, _ = prepare([Source(name="one", X=X[:50], y=bump(X[:50]))], d=2)
+    assert few[0].of is None
+    told, _ = prepare([Source(name="one", X=X[:50], y=bump(X[:50]), of=900)], d=2)
+    assert told[0].of == 900
+
+
+def test_a_source_whose_selected_values_are_constant_is_refused():
+    X = np.linspace(0.0, 1.0, 3 * MOST)[:, None] ** np.ones((1, 2))
+    y = np.zeros(len(X))
+    (taken,), _ = prepare([Source(name="one", X=X, y=X[:, 0])], d=2)
+    lonely = next(i for i in range(len(X)) if not np.isclose(taken.gp.X[:, 0], X[i, 0], atol=1e-12).any())
+    y[lonely] = 1.0
+    assert "made of are constant" in reason(Source(name="one", X=X, y=y))
