@@ -27,12 +27,12 @@ class ElementStatistics:
     def columns(self) -> tuple[str, ...]:
         """Return the names of the columns."""
         statistics = (f"{statistic} {name}" for name in ALL_PROPERTIES for statistic in STATISTICS)
-        flags = (f"imputed {name}" for name, lacks in zip(ALL_PROPERTIES, self._lacking, strict=True) if lacks)
+        flags = (f"imputed {ALL_PROPERTIES[place]}" for place in self._lacking)
         return (*statistics, *SHARING, *flags)
 
     @cached_property
     def _lacking(self) -> np.ndarray:
-        return gaps().any(axis=0)
+        return np.flatnonzero(gaps().any(axis=0))
 
     def features(self, items: Sequence[str]) -> np.ndarray:
         """Return the statistics of formulas, `n x columns`.

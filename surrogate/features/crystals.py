@@ -110,9 +110,8 @@ def primitive_atoms(phase: Phase) -> Atoms:
     numbers = np.array([gemmi.Element(site.element).atomic_number for site in phase.sites])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of how spglib will tell errors in a later version
-        found: Any = spglib.standardize_cell(
-            (lattice, fractions, numbers), to_primitive=True, symprec=SYMMETRY_TOLERANCE_ANGSTROM
-        )
+        cell: Any = (lattice, fractions, numbers)
+        found: Any = spglib.standardize_cell(cell, to_primitive=True, symprec=SYMMETRY_TOLERANCE_ANGSTROM)
     if found is not None:
         lattice, fractions, numbers = found
     return Atoms(numbers=np.asarray(numbers, dtype=float), lattice_angstrom=lattice, fractions=fractions)

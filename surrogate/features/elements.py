@@ -2,8 +2,8 @@
 
 Values are those that pymatgen ships. Where it has none for an element, the median of the element's group of the
 periodic table stands in (of its row, for the lanthanides and actinides), or that of all elements where the group has
-none either; `imputed` and `gaps` say where. Elements after lawrencium (103) have hardly any data and are left out, and so
-are properties that are known of less than half of the elements (refractive index, reflectivity, Vickers hardness,
+none either; `imputed` and `gaps` say where. Elements after lawrencium (103) have hardly any data and are left out, and
+so are properties that are known of less than half of the elements (refractive index, reflectivity, Vickers hardness,
 critical temperature, transition temperature to superconductivity).
 """
 

@@ -64,7 +64,7 @@ def _near(lattice: Array, fractions: Array, width: float, cutoff: float) -> Arra
 
 def _far(lattice: Array, fractions: Array, width: float, cutoff: float) -> Array:
     """Return the sums over reciprocal vectors but the origin, `n x n`."""
-    reciprocal = 2.0 * math.pi * np.linalg.inv(lattice).T
+    reciprocal: Array = np.asarray(2.0 * math.pi * np.linalg.inv(lattice).T, dtype=np.float64)
     vectors = _points(reciprocal, cutoff)
     squared = np.sum(vectors**2, axis=1)
     vectors, squared = vectors[squared > 1e-12], squared[squared > 1e-12]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class Smiles:
         if isinstance(bits, bool) or not isinstance(bits, int) or not 16 <= bits <= 4096:
             raise FeatureError(f"smiles: bits is a whole number from 16 to 4096, not {bits!r}")
         try:
-            import rdkit
+            rdkit: Any = import_module("rdkit")
         except ImportError:
             raise MissingPackage(
                 "features of SMILES need RDKit, which is not installed: pip install 'labpilot[smiles]'"
@@ -67,8 +68,6 @@ class Smiles:
 
     @cached_property
     def _readers(self) -> list[Callable[[Any], float]]:
-        from importlib import import_module
-
         return [getattr(import_module(f"rdkit.Chem.{module}"), name) for module, name in _PROPERTIES.values()]
 
     def features(self, items: Sequence[str]) -> np.ndarray:
@@ -77,19 +76,19 @@ class Smiles:
         Raises:
             BadItem: One is no SMILES.
         """
-        from rdkit import Chem, RDLogger
-        from rdkit.Chem import rdFingerprintGenerator
-
-        generator = rdFingerprintGenerator.GetMorganGenerator(radius=RADIUS, fpSize=self._bits)
+        chem: Any = import_module("rdkit.Chem")
+        log: Any = import_module("rdkit.RDLogger")
+        fingerprints: Any = import_module("rdkit.Chem.rdFingerprintGenerator")
+        generator = fingerprints.GetMorganGenerator(radius=RADIUS, fpSize=self._bits)
         found = np.zeros((len(items), len(self.columns)))
-        RDLogger.DisableLog("rdApp.error")  # what is wrong is said below
+        log.DisableLog("rdApp.error")  # what is wrong is said below
         try:
             for row, item in enumerate(items):
-                molecule = Chem.MolFromSmiles(item)
+                molecule = chem.MolFromSmiles(item)
                 if molecule is None or molecule.GetNumAtoms() == 0:
                     raise BadItem(f"{item!r} is no SMILES that RDKit can read; write it as 'CCO'")
                 counts = generator.GetCountFingerprintAsNumPy(molecule)
                 found[row] = [*(read(molecule) for read in self._readers), *counts]
         finally:
-            RDLogger.EnableLog("rdApp.error")
+            log.EnableLog("rdApp.error")
         return found
