@@ -30,6 +30,9 @@ _OURS: Mapping[str, str] = {
     "smiles": "surrogate.features.smiles:Smiles",
 }
 
+_made: dict[tuple[str, type], Supervised] = {}
+"""Featurizers that were made: a network is read once."""
+
 
 def featurizer_names() -> list[str]:
     """List our featurizers and the installed ones."""
@@ -49,15 +52,25 @@ def featurizer(name: str, options: Mapping[str, Any] | None = None, *, base: Pat
         FeatureError: It refuses the options, or needs something that is not installed.
     """
     if ".py" in name:
-        made_by, origin, mark = _from_path(name, base)
+        made_by, origin, digest = _from_path(name, base)
     elif name in _OURS:
         module, _, wanted = _OURS[name].partition(":")
-        made_by, origin, mark = getattr(import_module(module), wanted), "labpilot", name
+        made_by, origin, digest = getattr(import_module(module), wanted), "labpilot", ""
     else:
-        made_by, origin, mark = _from_entry_point(name)
+        made_by, origin, digest = *_from_entry_point(name), ""
+    if not isinstance(made_by, type):
+        raise NoFeaturizer(f"featurizer {name!r} of {origin} names {made_by!r:.80}, which is no class")
     told = dict(options or {})
+    identity = f"{origin} {made_by.__module__} {made_by.__qualname__} {json.dumps(told, sort_keys=True, default=str)}"
+    if (identity, made_by) not in _made:
+        inner = _inner(name, made_by, told, origin)
+        _made[identity, made_by] = Supervised(inner, origin=origin, identity=identity, digest=digest)
+    return _made[identity, made_by]
+
+
+def _inner(name: str, made_by: Any, told: Mapping[str, Any], origin: str) -> Any:
     try:
-        inner = made_by(**told)
+        return made_by(**told)
     except FeatureError:
         raise
     except Exception as error:  # a plug-in may fail at anything; this says whose it is
@@ -65,11 +78,9 @@ def featurizer(name: str, options: Mapping[str, Any] | None = None, *, base: Pat
         raise NoFeaturizer(
             f"featurizer {name!r} of {origin} cannot be made{given}: {type(error).__name__}: {error}"
         ) from error
-    identity = f"{origin} {mark} {json.dumps(told, sort_keys=True, default=str)}"
-    return Supervised(inner, origin=origin, identity=identity)
 
 
-def _from_entry_point(name: str) -> tuple[Any, str, str]:
+def _from_entry_point(name: str) -> tuple[Any, str]:
     found = {entry.value: entry for entry in entry_points(group=GROUP, name=name)}
     if not found:
         known = featurizer_names()
@@ -82,7 +93,7 @@ def _from_entry_point(name: str) -> tuple[Any, str, str]:
     [entry] = found.values()
     origin = _distribution(entry)
     try:
-        return entry.load(), origin, entry.value
+        return entry.load(), origin
     except Exception as error:  # a plug-in may fail at anything; this says whose it is
         raise NoFeaturizer(
             f"featurizer {name!r} of {origin} ({entry.value}) cannot be loaded: {type(error).__name__}: {error}; mend "
@@ -107,7 +118,7 @@ def _from_path(name: str, base: Path) -> tuple[Any, str, str]:
     if not wanted or not hasattr(module, wanted):
         classes = [item for item, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
         raise NoFeaturizer(f"{name!r}: write {file}:Class; {path} has {', '.join(classes) or 'no class'}")
-    return getattr(module, wanted), path.name, f"{wanted} {digest}"
+    return getattr(module, wanted), path.name, digest
 
 
 def _load(path: Path, digest: str) -> ModuleType:

@@ -58,19 +58,22 @@ class Supervised:
     Args:
         inner: What answers.
         origin: Where it is from, for messages: "distribution acme-net 1.2".
-        identity: What its numbers depend on beside the item: where it is from, its version, its options.
+        identity: What its numbers depend on beside the item and its version: where it is from, its options.
+        digest: Of the file that it is from, where its version does not say all.
 
     Raises:
         NoFeaturizer: It lacks what a featurizer needs.
     """
 
-    def __init__(self, inner: Featurizer, *, origin: str, identity: str) -> None:
+    def __init__(self, inner: Featurizer, *, origin: str, identity: str, digest: str = "") -> None:
         self._inner, self._origin = inner, origin
         self.name, self.version, self.takes = (self._word(key) for key in ("name", "version", "takes"))
         if self.takes not in TAKES:
             raise NoFeaturizer(f"{self._called}: takes is one of {', '.join(TAKES)}, not {self.takes!r}")
         self.columns = self._columns()
-        self._identity = f"{identity} {self.version}"
+        self.stamp = f"{self.version}, file {digest}" if digest else self.version
+        """What changes whenever its numbers may."""
+        self._identity = f"{identity} {self.stamp}"
         if not callable(getattr(inner, "features", None)):
             raise NoFeaturizer(f"{self._called} has no method features(items)")
 

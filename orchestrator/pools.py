@@ -1,0 +1,290 @@
+"""Pools of candidates that a campaign names: read, told apart from changed ones, and described by features."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.campaign import Campaign
+from orchestrator.columns import header_of, no_column
+from orchestrator.errors import InputError
+from orchestrator.feature_fields import FILES, Features, Pool
+from orchestrator.parameters import Categorical
+from orchestrator.tables import Table, digest_of, read_table
+from orchestrator.yaml_source import Path_, Problem, Source
+
+if TYPE_CHECKING:
+    from planner.parameters import Categorical as PlannedCategorical
+    from surrogate.features.pools import Pool as ReadPool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolSummary:
+    """What the words of a parameter with features are."""
+
+    parameter: str
+    candidates: int
+    takes: str
+    kinds: tuple[str, ...]
+    columns: int
+    """That vary."""
+    twins: tuple[tuple[str, str], ...]
+    """(left out, the same one that was kept)."""
+
+
+def settled(campaign: Campaign, source: Source) -> tuple[Campaign, list[Problem]]:
+    """Return a campaign whose pools were read: levels are their words, paths absolute, hashes and versions found out.
+
+    A parameter of which something is wrong is left as it was.
+    """
+    parameters, problems = [], []
+    for index, item in enumerate(campaign.parameters):
+        if isinstance(item, Categorical) and item.features is not None:
+            try:
+                item = _settled(_located(item, index, source))
+            except _Wrong as wrong:
+                problems += [source.problem(("parameters", index, *wrong.at), text) for text in wrong.problems]
+        parameters.append(item)
+    return campaign.model_copy(update={"parameters": tuple(parameters)}), problems
+
+
+def refuse_changed(campaign: Campaign) -> None:
+    """Hold pools and featurizers against what they were when a campaign began.
+
+    Raises:
+        InputError: One is not the same, or cannot be had any more.
+    """
+    for item in campaign.parameters:
+        if isinstance(item, Categorical) and item.features is not None:
+            try:
+                _settled(item)
+            except _Wrong as wrong:
+                began = f"parameter {item.name!r} is not what this campaign began with, or cannot be had any more"
+                mend = "put it back as it was, or begin another campaign in a directory of its own"
+                raise InputError([f"{began}: {text}; {mend}" for text in wrong.problems]) from None
+
+
+def category(item: Categorical) -> PlannedCategorical:
+    """Return a parameter with features as the planner knows it; the same once more costs nothing.
+
+    Raises:
+        SpaceError: A featurizer is unknown, or a word has no features.
+        BadPool, InputError: The pool cannot be read.
+    """
+    return _category(_Asked(item.model_dump_json(by_alias=True), item))
+
+
+def pool_summaries(campaign: Campaign) -> tuple[PoolSummary, ...]:
+    """Return what the words of each parameter with features are."""
+    return tuple(
+        PoolSummary(
+            parameter=item.name,
+            candidates=len(item.levels),
+            takes=item.features.takes,
+            kinds=item.features.kind,
+            columns=category(item).codes.width,
+            twins=() if item.pool is None else _read(item.name, item.pool, item.features.takes).twins,
+        )
+        for item in campaign.parameters
+        if isinstance(item, Categorical) and item.features is not None
+    )
+
+
+class _Wrong(Exception):
+    """Something about a parameter."""
+
+    def __init__(self, at: Path_, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.at, self.problems = at, problems
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A parameter that equal JSON tells apart."""
+
+    key: str
+    item: Categorical = field(compare=False)
+
+
+@lru_cache(maxsize=8)
+def _category(asked: _Asked) -> PlannedCategorical:
+    from planner.featured import table_of
+    from planner.parameters import Categorical as PlannedCategorical
+
+    item, features = asked.item, asked.item.features
+    assert features is not None  # noqa: S101  only such are asked for
+    pool = _words(item, features)
+    table = table_of(item.name, pool, features.kind, options=features.options)
+    return PlannedCategorical(item.name, item.levels, descriptors=table, when=item.when)
+
+
+def _words(item: Categorical, features: Features) -> ReadPool:
+    """Return the words of a parameter and what they stand for."""
+    from surrogate.features.pools import pool_of
+
+    if item.pool is None:
+        return pool_of(features.takes, item.levels, item.levels, at=[f"level {word!r}" for word in item.levels])
+    return _read(item.name, item.pool, features.takes).only(item.levels)
+
+
+def _located(item: Categorical, index: int, source: Source) -> Categorical:
+    """Return a parameter whose paths are absolute; what a file says counts from its folder."""
+    features, pool = item.features, item.pool
+    assert features is not None  # noqa: S101  only such are asked for
+    kinds = {kind: _absolute_kind(kind, index, source) for kind in features.kind}
+    told: dict[str, Any] = {"kind": tuple(kinds.values())}
+    for key in ("options", "versions"):
+        told[key] = {kinds[kind]: value for kind, value in getattr(features, key).items()}
+    changes: dict[str, Any] = {"features": features.model_copy(update=told)}
+    if pool is not None:
+        key = "folder" if pool.folder is not None else "table"
+        path = _absolute(source, ("parameters", index, "pool"), getattr(pool, key))
+        changes["pool"] = pool.model_copy(update={key: path})
+    return item.model_copy(update=changes)
+
+
+def _absolute_kind(kind: str, index: int, source: Source) -> str:
+    file, is_file, wanted = kind.partition(".py")
+    return _absolute(source, ("parameters", index, "features"), file + ".py") + wanted if is_file else kind
+
+
+def _absolute(source: Source, path: Path_, written: str) -> str:
+    from_file = source.place(path).line is not None
+    plain = os.path.expanduser(written)
+    return str(Path(os.path.normpath(source.folder / plain if from_file else plain)).absolute())
+
+
+def _settled(item: Categorical) -> Categorical:
+    """Return a parameter with its words, hash and versions.
+
+    Raises:
+        _Wrong: Something is not as it says, or cannot be had.
+    """
+    from planner.errors import SpaceError
+    from surrogate.features.errors import BadPool
+
+    features = item.features
+    assert features is not None  # noqa: S101  only such are asked for
+    versions = _versions(features)
+    item = item.model_copy(update={"features": features.model_copy(update={"versions": versions})})
+    if item.pool is not None:
+        item = _with_words(item, item.pool, features.takes)
+    try:
+        category(item)
+    except SpaceError as error:
+        raise _Wrong(("features",), [str(error)]) from None
+    except BadPool as error:  # levels that are none of the pool, or no formulas
+        raise _Wrong(("levels",), error.problems) from None
+    return item
+
+
+def _versions(features: Features) -> dict[str, str]:
+    from surrogate.features.errors import FeatureError
+    from surrogate.features.named import featurizer
+
+    found: dict[str, str] = {}
+    for kind in features.kind:
+        try:
+            found[kind] = featurizer(kind, features.options.get(kind)).stamp
+        except FeatureError as error:
+            raise _Wrong(("features", "kind"), [str(error)]) from None
+        said = features.versions.get(kind)
+        if said is not None and said != found[kind]:
+            raise _Wrong(("features", "versions"), [f"{kind} is of version {found[kind]!r} here, not {said!r}"])
+    return found
+
+
+def _with_words(item: Categorical, pool: Pool, takes: str) -> Categorical:
+    from surrogate.features.errors import BadPool
+
+    try:
+        digest = _digest(item.name, pool, takes)
+        if pool.sha256 is not None and pool.sha256 != digest:
+            text = f"the SHA-256 of {_shown(pool)} is {digest}; write this one if it was meant to change"
+            raise _Wrong(("pool", "sha256"), [text])
+        pool = pool.model_copy(update={"sha256": digest})
+        item = item.model_copy(update={"pool": pool})
+        words = _read(item.name, pool, takes).words
+    except (InputError, BadPool) as error:
+        raise _Wrong(("pool",), error.problems) from None
+    if len(words) < 2:
+        raise _Wrong(
+            ("pool",), [f"{_shown(pool)} holds one candidate ({', '.join(words)}); two are needed to choose from"]
+        )
+    return item if item.levels else item.model_copy(update={"levels": words})
+
+
+def _shown(pool: Pool) -> str:
+    return Path(pool.folder or pool.table or "").name
+
+
+def _read(name: str, pool: Pool, takes: str) -> ReadPool:
+    """Return a pool; one of the same hash is read once.
+
+    Raises:
+        InputError, BadPool: It cannot be read.
+    """
+    return _read_once(name, pool.model_dump_json(), takes)
+
+
+@lru_cache(maxsize=8)
+def _read_once(name: str, told: str, takes: str) -> ReadPool:
+    from surrogate.features.pools import pool_of, read_folder
+
+    pool = Pool.model_validate_json(told)
+    if pool.folder is not None:
+        return read_folder(Path(pool.folder), takes)
+    table = read_table(Path(pool.table or ""))
+    words, texts = _columns(name, pool, table)
+    at = [f"{table.name}: {table.at([row])}" for row in range(len(table))]
+    return pool_of(takes, words, texts, at=at, folder=Path(pool.table or "").parent)
+
+
+def _columns(name: str, pool: Pool, table: Table) -> tuple[list[str], list[str]]:
+    """Return the words and what they stand for.
+
+    Raises:
+        InputError: The table has no such column.
+    """
+    words = pool.column or header_of(table, name) or name
+    headers = (words, pool.items or words)
+    missing = [no_column(table, header) for header in dict.fromkeys(headers) if header not in table.columns]
+    if missing:
+        raise InputError(missing)
+    first, second = (
+        ["" if cell is None else str(cell) for cell in table.columns[header].to_pylist()] for header in headers
+    )
+    return first, second
+
+
+def _digest(name: str, pool: Pool, takes: str) -> str:
+    """Return the SHA-256 of a table, or of names and contents of all files.
+
+    Raises:
+        InputError, BadPool: They cannot be read.
+    """
+    files = list(_files(name, pool, takes))
+    if pool.table is not None and not files:
+        return digest_of(Path(pool.table))
+    found = hashlib.sha256(b"" if pool.table is None else digest_of(Path(pool.table)).encode())
+    for name_of_file, path in files:
+        found.update(f"{name_of_file}\0{digest_of(path)}\n".encode())
+    return found.hexdigest()
+
+
+def _files(name: str, pool: Pool, takes: str) -> Iterator[tuple[str, Path]]:
+    from surrogate.features.pools import files_of
+
+    if pool.folder is not None:
+        folder = Path(pool.folder)
+        yield from ((path.relative_to(folder).as_posix(), path) for path in files_of(folder, takes))
+    elif takes in FILES:
+        folder = Path(pool.table or "").parent
+        _, texts = _columns(name, pool, read_table(Path(pool.table or "")))
+        # a file that is not there is told with its line, when the pool is read
+        yield from ((text, folder / text) for text in dict.fromkeys(texts) if text and (folder / text).is_file())
