@@ -108,7 +108,10 @@ class Supervised:
         taken = [as_taken(item, self.takes) for item in items]
         keys = [key_of(item) for item in taken]
         rows = _kept.get(self._identity, keys)
-        missing = {key: item for key, item in zip(keys, taken, strict=True) if key not in rows}
+        missing: dict[str, Any] = {}
+        for key, item in zip(keys, taken, strict=True):
+            if key not in rows:
+                missing.setdefault(key, item)
         if missing:
             new = dict(zip(missing, self._asked_twice(list(missing.values())), strict=True))
             _kept.put(self._identity, new)
@@ -159,4 +162,4 @@ class Supervised:
 
 
 def _shape(shape: Sequence[int]) -> str:
-    return " x ".join(map(str, shape))
+    return " x ".join(map(str, shape)) or "1"

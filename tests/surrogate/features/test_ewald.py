@@ -21,7 +21,9 @@ SKEW = Structure(
     ["Mg2+", "Al3+", "O2-", "N3-"],
     [[0.1, 0.2, 0.3], [0.6, 0.7, 0.2], [0.4, 0.1, 0.8], [0.9, 0.5, 0.55]],
 )
-ALL = pytest.mark.parametrize("structure", [SALT, CAESIUM_CHLORIDE, RUTILE, SKEW], ids=["salt", "CsCl", "rutile", "skew"])
+ALL = pytest.mark.parametrize(
+    "structure", [SALT, CAESIUM_CHLORIDE, RUTILE, SKEW], ids=["salt", "CsCl", "rutile", "skew"]
+)
 
 
 def charges_of(structure):
