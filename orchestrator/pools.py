@@ -73,10 +73,16 @@ def category(item: Categorical) -> PlannedCategorical:
     """Return a parameter with features as the planner knows it; the same once more costs nothing.
 
     Raises:
-        SpaceError: A featurizer is unknown, or a word has no features.
-        BadPool, InputError: The pool cannot be read.
+        SpaceError: A featurizer is unknown, a word has no features, or the pool cannot be read any more.
+        InputError: Its table cannot.
     """
-    return _category(_Asked(item.model_dump_json(by_alias=True), item))
+    from planner.errors import SpaceError
+    from surrogate.features.errors import BadPool
+
+    try:
+        return _category(_Asked(item.model_dump_json(by_alias=True), item))
+    except BadPool as error:
+        raise SpaceError(f"parameter {item.name!r}: {error}") from None
 
 
 def pool_summaries(campaign: Campaign) -> tuple[PoolSummary, ...]:
@@ -175,11 +181,12 @@ def _settled(item: Categorical) -> Categorical:
     if item.pool is not None:
         item = _with_words(item, item.pool, features.takes)
     try:
+        _words(item, features)
         category(item)
-    except SpaceError as error:
-        raise _Wrong(("features",), [str(error)]) from None
     except BadPool as error:  # levels that are none of the pool, or no formulas
         raise _Wrong(("levels",), error.problems) from None
+    except SpaceError as error:
+        raise _Wrong(("features",), [str(error)]) from None
     return item
 
 
