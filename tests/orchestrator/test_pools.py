@@ -1,6 +1,8 @@
 """Pools of structures and formulas in campaign files: read, checked, described, the same after a restart."""
 
+import os
 import shutil
+import signal
 import warnings
 from pathlib import Path
 
@@ -269,6 +271,26 @@ def test_policies_choose_among_structures(desk, tmp_path, planner):
     assert set(tried) <= set(NAMES)
     if planner["policy"] != "random":
         assert "gold" in tried
+
+
+def test_a_campaign_that_was_interrupted_ends_as_if_it_had_not_been(desk, tmp_path):
+    planner = {"policy": "screening", "options": {"threshold": 9}}
+    task = desk({"pool": "cifs", "features": STRUCTURES}, planner=planner).require()
+    start(task, tmp_path / "whole", Settings(is_virtual=True, fsync=False))
+    seen = []
+
+    def interrupt(_trial, _act):
+        seen.append(1)
+        if len(seen) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    ending = start(task, tmp_path / "c", Settings(is_virtual=True, fsync=False, on_step=interrupt))
+    assert ending.status == "stopped"
+    pools._category.cache_clear()  # as in another process
+    pools._read_once.cache_clear()
+    assert resume(tmp_path / "c").status == "finished"
+    whole, stopped = (read_result(tmp_path / name, wall_s=0.0, score=False)["trials"] for name in ("whole", "c"))
+    assert stopped == whole
 
 
 def test_a_pool_that_was_changed_is_refused_on_resume(desk, tmp_path):
