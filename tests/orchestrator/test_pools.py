@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 import warnings
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from orchestrator.check import check_campaign
 from orchestrator.cli.check import _lines
 from orchestrator.errors import InputError
 from orchestrator.execution import Settings, resume, start
-from orchestrator.points import refuse_changed
+from orchestrator.knowledge import knowledge_of
+from orchestrator.points import known_of, pool_for, refuse_changed
 from orchestrator.report import write_report
 from orchestrator.results import read_result
 from orchestrator.space import search_space
@@ -55,7 +57,7 @@ def desk(cifs, tmp_path):
     (folder / "lab.yaml").write_text(yaml.safe_dump(LAB))
     (folder / "density.csv").write_text("crystal,density\n" + "".join(f"{k},{v}\n" for k, v in DENSITY.items()))
 
-    def made(parameter, *, planner=None, **files):
+    def made(parameter, *, planner=None, more=None, **files):
         for name, content in files.items():
             (folder / f"{name}.csv").write_text(content)
         campaign = {
@@ -70,7 +72,9 @@ def desk(cifs, tmp_path):
             "batch": 2,
             "budget": {"trials": 8},
             "replay": {"table": "density.csv"},
+            **(more or {}),
         }
+        campaign = {key: value for key, value in campaign.items() if value is not None}
         (folder / "campaign.yaml").write_text(yaml.safe_dump(campaign, sort_keys=False))
         return check_campaign(folder / "campaign.yaml")
 
@@ -122,6 +126,50 @@ def test_a_table_of_names_and_files(desk):
     checked = desk({"pool": pool, "features": STRUCTURES}, pool=table)
     assert problems(checked) == []
     assert checked.campaign.parameters[0].levels == tuple(NAMES)
+
+
+def test_a_folder_of_molecules(desk):
+    water = "3\n\nO 0 0 0\nH 0.96 0 0\nH -0.24 0.93 0\n"
+    (desk.folder / "xyz").mkdir()
+    for name, text in (("water", water), ("sulfide", water.replace("O", "S")), ("same", water)):
+        (desk.folder / "xyz" / f"{name}.xyz").write_text(text)
+    features = {"from": "molecule", "kind": ["coulomb_matrix", "bag_of_atoms"]}
+    checked = desk({"pool": "xyz", "features": features}, density="crystal,density\nsame,1\nsulfide,2\n")
+    assert problems(checked) == []
+    assert checked.campaign.parameters[0].levels == ("same", "sulfide")
+    assert checked.summary.pools[0].twins == (("water", "same"),)
+    (desk.folder / "xyz" / "water.xyz").write_text("3\n\nO 0 0 0\n")
+    [found] = problems(desk({"pool": "xyz", "features": features}))
+    assert found == "parameters.0.pool: water.xyz: line 1 says 3 atoms, and there are 1 lines of atoms"
+
+
+def test_smiles_without_rdkit_say_what_to_install(desk, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rdkit", None)
+    smiles = {"levels": ["CCO", "CO"], "features": {"from": "smiles", "kind": "smiles"}}
+    [found] = problems(desk(smiles, density="crystal,density\nCCO,1\nCO,2\n"))
+    assert found.startswith("parameters.0.features.kind: features of SMILES need RDKit")
+    assert "pip install 'labpilot[smiles]'" in found
+
+
+def test_what_is_known_beforehand_is_of_the_pool_and_candidates_choose_from_it(desk, tmp_path):
+    more = {"known": "known.csv", "candidates": "few.csv", "replay": None, "lab": "bare.yaml"}
+    known = "crystal,density\nsilver,10.5\nlime,3.3\nhalite,2.2\ncopper,8.9\n"
+    few = "crystal\ngold\nsilicon\nLiF\nrutile\n"
+    (desk.folder / "bare.yaml").write_text(
+        yaml.safe_dump({**LAB, "devices": {"robot": {"driver": "bench", "url": "serial:/dev/null"}}})
+    )
+    planner = {"policy": "screening", "options": {"threshold": 9}}
+    checked = desk({"pool": "cifs", "features": STRUCTURES}, planner=planner, more=more, known=known, few=few)
+    assert problems(checked) == []
+    assert (checked.summary.points, checked.summary.given.known) == (4, 4)
+    knowledge = knowledge_of(
+        checked.campaign,
+        pool=pool_for(checked.campaign, {}),
+        known=[result.data() for result in known_of(checked.campaign)],
+    )
+    [proposal] = knowledge.planner.ask(1)
+    assert proposal.parameters == {"crystal": "gold"}
+    assert "nearest known is silver" in proposal.reason
 
 
 def test_levels_choose_from_a_pool_or_are_formulas_themselves(desk):
