@@ -90,6 +90,8 @@ def check_words(levels: tuple[str, ...], descriptors: object, features: Features
     """
     if pool is None and not levels:
         raise mistake("missing key: the words, or a pool that they are from", at="levels")
+    if len(levels) == 1:
+        raise mistake("must have at least 2 items", at="levels")
     if features is not None and descriptors is not None:
         raise mistake("give descriptors or features, not both", at="features", of_key=True)
     if pool is not None and features is None:

@@ -176,7 +176,7 @@ class Categorical(StrictModel):
     name: Name
     when: When | None = Field(default=None, description=_CONDITION)
     levels: tuple[str, ...] = Field(
-        default=(), min_length=2, description="The words; all those of the pool where left out"
+        default=(), json_schema_extra={"minItems": 2}, description="The words; all those of the pool where left out"
     )
     descriptors: Literal["composition"] | dict[str, tuple[float, ...]] | None = Field(
         default=None, description="What surrogates see: composition, where levels are formulas, or numbers by level"

@@ -240,6 +240,7 @@ def test_levels_choose_from_a_pool_or_are_formulas_themselves(desk):
         ({"levels": ["TiO2", "Xx2"], "features": FORMULAS}, ["parameters.0.levels: level 'Xx2': formula 'Xx2'"]),
         ({"pool": "cifs"}, ["parameters.0.features: missing key: what the pool's words stand for"]),
         ({"features": FORMULAS}, ["parameters.0.levels: missing key: the words, or a pool"]),
+        ({"levels": ["TiO2"], "features": FORMULAS}, ["parameters.0.levels: must have at least 2 items"]),
         (
             {"levels": ["a", "b"], "features": STRUCTURES},
             ["parameters.0.features.from: a structure is read from a file; say from where"],
@@ -270,7 +271,19 @@ def test_levels_choose_from_a_pool_or_are_formulas_themselves(desk):
         "options",
         "versions",
     ]
-    + ["sha256", "levels", "level", "no-features", "no-words", "no-files", "both", "no-pool", "columns", "no-table"]
+    + [
+        "sha256",
+        "levels",
+        "level",
+        "no-features",
+        "no-words",
+        "one-word",
+        "no-files",
+        "both",
+        "no-pool",
+        "columns",
+        "no-table",
+    ]
     + ["no-from", "no-plug-in"],
 )
 def test_what_is_wrong_is_said_where_it_stands(desk, parameter, expected):
