@@ -69,11 +69,22 @@ def structure_of(structure: Structure, name: str) -> Phase:
     """
     from pymatgen.io.cif import CifWriter
 
+    return structure_of_text(str(CifWriter(structure)), name, source="pymatgen")
+
+
+def structure_of_text(text: str, name: str, *, source: str = "text") -> Phase:
+    """Return the structure that the text of a CIF tells.
+
+    Raises:
+        BadItem: It tells none, several, or one that is contradictory; names the line where it is known.
+    """
     from surrogate.xrd.cif import read_cif_bytes
 
-    phases, reasons = read_cif_bytes(str(CifWriter(structure)).encode(), name=name, source="pymatgen")
+    phases, reasons = read_cif_bytes(text.encode(), name=name, source=source)
     if reasons or not phases:
-        raise BadItem(f"{name}: {'; '.join(reasons)}")
+        raise BadItem("; ".join(_told(name, reason) for reason in reasons))
+    if len(phases) > 1:
+        raise BadItem(f"{name}: it tells {len(phases)} structures; one is needed")
     return phases[0]
 
 

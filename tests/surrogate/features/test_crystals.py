@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
+from pymatgen.io.cif import CifWriter
 
-from surrogate.features.crystals import lattice_of, pymatgen_structure, read_structures, structure_of
+from surrogate.features.crystals import lattice_of, pymatgen_structure, read_structures, structure_of, structure_of_text
 from surrogate.features.errors import BadItem
 from surrogate.xrd.library import embedded_library
 from surrogate.xrd.twins import are_twins
@@ -34,6 +35,15 @@ def test_a_contradictory_structure_is_named():
     close = Structure(Lattice.cubic(3.0), ["Na", "Cl"], [[0, 0, 0], [0.01, 0, 0]])
     with pytest.raises(BadItem, match=r"made: two atoms come 0\.03 angstrom close"):
         structure_of(close, "made")
+
+
+def test_the_text_of_a_cif():
+    text = str(CifWriter(pymatgen_structure(PHASES["rutile"])))
+    assert are_twins(structure_of_text(text, "made"), PHASES["rutile"])
+    with pytest.raises(BadItem, match="made: it tells 2 structures; one is needed"):
+        structure_of_text(text + text.replace("data_TiO2", "data_again"), "made")
+    with pytest.raises(BadItem, match="made, line 1: this is not a CIF file"):
+        structure_of_text("hello", "made")
 
 
 @pytest.mark.parametrize(

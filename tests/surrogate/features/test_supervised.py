@@ -4,6 +4,8 @@ from itertools import count
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from surrogate.features.errors import BadFeatures, BadItem, NoFeaturizer
 from surrogate.features.molecules import Molecule
@@ -40,6 +42,16 @@ def test_an_item_is_computed_once_and_a_few_twice_more():
     np.testing.assert_array_equal(made.features(["MgB2", "O"]), [[4, 16], [1, 1]])
     assert inner.asked[3:] == [["O"]] * 3
     assert made.features([]).shape == (0, 2)
+
+
+@given(asks=st.lists(st.lists(st.sampled_from(["Fe", "MgB2", "O", "NaCl", "U"]), max_size=6), max_size=5))
+def test_whatever_is_asked_rows_are_those_of_the_items_and_none_is_computed_twice(asks):
+    inner = Lengths()
+    made = supervised(inner)
+    for items in asks:
+        assert made.features(items).tolist() == [[len(item), len(item) ** 2] for item in items]
+    firsts = [item for asked in inner.asked[::3] for item in asked]
+    assert len(firsts) == len(set(firsts)) == len({item for items in asks for item in items})
 
 
 def test_equal_atoms_are_computed_once_whatever_they_are_called():
