@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.campaign import Campaign
-from orchestrator.columns import header_of, no_column
 from orchestrator.errors import InputError
-from orchestrator.feature_fields import FILES, Features, Pool
+from orchestrator.feature_fields import Features, Pool
 from orchestrator.parameters import Categorical
-from orchestrator.tables import Table, digest_of, read_table
+from orchestrator.pool_reading import digest, read, shown
 from orchestrator.yaml_source import Path_, Problem, Source
 
 if TYPE_CHECKING:
@@ -94,7 +92,7 @@ def pool_summaries(campaign: Campaign) -> tuple[PoolSummary, ...]:
             takes=item.features.takes,
             kinds=item.features.kind,
             columns=category(item).codes.width,
-            twins=() if item.pool is None else _read(item.name, item.pool, item.features.takes).twins,
+            twins=() if item.pool is None else read(item.name, item.pool, item.features.takes).twins,
         )
         for item in campaign.parameters
         if isinstance(item, Categorical) and item.features is not None
@@ -135,7 +133,7 @@ def _words(item: Categorical, features: Features) -> ReadPool:
 
     if item.pool is None:
         return pool_of(features.takes, item.levels, item.levels, at=[f"level {word!r}" for word in item.levels])
-    return _read(item.name, item.pool, features.takes).only(item.levels)
+    return read(item.name, item.pool, features.takes).only(item.levels)
 
 
 def _located(item: Categorical, index: int, source: Source) -> Categorical:
@@ -210,88 +208,17 @@ def _with_words(item: Categorical, pool: Pool, takes: str) -> Categorical:
     from surrogate.features.errors import BadPool
 
     try:
-        digest = _digest(item.name, pool, takes)
-        if pool.sha256 is not None and pool.sha256 != digest:
-            text = f"the SHA-256 of {_shown(pool)} is {digest}; write this one if it was meant to change"
+        found = digest(item.name, pool, takes)
+        if pool.sha256 is not None and pool.sha256 != found:
+            text = f"the SHA-256 of {shown(pool)} is {found}; write this one if it was meant to change"
             raise _Wrong(("pool", "sha256"), [text])
-        pool = pool.model_copy(update={"sha256": digest})
+        pool = pool.model_copy(update={"sha256": found})
         item = item.model_copy(update={"pool": pool})
-        words = _read(item.name, pool, takes).words
+        words = read(item.name, pool, takes).words
     except (InputError, BadPool) as error:
         raise _Wrong(("pool",), error.problems) from None
     if len(words) < 2:
         raise _Wrong(
-            ("pool",), [f"{_shown(pool)} holds one candidate ({', '.join(words)}); two are needed to choose from"]
+            ("pool",), [f"{shown(pool)} holds one candidate ({', '.join(words)}); two are needed to choose from"]
         )
     return item if item.levels else item.model_copy(update={"levels": words})
-
-
-def _shown(pool: Pool) -> str:
-    return Path(pool.folder or pool.table or "").name
-
-
-def _read(name: str, pool: Pool, takes: str) -> ReadPool:
-    """Return a pool; one of the same hash is read once.
-
-    Raises:
-        InputError, BadPool: It cannot be read.
-    """
-    return _read_once(name, pool.model_dump_json(), takes)
-
-
-@lru_cache(maxsize=8)
-def _read_once(name: str, told: str, takes: str) -> ReadPool:
-    from surrogate.features.pools import pool_of, read_folder
-
-    pool = Pool.model_validate_json(told)
-    if pool.folder is not None:
-        return read_folder(Path(pool.folder), takes)
-    table = read_table(Path(pool.table or ""))
-    words, texts = _columns(name, pool, table)
-    at = [f"{table.name}: {table.at([row])}" for row in range(len(table))]
-    return pool_of(takes, words, texts, at=at, folder=Path(pool.table or "").parent)
-
-
-def _columns(name: str, pool: Pool, table: Table) -> tuple[list[str], list[str]]:
-    """Return the words and what they stand for.
-
-    Raises:
-        InputError: The table has no such column.
-    """
-    words = pool.column or header_of(table, name) or name
-    headers = (words, pool.items or words)
-    missing = [no_column(table, header) for header in dict.fromkeys(headers) if header not in table.columns]
-    if missing:
-        raise InputError(missing)
-    first, second = (
-        ["" if cell is None else str(cell) for cell in table.columns[header].to_pylist()] for header in headers
-    )
-    return first, second
-
-
-def _digest(name: str, pool: Pool, takes: str) -> str:
-    """Return the SHA-256 of a table, or of names and contents of all files.
-
-    Raises:
-        InputError, BadPool: They cannot be read.
-    """
-    files = list(_files(name, pool, takes))
-    if pool.table is not None and not files:
-        return digest_of(Path(pool.table))
-    found = hashlib.sha256(b"" if pool.table is None else digest_of(Path(pool.table)).encode())
-    for name_of_file, path in files:
-        found.update(f"{name_of_file}\0{digest_of(path)}\n".encode())
-    return found.hexdigest()
-
-
-def _files(name: str, pool: Pool, takes: str) -> Iterator[tuple[str, Path]]:
-    from surrogate.features.pools import files_of
-
-    if pool.folder is not None:
-        folder = Path(pool.folder)
-        yield from ((path.relative_to(folder).as_posix(), path) for path in files_of(folder, takes))
-    elif takes in FILES:
-        folder = Path(pool.table or "").parent
-        _, texts = _columns(name, pool, read_table(Path(pool.table or "")))
-        # a file that is not there is told with its line, when the pool is read
-        yield from ((text, folder / text) for text in dict.fromkeys(texts) if text and (folder / text).is_file())

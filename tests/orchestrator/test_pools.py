@@ -12,7 +12,7 @@ import pytest
 import yaml
 from pymatgen.io.cif import CifWriter
 
-from orchestrator import pools
+from orchestrator import pool_reading, pools
 from orchestrator.campaign import Campaign
 from orchestrator.check import check_campaign
 from orchestrator.cli.check import _lines
@@ -348,7 +348,7 @@ def test_a_campaign_that_was_interrupted_ends_as_if_it_had_not_been(desk, tmp_pa
     ending = start(task, tmp_path / "c", Settings(is_virtual=True, fsync=False, on_step=interrupt))
     assert ending.status == "stopped"
     pools._category.cache_clear()  # as in another process
-    pools._read_once.cache_clear()
+    pool_reading._read_once.cache_clear()
     assert resume(tmp_path / "c").status == "finished"
     whole, stopped = (read_result(tmp_path / name, wall_s=0.0, score=False)["trials"] for name in ("whole", "c"))
     assert stopped == whole
@@ -377,7 +377,7 @@ def test_a_report_is_written_without_the_files(desk, tmp_path, caplog):
     start(task, tmp_path / "c", Settings(is_virtual=True, fsync=False))
     shutil.rmtree(desk.folder / "cifs")
     pools._category.cache_clear()  # as in another process
-    pools._read_once.cache_clear()
+    pool_reading._read_once.cache_clear()
     report = write_report(tmp_path / "c")
     assert "gold" in report.path.read_text()
     assert "there is no folder" in report.path.read_text()
