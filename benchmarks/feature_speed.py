@@ -1,6 +1,6 @@
 """How long features take: CIF files read and compared, and each featurizer, on one core.
 
-    python benchmarks/features.py [--structures 1000] [--formulas 10000]
+    python benchmarks/feature_speed.py [--structures 1000] [--formulas 10000]
 
 The structures are the ordered ones that come with labpilot, strained at random, every other one written in P 1.
 """
