@@ -21,6 +21,7 @@ from orchestrator.estimate import Summary, summarise
 from orchestrator.lab import Lab, check_format
 from orchestrator.mistakes import validated
 from orchestrator.overrides import Override, overridden, read_override, split_overrides
+from orchestrator.pools import settled
 from orchestrator.simulated import world_options
 from orchestrator.source_fields import SourceTable
 from orchestrator.sources import digest_of_source
@@ -121,7 +122,9 @@ def check_campaign(path: Path | str, lab_path: Path | str | None = None, overrid
 def _compare(campaign_source: Source, lab_source: Source | None, problems: list[Problem]) -> Checked:
     campaign, wrong = _salvaged(Campaign, campaign_source, problems)
     if campaign is not None:
-        campaign = _with_tables(campaign, campaign_source)
+        campaign, of_pools = settled(_with_tables(campaign, campaign_source), campaign_source)
+        problems.extend(of_pools)
+        wrong |= {"parameters"} if of_pools else set()
     lab, wrong_in_lab = _read_lab(lab_source, problems)
     wrong |= wrong_in_lab
     known_source = lab_source or _UNREAD_LAB

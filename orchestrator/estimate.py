@@ -17,6 +17,7 @@ from orchestrator.lab import Lab
 from orchestrator.parameters import Categorical
 from orchestrator.plan import Firing
 from orchestrator.points import candidates_of, known_of, pool_for
+from orchestrator.pools import PoolSummary, pool_summaries
 from orchestrator.recipe_racks import StationStep
 from orchestrator.samples import Racks, Wafer
 from orchestrator.simulated import world_options
@@ -97,6 +98,8 @@ class Summary:
     """Admissible points, those of a pool included; None where an axis is continuous, or too many to count."""
     given: GivenSummary
     """What tables say."""
+    pools: tuple[PoolSummary, ...]
+    """Of each parameter with features, what its words are."""
     objectives: tuple[str, ...]
     planner: str
     charge: str
@@ -133,6 +136,7 @@ def summarise(campaign: Campaign, lab: Lab, casting: Casting) -> Summary:
         parameters=tuple(parameter.name for parameter in campaign.parameters),
         points=space.size(),
         given=_given(campaign, space),
+        pools=pool_summaries(campaign),
         objectives=tuple(worded(item) for item in campaign.objectives),
         planner=campaign.planner.policy,
         charge="measured" if isinstance(charge_s, str) else f"{charge_s:g} s",

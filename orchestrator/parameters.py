@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from orchestrator.feature_fields import Features, PoolOfWords, check_words
 from orchestrator.fields import (
     QUANTITY_SCHEMA,
     Declared,
@@ -174,10 +175,23 @@ class Categorical(StrictModel):
     kind: Literal["categorical"] = Field(description="categorical")
     name: Name
     when: When | None = Field(default=None, description=_CONDITION)
-    levels: tuple[str, ...] = Field(min_length=2, description="The words")
+    levels: tuple[str, ...] = Field(
+        default=(), json_schema_extra={"minItems": 2}, description="The words; all those of the pool where left out"
+    )
     descriptors: Literal["composition"] | dict[str, tuple[float, ...]] | None = Field(
         default=None, description="What surrogates see: composition, where levels are formulas, or numbers by level"
     )
+    features: Features | None = Field(
+        default=None, description="What surrogates see, by featurizers, {from: composition, kind: element_statistics}"
+    )
+    pool: PoolOfWords | None = Field(
+        default=None, description="Where the words are from: a folder of CIF or XYZ files, or a table"
+    )
+
+    @model_validator(mode="after")
+    def _words_have_a_source(self) -> Categorical:
+        check_words(self.levels, self.descriptors, self.features, self.pool)
+        return self
 
     @field_validator("levels")
     @classmethod

@@ -13,6 +13,7 @@ import numpy as np
 
 from orchestrator.columns import Axis, context_column, header_of, no_column, number_column, parameter_column, plain_cell
 from orchestrator.errors import InputError
+from orchestrator.pools import refuse_changed as refuse_changed_pools
 from orchestrator.tables import Table, digest_of, named, read_table
 from orchestrator.worlds import pool_of
 
@@ -57,13 +58,14 @@ def pool_for(campaign: Campaign, worlds: Mapping[str, Mapping[str, Any]]) -> Any
 
 
 def refuse_changed(campaign: Campaign) -> None:
-    """Hold a campaign's tables against what they were when it began.
+    """Hold a campaign's tables and pools against what they were when it began.
 
     Earlier results stand in the journal, so that their file may be gone.
 
     Raises:
         InputError: One has changed, or candidates cannot be read any more.
     """
+    refuse_changed_pools(campaign)
     for key, given in (("candidates", campaign.candidates), ("known", campaign.known)):
         if given is None or given.sha256 is None or (key == "known" and not Path(given.table).exists()):
             continue

@@ -11,6 +11,7 @@ from orchestrator import units
 from orchestrator.campaign import Campaign
 from orchestrator.goals import planned
 from orchestrator.parameters import Categorical, Continuous, Integer, Value
+from orchestrator.pools import category
 
 if TYPE_CHECKING:
     from planner.constraints import LinearConstraint
@@ -198,6 +199,8 @@ def _parameter(item: Continuous | Integer | Categorical) -> Parameter:
     from planner import parameters as planned
 
     if isinstance(item, Categorical):
+        if item.features is not None:
+            return category(item)
         return planned.Categorical(item.name, item.levels, descriptors=item.descriptors, when=item.when)
     if isinstance(item, Integer):
         low, high = item.bounds

@@ -2,7 +2,9 @@
 
 A table has a row of numbers for each word: a property of a solvent, what a user knows of a ligand. `composition` stands
 for the statistics of the elements' properties that `surrogate.features.composition` makes of a formula, and the share
-of each element: what no property of an element explains can be learnt of the element itself.
+of each element: what no property of an element explains can be learnt of the element itself. Other features of words
+that are formulas or SMILES are asked for as `{"from": "composition", "kind": "element_statistics"}`
+(`planner.features`); of pools of structures `planner.featured` makes a table.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from planner.errors import SpaceError, did_you_mean
+from planner.features import features_of, is_spec, read_spec
 
 COMPOSITION = "composition"
 _CENTRE, _SPREAD = 0.5, 12.0**-0.5
@@ -23,8 +26,8 @@ _CONSTANT = 1e-12
 _MOST_COMPARED = 1000
 """Words that a misspelt one is compared with."""
 
-Descriptors = str | Mapping[str, Sequence[float]]
-"""`composition`, or a row of numbers for each word."""
+Descriptors = str | Mapping[str, Any]
+"""`composition`, a row of numbers for each word, or the features that are wanted (`planner.features.read_spec`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def described(name: str, words: Sequence[str], descriptors: Descriptors) -> np.n
         SpaceError: A word has no row, a row is of another length or holds no finite number, no column varies, or a word
             is no formula.
     """
-    table = _of_formulas(name, words) if isinstance(descriptors, str) else np.array(list(descriptors.values()))
+    table = _table(name, words, descriptors)
     table = table / np.maximum(np.abs(table).max(axis=0), 1e-300)
     spread = table.std(axis=0)
     varies = spread > _CONSTANT
@@ -79,6 +82,14 @@ def described(name: str, words: Sequence[str], descriptors: Descriptors) -> np.n
         raise SpaceError(f"parameter {name!r}: its descriptors are the same for every value; leave descriptors out")
     kept = table[:, varies]
     return _CENTRE + _SPREAD * (kept - kept.mean(axis=0)) / spread[varies]
+
+
+def _table(name: str, words: Sequence[str], descriptors: Descriptors) -> np.ndarray:
+    if isinstance(descriptors, str):
+        return _of_formulas(name, words)
+    if is_spec(descriptors):
+        return features_of(name, words, descriptors)
+    return np.array(list(descriptors.values()))
 
 
 def checked(name: str, words: Sequence[str], descriptors: Any) -> Descriptors:
@@ -94,6 +105,8 @@ def checked(name: str, words: Sequence[str], descriptors: Any) -> Descriptors:
                 f"{descriptors!r}"
             )
         return descriptors
+    if is_spec(descriptors):
+        return read_spec(name, descriptors)
     if not isinstance(descriptors, Mapping):
         raise SpaceError(f"parameter {name!r}: descriptors map each value to a row of numbers, not {descriptors!r:.80}")
     missing = [word for word in words if word not in descriptors]

@@ -55,8 +55,9 @@ def settings(text: TextTable, axis: Axis, problems: list[str]) -> list[Value]:
 def _words(text: TextTable, axis: Axis, problems: list[str]) -> list[Value]:
     cells = text.column(axis.column)
     known = [str(level) for level in axis.levels or sorted(set(cells) - {""})]
+    words = axis.words or frozenset(known)
     for word in dict.fromkeys(cells):
-        if word in known:
+        if word in words:
             continue
         where = rows_named(text.numbers[i] for i, cell in enumerate(cells) if cell == word)
         what = f"{word!r} in {where} is no level of parameter {axis.name!r}" if word else f"empty in {where}"

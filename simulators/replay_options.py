@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -52,6 +52,11 @@ class Axis:
     low: float = -math.inf
     high: float = math.inf
     levels: tuple[Value, ...] | None = None
+    words: frozenset[str] = field(init=False, compare=False)
+    """The levels as text, for pools of thousands."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "words", frozenset(map(str, self.levels or ())))
 
     @property
     def is_categorical(self) -> bool:

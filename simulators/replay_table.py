@@ -221,7 +221,7 @@ def reach(table: Table, name: str) -> tuple[float, float]:
 
 def _lies_in(axis: Axis, value: Value) -> bool:
     if isinstance(value, str):
-        return axis.levels is None or value in {str(level) for level in axis.levels}
+        return axis.levels is None or value in axis.words
     slack = 1e-9 * max(abs(value), 1e-300)
     if axis.levels is not None:
         return any(abs(value - float(level)) <= slack for level in axis.levels)

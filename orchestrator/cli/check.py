@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.errors import InputError
+from orchestrator.tables import SHOWN
 from orchestrator.words import plural
 
 if TYPE_CHECKING:
     from orchestrator.check import Checked
     from orchestrator.estimate import Summary
+    from orchestrator.pools import PoolSummary
 
 
 def command(
@@ -69,6 +71,8 @@ def _count(number: int) -> str:
 def _lines(summary: Summary) -> Iterator[str]:
     yield f"campaign   {summary.name}: {', '.join(summary.objectives)}"
     yield f"space      {_points(summary)} over {', '.join(summary.parameters)}{_candidates(summary)}"
+    for pool in summary.pools:
+        yield f"features   {_pool(pool)}"
     if summary.given.known:
         yield f"known      {_known(summary)}"
     yield from _sources(summary)
@@ -107,6 +111,16 @@ def _candidates(summary: Summary) -> str:
     parts = [f"{given.left_out} outside the bounds or constraints"] if given.left_out else []
     parts += [f"{twice} that stand there already"] if twice else []
     return f"; {given.candidates} rows of candidates" + (f", but {' and '.join(parts)}" if parts else "")
+
+
+def _pool(pool: PoolSummary) -> str:
+    what = f"{pool.candidates} {pool.takes.removesuffix('s')}s by {', '.join(pool.kinds)}"
+    text = f"{pool.parameter}: {what}, {pool.columns} columns vary"
+    if not pool.twins:
+        return text
+    named = ", ".join(f"{word} is {kept}" for word, kept in pool.twins[:SHOWN])
+    more = f" and {len(pool.twins) - SHOWN} more" if len(pool.twins) > SHOWN else ""
+    return f"{text}; kept once: {named}{more}"
 
 
 def _known(summary: Summary) -> str:

@@ -15,17 +15,18 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from surrogate.features.elements import PROPERTIES, places, symbols, table
+from surrogate.features.errors import BadItem
 
 STATISTICS = ("mean", "spread", "min", "max", "range")
-_SHARING = ("number of elements", "evenness (2-norm)", "evenness (3-norm)")
-FEATURES = (*(f"{statistic} {name}" for name in PROPERTIES for statistic in STATISTICS), *_SHARING)
+SHARING = ("number of elements", "evenness (2-norm)", "evenness (3-norm)")
+FEATURES = (*(f"{statistic} {name}" for name in PROPERTIES for statistic in STATISTICS), *SHARING)
 """Names of the columns of `features`."""
 _PLAIN = re.compile(r"(?:[A-Z][a-z]?(?:\d+\.?\d*|\.\d+)?)+")
 _PART = re.compile(r"([A-Z][a-z]?)(\d+\.?\d*|\.\d+)?")
 _CHUNK = 20_000
 
 
-class CompositionError(ValueError):
+class CompositionError(BadItem):
     """A formula that no composition follows from; the message names it."""
 
 
@@ -71,12 +72,21 @@ def features(formulas: Sequence[str]) -> np.ndarray:
     Raises:
         CompositionError: See `parse`.
     """
-    parts = [features_of_shares(chunk) for chunk in _chunks([parse(formula) for formula in formulas])]
-    return np.vstack(parts) if parts else np.empty((0, len(FEATURES)))
+    return statistics_of(formulas, table())
 
 
-def features_of_shares(shares: Sequence[Mapping[str, float]]) -> np.ndarray:
-    """Return the statistics of compositions that `parse` has read, `n x FEATURES`."""
+def statistics_of(formulas: Sequence[str], of_elements: np.ndarray) -> np.ndarray:
+    """Return for formulas the statistics of some properties (`elements x p`) and the sharing, `n x (5 p + 3)`.
+
+    Raises:
+        CompositionError: See `parse`.
+    """
+    shares = [parse(formula) for formula in formulas]
+    parts = [_statistics(chunk, of_elements) for chunk in _chunks(shares)]
+    return np.vstack(parts) if parts else np.empty((0, len(STATISTICS) * of_elements.shape[1] + len(SHARING)))
+
+
+def _statistics(shares: Sequence[Mapping[str, float]], of_elements: np.ndarray) -> np.ndarray:
     # a slot for each element of a formula, the first repeated with no weight where there are fewer than the most
     most = max(map(len, shares))
     weights, slots = np.zeros((len(shares), most)), np.zeros((len(shares), most), dtype=int)
@@ -84,7 +94,7 @@ def features_of_shares(shares: Sequence[Mapping[str, float]]) -> np.ndarray:
         atoms = [places()[symbol] for symbol in composition]
         weights[row, : len(atoms)] = list(composition.values())
         slots[row] = atoms + atoms[:1] * (most - len(atoms))
-    values = table()[slots]
+    values = of_elements[slots]
     mean = np.einsum("nk,nkp->np", weights, values)
     spread = np.sqrt(np.einsum("nk,nkp->np", weights, (values - mean[:, None, :]) ** 2))
     low, high = values.min(axis=1), values.max(axis=1)

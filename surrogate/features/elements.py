@@ -2,7 +2,9 @@
 
 Values are those that pymatgen ships. Where it has none for an element, the median of the element's group of the
 periodic table stands in (of its row, for the lanthanides and actinides), or that of all elements where the group has
-none either; `imputed` says where. Elements after lawrencium (103) have hardly any data and are left out.
+none either; `imputed` and `gaps` say where. Elements after lawrencium (103) have hardly any data and are left out, and
+so are properties that are known of less than half of the elements (refractive index, reflectivity, Vickers hardness,
+critical temperature, transition temperature to superconductivity).
 """
 
 from __future__ import annotations
@@ -36,6 +38,30 @@ def _electrons(subshells: str) -> Callable[[Any], float]:
     return count
 
 
+def _log10(key: str) -> Callable[[Any], Any]:
+    def read(element: Any) -> float | None:
+        found = element.data.get(key)
+        return math.log10(found) if isinstance(found, int | float) and found > 0 else None
+
+    return read
+
+
+def _mean_of(key: str) -> Callable[[Any], Any]:
+    def read(element: Any) -> float | None:
+        found = list((element.data.get(key) or {}).values())
+        return sum(found) / len(found) if found else None
+
+    return read
+
+
+def _end_of(key: str, end: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def read(element: Any) -> float | None:
+        found = element.data.get(key)
+        return end(found) if found else None
+
+    return read
+
+
 _PROPERTIES: Mapping[str, Callable[[Any], Any]] = {
     "atomic number": lambda element: element.Z,
     "Mendeleev number": _number("Mendeleev no"),
@@ -58,6 +84,27 @@ _PROPERTIES: Mapping[str, Callable[[Any], Any]] = {
 }
 PROPERTIES = tuple(_PROPERTIES)
 """Names of the columns of `table`. Electrons are counted outside the noble-gas core; the unit of each is pymatgen's."""
+_FURTHER: Mapping[str, Callable[[Any], Any]] = {
+    "calculated atomic radius": _number("Atomic radius calculated"),
+    "van der Waals radius": _number("Van der waals radius"),
+    "metallic radius": _number("Metallic radius"),
+    "mean ionic radius": _mean_of("Ionic radii"),
+    "greatest oxidation state": _end_of("Common oxidation states", max),
+    "least oxidation state": _end_of("Common oxidation states", min),
+    "density of the solid": _number("Density of solid"),
+    "liquid range": _number("Liquid range"),
+    "log10 electrical resistivity": _log10("Electrical resistivity"),
+    "velocity of sound": _number("Velocity of sound"),
+    "thermal expansion": _number("Coefficient of linear thermal expansion"),
+    "bulk modulus": _number("Bulk modulus"),
+    "Young's modulus": _number("Youngs modulus"),
+    "rigidity modulus": _number("Rigidity modulus"),
+    "Poisson's ratio": _number("Poissons ratio"),
+    "Brinell hardness": _number("Brinell hardness"),
+    "mineral hardness": _number("Mineral hardness"),
+}
+ALL_PROPERTIES = (*PROPERTIES, *_FURTHER)
+"""Names of the columns of `wide_table`: those of `table`, and further ones that more elements lack."""
 
 
 @cache
@@ -75,7 +122,13 @@ def places() -> Mapping[str, int]:
 
 @cache
 def table() -> np.ndarray:
-    """Return the properties (`elements x properties`) without gaps."""
+    """Return the properties (`elements x PROPERTIES`) without gaps."""
+    return wide_table()[:, : len(PROPERTIES)]
+
+
+@cache
+def wide_table() -> np.ndarray:
+    """Return the properties (`elements x ALL_PROPERTIES`) without gaps."""
     raw = _raw()
     filled = raw.copy()
     for row, column in zip(*np.nonzero(np.isnan(raw)), strict=True):
@@ -86,11 +139,16 @@ def table() -> np.ndarray:
 
 
 @cache
+def gaps() -> np.ndarray:
+    """Say where a stand-in is (`elements x ALL_PROPERTIES`, bool)."""
+    return np.isnan(_raw())
+
+
+@cache
 def imputed() -> Mapping[str, tuple[str, ...]]:
     """Return the elements whose value of a property is a stand-in, for each property that has any."""
-    gaps = np.isnan(_raw())
     by_property = {
-        name: tuple(symbol for symbol, is_gap in zip(symbols(), gaps[:, column], strict=True) if is_gap)
+        name: tuple(symbol for symbol, is_gap in zip(symbols(), gaps()[:, column], strict=True) if is_gap)
         for column, name in enumerate(PROPERTIES)
     }
     return {name: missing for name, missing in by_property.items() if missing}
@@ -107,7 +165,8 @@ def _elements() -> tuple[Any, ...]:
 def _raw() -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pymatgen warns of each value that it has not; `imputed` says it
-        rows = [[_value(read(element)) for read in _PROPERTIES.values()] for element in _elements()]
+        readers = [*_PROPERTIES.values(), *_FURTHER.values()]
+        rows = [[_value(read(element)) for read in readers] for element in _elements()]
     return np.array(rows, dtype=float)
 
 
