@@ -118,7 +118,7 @@ def part_within(space: SearchSpace, within: Within) -> tuple[Region, np.ndarray 
         pool = pool[space.region.feasible(pool)] if len(pool) else pool
         return space.region, _not_empty(pool, within)
     bound = read_bound(space, within)
-    pool = None if space.pool is None else _not_empty(space.pool[bound.holds(_settled(space, space.pool))], within)
+    pool = None if space.pool is None else _not_empty(space.pool[bound.holds(settled_rows(space, space.pool))], within)
     if bound.is_constant:
         if not bound.holds(np.zeros((1, space.region.width)))[0]:
             raise _nothing(within)
@@ -131,7 +131,7 @@ def kept_rows(space: SearchSpace, within: Within, rows: np.ndarray) -> np.ndarra
     if within.points is not None:
         allowed = set(space.keys(space.rows(within.points)))
         return np.array([key in allowed for key in space.keys(rows)], dtype=bool)
-    return read_bound(space, within).holds(_settled(space, rows))
+    return read_bound(space, within).holds(settled_rows(space, rows))
 
 
 def _limited(space: SearchSpace, within: Within, bound: Bound) -> Region:
@@ -177,7 +177,8 @@ def _added(space: SearchSpace, name: str, levels: Mapping[str, float]) -> tuple[
     return tuple(float(levels.get(level, 0.0)) for level in named[name].values)
 
 
-def _settled(space: SearchSpace, rows: np.ndarray) -> np.ndarray:
+def settled_rows(space: SearchSpace, rows: np.ndarray) -> np.ndarray:
+    """Return rows (`n x p`) in which what does not exist is 0."""
     return rows if space.conditions is None else np.where(space.conditions.active(rows), rows, 0.0)
 
 
