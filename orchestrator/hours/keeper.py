@@ -10,9 +10,9 @@ from typing import Any
 from drivers.clock import Clock
 from orchestrator.hours.calendar import Calendar, Span
 from orchestrator.hours.events import CLOSED, OPENED
-from orchestrator.hours.learned import Learned
+from orchestrator.hours.learned import Learned, beside
 from orchestrator.hours.lengths import Lengths, Queue
-from orchestrator.hours.room import Limit, Over, Rest, Room, free_from, shared_out
+from orchestrator.hours.room import Lanes, Limit, Over, Rest, Room, free_from, shared_out
 from orchestrator.journal import Journal
 from orchestrator.outcomes import StopSwitch, TrialLost
 from orchestrator.records import TrialRecord
@@ -52,20 +52,21 @@ class Timekeeper:
 
     def room(self, n: int) -> Room | Rest | Over:
         """Say how many of n trials may be asked for, and what each may take."""
-        span, budget_s, expected = self._next(), self.budget_s(), self.expected(n)
+        span, budget_s, fewest = self._next(), self.budget_s(), self.expected(1)
         now_s = self.clock.now_s()
         begin_s = now_s + self.ask_s
         deadline_s, until = self._deadline(span, budget_s)
         is_closed = span is not None and self._at_s(span.start) <= now_s
-        if span is not None and is_closed and expected is None:
+        if span is not None and is_closed and fewest is None:
             return Rest(until_s=self._at_s(span.end))
-        if deadline_s is None or expected is None:
+        if deadline_s is None or fewest is None:
             return Room(n=n)
-        shortest_s, longest_s = expected
-        if is_closed or begin_s + shortest_s > deadline_s:
-            return self._too_late(span, budget_s, shortest_s)
-        free_s = self._free_s(begin_s)
-        count, most_s = shared_out(n, free_s, begin_s, deadline_s, shortest_s=shortest_s, longest_s=longest_s)
+        if is_closed or begin_s + fewest[0] > deadline_s:
+            return self._too_late(span, budget_s, fewest[0])
+        lanes = Lanes(free_s=tuple(self._free_s(begin_s)), begin_s=begin_s, deadline_s=deadline_s)
+        count, most_s = shared_out(
+            n, lanes, lambda count: self.expected(count) if self._leaves_room(count, deadline_s) else None
+        )
         if not count:
             return Rest(until_s=None)
         return Room(n=count, most_s=most_s, until=until, left_s=deadline_s - now_s)
@@ -76,7 +77,7 @@ class Timekeeper:
         if most_s is None or self.lengths.range_s is None:
             return None
         queue_s, factor = self._queue_s(room.n), self.learned.factor
-        by_plan_s = (most_s - queue_s) / factor
+        by_plan_s = most_s / factor - queue_s
         said = f"time bound it: it had to end {room.until}, {duration(room.left_s)} after it was asked for"
         if queue_s > 0.0 or factor > 1.0:
             said += f", and so to take no more than {duration(by_plan_s)} by its plan"
@@ -107,15 +108,19 @@ class Timekeeper:
             return None if took_s is None else (took_s, took_s)
         shortest_s, longest_s = self.lengths.range_s
         factor, queue_s = self.learned.factor, self._queue_s(n)
-        return factor * shortest_s + queue_s, factor * longest_s + queue_s
+        return factor * (shortest_s + queue_s), factor * (longest_s + queue_s)
 
     @property
     def learned(self) -> Learned:
         """What was learnt from the trials that ended."""
         n_ended = sum(trial.outcome == "measured" for trial in self.trials)
         if self._known[0] != n_ended:
-            self._known = (n_ended, Learned.of(self.trials, self.lengths.of))
+            self._known = (n_ended, Learned.of(self.trials, self._was_expected_s))
         return self._known[1]
+
+    def _was_expected_s(self, trial: TrialRecord) -> float | None:
+        lasts_s = self.lengths.of(trial.parameters)
+        return None if lasts_s is None else lasts_s + self._waits_s(beside(trial, self.trials) if self._queues() else 0)
 
     async def admit(self, trial: TrialRecord) -> None:
         """Wait until a trial that was not begun fits before the next closing.
@@ -238,14 +243,25 @@ class Timekeeper:
         lasts_s = self.lengths.of(point)
         if lasts_s is None:
             return self.learned.took_s
-        return self.learned.factor * lasts_s + self._queue_s(n)
+        return self.learned.factor * (lasts_s + self._queue_s(n))
 
     def _queue_s(self, n: int) -> float:
-        """Return what one of n more samples in racks may have to wait for others, until that was learnt."""
-        if self.learned.is_enough:
-            return 0.0
-        others = max(0, sum(trial.is_open for trial in self.trials) + n - 1)
-        return sum(others // queue.at_once * queue.longest_s for queue in self._queues())
+        """Return what one of n more samples in racks may have to wait for others."""
+        return self._waits_s(max(0, sum(trial.is_open for trial in self.trials) + n - 1))
+
+    def _waits_s(self, others: int) -> float:
+        return sum(queue.waits_s(others) for queue in self._queues())
+
+    def _leaves_room(self, n: int, deadline_s: float) -> bool:
+        """Say whether samples that share the laboratory with n more still end before a deadline."""
+        if not self._queues():
+            return True
+        now_s = self.clock.now_s()
+        return all(
+            (self._began_s(trial) or now_s) + (self._expected_s(trial.parameters, n) or 0.0) <= deadline_s
+            for trial in self.trials
+            if trial.is_open
+        )
 
     def _queues(self) -> Sequence[Queue]:
         if self._lines is None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -30,19 +29,14 @@ class Learned:
     n: int = 0
     """Of how many trials."""
 
-    @property
-    def is_enough(self) -> bool:
-        """Whether there were enough of them."""
-        return self.n >= ENOUGH
-
     @classmethod
-    def of(cls, trials: Iterable[TrialRecord], expected_s: Callable[[Mapping[str, Any]], float | None]) -> Learned:
+    def of(cls, trials: Sequence[TrialRecord], expected_s: Callable[[TrialRecord], float | None]) -> Learned:
         """Learn from the newest trials that were measured."""
         ended = [one for one in trials if one.outcome == "measured" and _took_s(one) is not None][-NEWEST:]
         if len(ended) < ENOUGH:
             return cls(n=len(ended))
         took_s = [_took_s(one) or 0.0 for one in ended]
-        expected = [expected_s(one.parameters) for one in ended]
+        expected = [expected_s(one) for one in ended]
         ratios = [took / one for took, one in zip(took_s, expected, strict=True) if one]
         factor = float(np.quantile(ratios, QUANTILE)) if ratios else 1.0
         return cls(
@@ -50,6 +44,18 @@ class Learned:
             took_s=float(math.ceil(np.quantile(took_s, QUANTILE))),
             n=len(ended),
         )
+
+
+def beside(trial: TrialRecord, trials: Sequence[TrialRecord]) -> int:
+    """Return how many other trials were under way at some time of one that ended."""
+    start_s, end_s = trial.started_s or 0.0, trial.finished_s or 0.0
+    return sum(
+        other.number != trial.number
+        and other.started_s is not None
+        and other.started_s < end_s
+        and (other.finished_s is None or other.finished_s > start_s)
+        for other in trials
+    )
 
 
 def _took_s(trial: TrialRecord) -> float | None:

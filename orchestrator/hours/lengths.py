@@ -23,12 +23,12 @@ from orchestrator.fields import Declared
 from orchestrator.foresight import HANDLING_S, TRIP_S
 from orchestrator.hours.declared import read_duration
 from orchestrator.lab import Lab
-from orchestrator.parameters import Categorical
 from orchestrator.plan import Firing
 from orchestrator.recipe import Step
-from orchestrator.recipe_racks import StationStep
+from orchestrator.recipe_racks import Fire, StationStep
 from orchestrator.recipe_step import parameters_of
 from orchestrator.samples import Racks
+from orchestrator.scheduling.batching import LONGEST_WAIT
 
 if TYPE_CHECKING:
     from planner.space import SearchSpace
@@ -47,6 +47,15 @@ class Queue:
 
     longest_s: float
     at_once: int
+    """How many are surely served at once; in furnaces one each, since programs may differ."""
+    sharing_s: float = 0.0
+    """How long one waits at most for others to share a run with."""
+
+    def waits_s(self, others: int) -> float:
+        """Return how long a sample may have to wait where so many others are under way."""
+        if not others:
+            return 0.0
+        return self.sharing_s + others // self.at_once * (self.longest_s + self.sharing_s)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,17 +107,14 @@ class Lengths:
         """Return what samples in racks share, by step; nothing elsewhere, where a trial has its devices to itself."""
         if not isinstance(self.lab.samples, Racks):
             return []
-        point = {one.name: one.levels[0] if isinstance(one, Categorical) else one.bounds[1]
-                 for one in self.campaign.parameters}  # fmt: skip
-        found = []
-        for step in self.campaign.recipe:
-            if isinstance(step, StationStep):
-                node: Any = visit_node(step, "0", self.casting, point)
-                places = len(node.ways) if not isinstance(node, Firing) else sum(len(f.places) for f in node.furnaces)
-                stations = 1 if isinstance(node, Firing) else len({way.station for way in node.ways})
-                at_once = places if isinstance(node, Firing) else stations
-                found.append(Queue(longest_s=self._longest_s(step), at_once=max(1, at_once)))
-        return found
+        return [self._queue(step) for step in self.campaign.recipe if isinstance(step, StationStep)]
+
+    def _queue(self, step: StationStep) -> Queue:
+        longest_s = self._longest_s(step)
+        sharing_s = 0.0
+        if isinstance(step, Fire):
+            sharing_s = LONGEST_WAIT * longest_s if step.longest_wait_s is None else step.longest_wait_s
+        return Queue(longest_s=longest_s, at_once=len(self.casting.stations(step)), sharing_s=sharing_s)
 
     @cached_property
     def declared_parameters(self) -> Mapping[str, Declared]:

@@ -70,32 +70,51 @@ def free_from(lanes: int, begin_s: float, ends_s: Sequence[float], waiting_s: Se
     return sorted(free)
 
 
-def longest_of(n: int, free_s: Sequence[float], deadline_s: float) -> float:
-    """Return how long each of n trials may take that share lanes, so that all end before a deadline; 0: none fits."""
-    lefts = [deadline_s - at_s for at_s in free_s if at_s < deadline_s]
-    fits = (
-        left_s / k
-        for left_s in lefts
-        for k in range(1, n + 1)
-        if sum(math.floor(other_s * k / left_s + _SLACK) for other_s in lefts) >= n
-    )
-    return max(fits, default=0.0)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lanes:
+    """Room for trials side by side, before a deadline."""
+
+    free_s: tuple[float, ...]
+    """When each lane is free, in rising order."""
+    begin_s: float
+    """The earliest at which something can be begun."""
+    deadline_s: float
+
+    @property
+    def n_idle(self) -> int:
+        """How many are free at once."""
+        return sum(at_s <= self.begin_s for at_s in self.free_s)
+
+    def longest_of(self, n: int) -> float:
+        """Return how long each of n trials may take so that all end before the deadline; 0: they do not fit."""
+        lefts = [self.deadline_s - at_s for at_s in self.free_s if at_s < self.deadline_s]
+        fits = (
+            left_s / k
+            for left_s in lefts
+            for k in range(1, n + 1)
+            if sum(math.floor(other_s * k / left_s + _SLACK) for other_s in lefts) >= n
+        )
+        return max(fits, default=0.0)
 
 
-def shared_out(
-    n: int, free_s: Sequence[float], begin_s: float, deadline_s: float, *, shortest_s: float, longest_s: float
-) -> tuple[int, float | None]:
-    """Return how many of n trials to begin with before a deadline, and what each may take; None: anything.
+def shared_out(n: int, lanes: Lanes, expected: Callable[[int], tuple[float, float] | None]) -> tuple[int, float | None]:
+    """Return how many of n trials to begin with, and what each may take; None: anything.
 
     As many as fit whatever they take; where not one surely does, as many as can be begun at once, of those that fit: no
     recipe is passed over only so that more of the others fit.
+
+    Args:
+        n: How many are wanted.
+        lanes: Where there is room.
+        expected: The shortest and the longest duration, of so many trials; None: so many would be too many for those
+            that are under way.
     """
     for count in range(n, 0, -1):
-        if longest_of(count, free_s, deadline_s) >= longest_s:
+        durations_s = expected(count)
+        if durations_s is not None and lanes.longest_of(count) >= durations_s[1]:
             return count, None
-    idle = sum(at_s <= begin_s for at_s in free_s)
-    for count in range(min(n, max(1, idle)), 0, -1):
-        most_s = longest_of(count, free_s, deadline_s)
-        if most_s >= shortest_s:
+    for count in range(min(n, max(1, lanes.n_idle)), 0, -1):
+        durations_s, most_s = expected(count), lanes.longest_of(count)
+        if durations_s is not None and most_s >= durations_s[0]:
             return count, most_s
     return 0, None
