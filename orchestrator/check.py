@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from orchestrator.casting import Casting, CastingError, Player, load_player
 from orchestrator.cross_checks import CHECKS
 from orchestrator.errors import InputError
 from orchestrator.estimate import Summary, summarise
+from orchestrator.hours.summary import hours_of
 from orchestrator.lab import Lab, check_format
 from orchestrator.mistakes import validated
 from orchestrator.overrides import Override, overridden, read_override, split_overrides
@@ -134,7 +135,8 @@ def _compare(campaign_source: Source, lab_source: Source | None, problems: list[
     if problems or campaign is None:
         is_sound = not any(section for section in wrong if not section.startswith("lab."))
         return Checked(problems=tuple(problems), campaign=campaign if is_sound else None)
-    return Checked(problems=(), campaign=campaign, lab=lab, casting=casting, summary=summarise(campaign, lab, casting))
+    summary = replace(summarise(campaign, lab, casting), hours=hours_of(campaign, lab, casting))
+    return Checked(problems=(), campaign=campaign, lab=lab, casting=casting, summary=summary)
 
 
 def _read_lab(source: Source | None, problems: list[Problem]) -> tuple[Lab, set[str]]:

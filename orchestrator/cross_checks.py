@@ -15,6 +15,7 @@ from orchestrator.casting import CastingError
 from orchestrator.compile_racks import visit_node
 from orchestrator.fields import did_you_mean
 from orchestrator.guard.binding import problems as guard_problems
+from orchestrator.hours import summary
 from orchestrator.lab import Limit
 from orchestrator.parameters import Categorical
 from orchestrator.recipe import Command, Reference, Wait
@@ -213,6 +214,7 @@ def _check(run: Callable[[Subject], Iterator[Problem]], *needs: str) -> Check:
 
 
 _LAB = ("lab.devices", "lab.drivers")
+_PLACES = ("lab.closed", "lab.samples")
 
 CHECKS: tuple[Check, ...] = (
     _check(simulated.urls),
@@ -244,5 +246,6 @@ CHECKS: tuple[Check, ...] = (
     _check(planning_checks.policy_suits, "planner", "parameters", "constraints", "objectives", "candidates"),
     _check(planning_checks.stopping, "objectives", "stopping"),
     _check(planning_checks.costs, "stopping", "lab.costs"),
+    _check(summary.problems, "closed", "duration", "recipe", "parameters", "constraints", *_PLACES, *_LAB),
 )
 """Every check between sections and files."""

@@ -23,6 +23,7 @@ from orchestrator.simulated import world_options
 from orchestrator.space import search_space
 
 if TYPE_CHECKING:
+    from orchestrator.hours.summary import HoursSummary
     from planner.space import SearchSpace
 
 STAGE_MM_PER_S = 40.0
@@ -101,6 +102,8 @@ class Summary:
     busiest_s: float | None
     """Where samples stand in racks, how long the busiest station works at least."""
     budget_s: float | None
+    hours: HoursSummary | None = None
+    """When it is closed, and what trials take by their recipes; None where nothing is, and no duration is declared."""
 
 
 def summarise(campaign: Campaign, lab: Lab, casting: Casting) -> Summary:

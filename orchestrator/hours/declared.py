@@ -72,8 +72,22 @@ def in_seconds(text: str, declared: dict[str, str]) -> str:
         elif name in declared and units.is_known(declared[name]) and units.same_dimension(declared[name], "s"):
             parts.append(f"({units.convert(1.0, declared[name], 's')!r}*`{name}`)")
         else:
+            if name in declared:
+                _refuse_term(text, match, declared[name])
             parts.append(match[0])
     return "".join(parts).strip()
+
+
+def _refuse_term(text: str, match: re.Match[str], unit: str) -> None:
+    """Refuse a parameter that is no time where times are added up.
+
+    Raises:
+        BadDuration: It is one.
+    """
+    before, after = text[: match.start()].rstrip(), text[match.end() :].lstrip()
+    is_outside = before.count("(") == before.count(")")
+    if is_outside and not before.endswith(("*", "/", "^")) and not after.startswith(("*", "/", "^")):
+        raise BadDuration(f"{text!r}: {match[0]} is no time but in {unit!r}; multiply it by one, '1 min * {match[0]}'")
 
 
 def _number(text: str, match: re.Match[str], declared: dict[str, str]) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.campaign import Campaign
 from orchestrator.casting import Casting
-from orchestrator.check import Ready
 from orchestrator.hours.calendar import Calendar
 from orchestrator.hours.keeper import ASK_S, Timekeeper
 from orchestrator.hours.lengths import Lengths
@@ -15,8 +14,12 @@ from orchestrator.lab import Lab
 from orchestrator.recipe_racks import StationStep
 from orchestrator.samples import Racks
 
+if TYPE_CHECKING:
+    from orchestrator.check import Ready
+    from planner.space import SearchSpace
 
-def timekeeper_of(task: Ready, *, space: Any, **more: Any) -> Timekeeper:
+
+def timekeeper_of(task: Ready, *, space: SearchSpace, **more: Any) -> Timekeeper:
     """Return the timekeeper of a campaign in a lab; more: as of `Timekeeper`."""
     campaign, charge_s = task.campaign, task.campaign.planner.charge_s
     devices = devices_of(campaign, task.casting)

@@ -43,6 +43,11 @@ def pack_timeline(snapshot: Snapshot) -> dict[str, Any]:
     planning = [_Bar(ask.asked_s, ask.asked_s + ask.charged_s, 0, "ask", "done") for ask in snapshot.asks]
     if any(bar.end_s > bar.start_s for bar in planning):
         rows["planner"] = planning
+    if snapshot.closings:
+        rows["closed"] = [
+            _Bar(one.start_s, now_s if one.end_s is None else one.end_s, 0, one.why, "done")
+            for one in snapshot.closings
+        ]
     kinds = sorted({f"{name}.{bar.kind}" for name, bars in rows.items() for bar in bars})
     return {
         "kinds": kinds,
