@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 _LONGEST_WEEKLY = timedelta(days=9)
 """No window that comes again lasts longer than seven days, whatever a zone does meanwhile."""
-_HORIZONS = tuple(timedelta(days=days) for days in (16, 64, 400, 4000))
+_HORIZONS = tuple(timedelta(days=days) for days in (16, 64, 400))
 """How far ahead windows that follow each other without a gap are looked for."""
 
 
@@ -83,7 +83,7 @@ class Calendar:
     def closing(self, at: datetime) -> Span | None:
         """Return the window that is open at an instant, or else the next one; None where none comes any more.
 
-        A window that goes on for eleven years is returned as if it ended then.
+        Windows that follow each other without a gap for more than a year are returned as if they ended then.
         """
         found: Span | None = None
         for horizon in _HORIZONS:

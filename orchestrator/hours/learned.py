@@ -41,7 +41,7 @@ class Learned:
         factor = float(np.quantile(ratios, QUANTILE)) if ratios else 1.0
         return cls(
             factor=max(1.0, math.ceil(factor * _STEPS - 1e-6) / _STEPS),
-            took_s=float(math.ceil(np.quantile(took_s, QUANTILE))),
+            took_s=float(math.ceil(np.quantile(took_s, QUANTILE) - 1e-3)),
             n=len(ended),
         )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 _N_HELD_AGAINST = 128
 _N_LISTED = 512
 """Points whose plans are looked at where durations are no weighted sum."""
+_MOST_CORNERED = 8
+"""Parameters, of which all corners are looked at."""
 _EXACT = 1e-6
 """Of the longest duration: by so little a weighted sum may miss a plan."""
 
@@ -161,7 +164,15 @@ class Lengths:
         if self.space.listing is not None and len(self.space.listing) <= _N_LISTED:
             return self.space.listing
         rows = self.space.sample_rows(_N_LISTED if self._depends else 1, np.random.default_rng([self.campaign.seed, 0]))
-        return np.unique(rows, axis=0)
+        return np.unique(np.vstack([rows, self._corners()]) if self._depends else rows, axis=0)
+
+    def _corners(self) -> np.ndarray:
+        """Return admissible corners of the box of parameters (`n x p`): what is shortest often lies there."""
+        region = self.space.region
+        if self.space.pool is not None or self.space.conditions is not None or region.width > _MOST_CORNERED:
+            return np.empty((0, region.width))
+        corners = np.array(list(product(*zip(region.low, region.high, strict=True))))
+        return corners[region.feasible(corners)]
 
     @cached_property
     def _lasts_s(self) -> np.ndarray | None:
@@ -179,7 +190,7 @@ class Lengths:
     @cached_property
     def _sum(self) -> WeightedSum | None:
         """Durations as a weighted sum; None where they are none, or not for certain."""
-        if self._declared is not None or self.space.conditions is not None or self._lasts_s is None:
+        if self.space.conditions is not None or self._lasts_s is None:
             return None
         if not self._depends:
             return WeightedSum(constant=float(self._lasts_s[0]), weights={}, words={})

@@ -13,10 +13,11 @@ from sqlalchemy import Connection, select
 
 from orchestrator.hours.events import CLOSED, OPENED
 from orchestrator.hours.windows import Closed, calendar_of
-from orchestrator.store import CampaignRow, JournalRow
+from orchestrator.store import CampaignRow, JournalRow, StepRow
 from orchestrator.words import plural
 
 _JOURNAL: Any = JournalRow.__table__  # type: ignore[attr-defined]
+_STEP: Any = StepRow.__table__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +74,9 @@ def read_hours(connection: Connection, campaign: CampaignRow, *, last_utc: str, 
 
     last_utc: its last event, which is where its time stands unless a controller is alive on the wall clock.
     """
-    sections = [
-        Closed.model_validate(one) for one in (campaign.lab.get("closed"), campaign.config.get("closed")) if one
-    ]
-    calendar = calendar_of(sections, campaign.lab.get("devices", {}))
+    written = (campaign.lab.get("closed"), campaign.config.get("closed"))
+    sections = [Closed.model_validate(one) for one in written if one]
+    calendar = calendar_of(sections, _used(connection) or campaign.lab.get("devices", {}))
     if calendar is None:
         return None
     is_now = is_alive and campaign.mode == "wall"
@@ -99,6 +99,11 @@ def read_hours(connection: Connection, campaign: CampaignRow, *, last_utc: str, 
         closings=len(before),
         text=text,
     )
+
+
+def _used(connection: Connection) -> set[str]:
+    """Return the devices that something was done with; before the first step, none."""
+    return set(connection.execute(select(_STEP.c.device).distinct()).scalars())
 
 
 def _written(instant: datetime, zone: ZoneInfo) -> str:
