@@ -84,10 +84,15 @@ def _refuse_term(text: str, match: re.Match[str], unit: str) -> None:
     Raises:
         BadDuration: It is one.
     """
-    before, after = text[: match.start()].rstrip(), text[match.end() :].lstrip()
-    is_outside = before.count("(") == before.count(")")
-    if is_outside and not before.endswith(("*", "/", "^")) and not after.startswith(("*", "/", "^")):
+    if _is_term(text, match):
         raise BadDuration(f"{text!r}: {match[0]} is no time but in {unit!r}; multiply it by one, '1 min * {match[0]}'")
+
+
+def _is_term(text: str, match: re.Match[str]) -> bool:
+    """Say whether a part is added by itself, neither a factor nor within parentheses."""
+    before, after = text[: match.start()].rstrip(), text[match.end() :].lstrip()
+    is_factor = before.endswith(("*", "/", "^")) or after.startswith(("*", "/", "^"))
+    return not is_factor and before.count("(") == before.count(")")
 
 
 def _number(text: str, match: re.Match[str], declared: dict[str, str]) -> str:
@@ -98,7 +103,6 @@ def _number(text: str, match: re.Match[str], declared: dict[str, str]) -> str:
         if not units.is_known(unit) or not units.same_dimension(unit, "s"):
             raise BadDuration(f"{text!r}: {unit!r} is no unit of time, such as min or h")
         return repr(units.convert(float(match["number"]), unit, "s"))
-    before, after = text[: match.start()].rstrip(), text[match.end() :].lstrip()
-    if not before.endswith(("*", "/", "^")) and not after.startswith(("*", "/")) and float(match["number"]) != 0.0:
+    if _is_term(text, match) and float(match["number"]) != 0.0:
         raise BadDuration(f"{text!r}: {match['number']} needs a unit of time, such as '{match['number']} h'")
     return match["number"]
