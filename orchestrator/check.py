@@ -18,7 +18,6 @@ from orchestrator.casting import Casting, CastingError, Player, load_player
 from orchestrator.cross_checks import CHECKS
 from orchestrator.errors import InputError
 from orchestrator.estimate import Summary, summarise
-from orchestrator.hours.summary import hours_of
 from orchestrator.lab import Lab, check_format
 from orchestrator.mistakes import validated
 from orchestrator.overrides import Override, overridden, read_override, split_overrides
@@ -135,7 +134,11 @@ def _compare(campaign_source: Source, lab_source: Source | None, problems: list[
     if problems or campaign is None:
         is_sound = not any(section for section in wrong if not section.startswith("lab."))
         return Checked(problems=tuple(problems), campaign=campaign if is_sound else None)
-    summary = replace(summarise(campaign, lab, casting), hours=hours_of(campaign, lab, casting))
+    summary = summarise(campaign, lab, casting)
+    if lab.closed or campaign.closed or campaign.duration:
+        from orchestrator.hours.summary import hours_of  # it loads the journal, which others need not wait for
+
+        summary = replace(summary, hours=hours_of(campaign, lab, casting))
     return Checked(problems=(), campaign=campaign, lab=lab, casting=casting, summary=summary)
 
 

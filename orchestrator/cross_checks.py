@@ -15,7 +15,6 @@ from orchestrator.casting import CastingError
 from orchestrator.compile_racks import visit_node
 from orchestrator.fields import did_you_mean
 from orchestrator.guard.binding import problems as guard_problems
-from orchestrator.hours import summary
 from orchestrator.lab import Limit
 from orchestrator.parameters import Categorical
 from orchestrator.recipe import Command, Reference, Wait
@@ -209,6 +208,13 @@ def _sites(subject: Subject) -> Iterator[Problem]:
             yield subject.campaign_source.problem(("recipe", index, step.kind), message, of_key=True)
 
 
+def _hours(subject: Subject) -> Iterator[Problem]:
+    if subject.lab.closed or subject.campaign.closed or subject.campaign.duration:
+        from orchestrator.hours.summary import problems  # it loads the journal, which others need not wait for
+
+        yield from problems(subject)
+
+
 def _check(run: Callable[[Subject], Iterator[Problem]], *needs: str) -> Check:
     return Check(frozenset(needs), run)
 
@@ -246,6 +252,6 @@ CHECKS: tuple[Check, ...] = (
     _check(planning_checks.policy_suits, "planner", "parameters", "constraints", "objectives", "candidates"),
     _check(planning_checks.stopping, "objectives", "stopping"),
     _check(planning_checks.costs, "stopping", "lab.costs"),
-    _check(summary.problems, "closed", "duration", "recipe", "parameters", "constraints", *_PLACES, *_LAB),
+    _check(_hours, "closed", "duration", "recipe", "parameters", "constraints", *_PLACES, *_LAB),
 )
 """Every check between sections and files."""

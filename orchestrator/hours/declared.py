@@ -96,7 +96,9 @@ def _is_term(text: str, match: re.Match[str]) -> bool:
 
 
 def _number(text: str, match: re.Match[str], declared: dict[str, str]) -> str:
-    unit = match["unit"]
+    unit, before = match["unit"], text[: match.start()].rstrip()
+    if before and not before.endswith(tuple("+-*/^(,")):
+        raise BadDuration(f"{text!r}: write '+' before {match[0]}")
     if unit is not None and unit in declared:
         raise BadDuration(f"{text!r}: write '*' between {match['number']} and {unit}")
     if unit is not None:

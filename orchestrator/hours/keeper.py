@@ -207,7 +207,7 @@ class Timekeeper:
         now_s = self.clock.now_s()
         if span is not None and self._ever_fits(shortest_s, span.end):
             return Rest(until_s=self._at_s(span.end))
-        takes = f"the shortest takes {duration(shortest_s)}{self._said_of_it()}"
+        takes = self._said(shortest_s)
         if span is None or (budget_s is not None and budget_s <= self._at_s(span.start)):
             left = duration(max(0.0, (budget_s or 0.0) - now_s))
             return Over(reason=f"no recipe fits into the {left} that are left; {takes}")
@@ -219,11 +219,17 @@ class Timekeeper:
             )
         return Over(reason=f"no recipe fits between two closings; {takes}")
 
-    def _said_of_it(self) -> str:
+    def _said(self, shortest_s: float) -> str:
+        """Say what the shortest trial is expected to take, and how that is known."""
         learned = self.learned
-        if learned.factor > 1.0:
-            return f" (by its plan, and {100 * (learned.factor - 1):.0f} % more as {plural(learned.n, 'trial')} did)"
-        return ""
+        if self.lengths.range_s is None:
+            return f"nine of ten of the last {plural(learned.n, 'trial')} took up to {duration(shortest_s)}"
+        text = f"the shortest takes {duration(shortest_s)}"
+        if learned.factor == 1.0:
+            return text
+        return (
+            f"{text}, which is {100 * (learned.factor - 1):.0f} % more than planned, as the last {learned.n} trials did"
+        )
 
     def _ever_fits(self, lasts_s: float, since: datetime) -> bool:
         budget_s = self.budget_s()

@@ -29,11 +29,12 @@ def test_times_count_in_seconds(text, seconds):
     [
         ("2 + hold", "2 needs a unit of time, such as '2 h'"),
         ("2 mL + hold", "'mL' is no unit of time"),
+        ("1 h 30 min + hold", "write '\\+' before 30 min"),
         ("2 hold", "write '\\*' between 2 and hold"),
         ("2 h + dose", "dose is no time but in 'mg'; multiply it by one, '1 min \\* dose'"),
         ("layers", "layers is no time but in '1'"),
     ],
-    ids=["number", "unit", "product", "mass", "count"],
+    ids=["number", "unit", "sum", "product", "mass", "count"],
 )
 def test_mistakes(text, message):
     with pytest.raises(BadDuration, match=message):
