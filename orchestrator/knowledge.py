@@ -297,7 +297,7 @@ class Knowledge:
 
 def _restricted(limit: Limit | None) -> dict[str, Any]:
     """Return what a planner is told of a limit; what stands for one need not know of any."""
-    return {} if limit is None or limit.within is None else {"within": limit.within}
+    return {} if limit is None else {"within": limit.within}
 
 
 def knowledge_of(

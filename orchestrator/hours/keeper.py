@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -115,12 +115,14 @@ class Timekeeper:
         """What was learnt from the trials that ended."""
         n_ended = sum(trial.outcome == "measured" for trial in self.trials)
         if self._known[0] != n_ended:
-            self._known = (n_ended, Learned.of(self.trials, self._was_expected_s))
+            # the times of trials under way as the journal has them, so that the same is learnt after a restart
+            trials = [replace(trial, started_s=self._began_s(trial)) for trial in self.trials]
+            self._known = (n_ended, Learned.of(trials, lambda trial: self._was_expected_s(trial, trials)))
         return self._known[1]
 
-    def _was_expected_s(self, trial: TrialRecord) -> float | None:
+    def _was_expected_s(self, trial: TrialRecord, trials: Sequence[TrialRecord]) -> float | None:
         lasts_s = self.lengths.of(trial.parameters)
-        return None if lasts_s is None else lasts_s + self._waits_s(beside(trial, self.trials) if self._queues() else 0)
+        return None if lasts_s is None else lasts_s + self._waits_s(beside(trial, trials) if self._queues() else 0)
 
     async def admit(self, trial: TrialRecord) -> None:
         """Wait until a trial that was not begun fits before the next closing.

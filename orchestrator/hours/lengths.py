@@ -75,6 +75,12 @@ class Lengths:
 
         A sample in racks is carried between its steps, which counts.
         """
+        key = tuple(sorted(point.items()))
+        if key not in self._known:
+            self._known[key] = self._of(point)
+        return self._known[key]
+
+    def _of(self, point: Mapping[str, Any]) -> float | None:
         if self._declared is not None:
             return float(self._declared_s([point])[0])
         lasts_s = [self._step_s(step, point) for step in self.campaign.recipe if not self._lacks(step, point)]
@@ -118,6 +124,11 @@ class Lengths:
         if isinstance(step, Fire):
             sharing_s = LONGEST_WAIT * longest_s if step.longest_wait_s is None else step.longest_wait_s
         return Queue(longest_s=longest_s, at_once=len(self.casting.stations(step)), sharing_s=sharing_s)
+
+    @cached_property
+    def _known(self) -> dict[tuple[tuple[str, Any], ...], float | None]:
+        """What was found already, by point: plans are compiled once."""
+        return {}
 
     @cached_property
     def declared_parameters(self) -> Mapping[str, Declared]:

@@ -47,7 +47,7 @@ class Over:
 class Limit:
     """What a trial may take that is asked for now."""
 
-    within: Within | None
+    within: Within
     """As the planner is told."""
     fits: Callable[[Mapping[str, Any]], bool]
     """Whether a recipe fits by its own plan."""
