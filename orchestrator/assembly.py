@@ -28,6 +28,8 @@ from orchestrator.evidence import Evidence
 from orchestrator.guard.binding import rules_of
 from orchestrator.guarding import Guarding, place_of, real_guarding, stopped_by, virtual_guarding, written
 from orchestrator.history import KNOWN, SOURCES, Standing
+from orchestrator.hours.keeper import Timekeeper
+from orchestrator.hours.outlook import timekeeper_of
 from orchestrator.interrupts import interrupts
 from orchestrator.journal import Journal
 from orchestrator.journeys import Journeys, board_names
@@ -333,6 +335,7 @@ class Assembly:
         )
         references = self._references(evidence, journal)
         dispatcher, journeys = self._scheduling(journal, laboratory, runner, office)
+        hours = self._hours(journal, office, knowledge)
         executor = TrialExecutor(
             compiler=Compiler.of(campaign, self.task.casting),
             dispatcher=dispatcher,
@@ -344,6 +347,7 @@ class Assembly:
             analysis=self.settings.seams.analysis(Analysis.of(campaign)),
             seed=campaign.seed,
             context=campaign.context,
+            hours=hours,
         )
         return CampaignLoop(
             campaign=campaign,
@@ -357,6 +361,20 @@ class Assembly:
             history=self.standing.history,
             on_progress=_harmless(self.settings.on_progress),
             bill=running_bill(journal, self.clock, self.task.lab.costs),
+            hours=hours,
+            closed_until=self.standing.closed_until,
+        )
+
+    def _hours(self, journal: Journal, office: Office, knowledge: Knowledge) -> Timekeeper:
+        campaign = self.task.campaign
+        return timekeeper_of(
+            self.task,
+            space=knowledge.space,
+            clock=self.clock,
+            journal=journal,
+            stop=self.stop,
+            budget_s=lambda: office.desk.duration_budget_s(campaign.budget.duration_s),
+            trials=self.standing.history.trials,
         )
 
     def _scheduling(

@@ -31,6 +31,7 @@ from orchestrator.fields import (
     surroundings,
 )
 from orchestrator.goals import leading
+from orchestrator.hours.windows import Closed
 from orchestrator.lab import FormatVersion, Limits, check_format
 from orchestrator.mistakes import validated
 from orchestrator.objectives import Objective
@@ -108,7 +109,11 @@ class Budget(StrictModel):
     """What the campaign may cost."""
 
     trials: Annotated[Whole, Field(ge=1, le=10_000_000)] = Field(description="Trials in all, controls included")
-    duration_s: PositiveSeconds | None = Field(default=None, alias="duration", description="Time in all, '7 d'")
+    duration_s: PositiveSeconds | None = Field(
+        default=None,
+        alias="duration",
+        description="Time in all, '7 d'; nothing is begun that is not expected to end in time",
+    )
 
 
 class Replay(StrictModel):
@@ -157,6 +162,14 @@ class Campaign(StrictModel):
     )
     analysis: Analysis = Field(description="How measurements become observations")
     planner: PlannerChoice = Field(description="Who chooses what to try next")
+    duration: str | None = Field(
+        default=None,
+        min_length=1,
+        description="How long one trial takes, '2 h + hold'; where left out, what its steps take together",
+    )
+    closed: Closed | None = Field(
+        default=None, description="When nothing of this campaign may be under way, beside when the lab is closed"
+    )
     batch: Annotated[Whole, Field(ge=1, le=10_000)] = Field(default=1, description="Trials per ask, controls included")
     shared: tuple[str, ...] = Field(
         default=(), description="Parameters that all trials of one ask have in common, but for controls"

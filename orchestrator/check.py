@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +139,12 @@ def _compare(campaign_source: Source, lab_source: Source | None, problems: list[
     if problems or campaign is None:
         is_sound = not any(section for section in wrong if not section.startswith("lab."))
         return Checked(problems=tuple(problems), campaign=campaign if is_sound else None)
-    return Checked(problems=(), campaign=campaign, lab=lab, casting=casting, summary=summarise(campaign, lab, casting))
+    summary = summarise(campaign, lab, casting)
+    if lab.closed or campaign.closed or campaign.duration:
+        from orchestrator.hours.summary import hours_of  # it loads the journal, which others need not wait for
+
+        summary = replace(summary, hours=hours_of(campaign, lab, casting))
+    return Checked(problems=(), campaign=campaign, lab=lab, casting=casting, summary=summary)
 
 
 def _read_lab(source: Source | None, problems: list[Problem]) -> tuple[Lab, set[str]]:

@@ -61,7 +61,7 @@ class Compiler:
         nodes: list[Node] = []
         devices: set[str] = set()
         for index, step in enumerate(self.steps):
-            if self._lacks(step, trial.parameters):
+            if lacks(step, self.declared, trial.parameters):
                 continue
             if isinstance(step, StationStep):  # claims its devices for each visit by itself
                 nodes.append(visit_node(step, str(index), self.casting, trial.parameters))
@@ -70,11 +70,6 @@ class Compiler:
             devices |= set(cast.values())
             nodes.extend(_COMPILE[step.kind](self, step, str(index), cast, trial))
         return Plan(nodes=tuple(nodes), devices=tuple(sorted(devices)))
-
-    def _lacks(self, step: recipe.Step, parameters: Mapping[str, Any]) -> bool:
-        """Say whether a step takes a parameter that does not exist in a trial: then there is nothing to do."""
-        absent = {name for name, one in self.declared.items() if one.is_conditional and name not in parameters}
-        return bool(absent) and not absent.isdisjoint(parameters_of(step))
 
     def _site(self, trial: TrialRecord) -> tuple[float, float]:
         return self.sites[trial.number - 1]
@@ -210,8 +205,15 @@ class Compiler:
             )
         ]
 
-    def _wait(self, step: recipe.Wait, path: str, _cast: Mapping[str, str], _trial: TrialRecord) -> list[Node]:
-        return [Wait(path=path, label=f"wait {step.duration_s:g} s", duration_s=step.duration_s)]
+    def _wait(self, step: recipe.Wait, path: str, _cast: Mapping[str, str], trial: TrialRecord) -> list[Node]:
+        duration_s = max(0.0, float(step.duration.at(trial.parameters)))
+        return [Wait(path=path, label=f"wait {duration_s:g} s", duration_s=duration_s)]
+
+
+def lacks(step: recipe.Step, declared: Mapping[str, Declared], parameters: Mapping[str, Any]) -> bool:
+    """Say whether a step takes a parameter that does not exist in a trial: then there is nothing to do."""
+    absent = {name for name, one in declared.items() if one.is_conditional and name not in parameters}
+    return bool(absent) and not absent.isdisjoint(parameters_of(step))
 
 
 _COMPILE: Mapping[str, Callable[..., list[Node]]] = {

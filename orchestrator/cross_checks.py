@@ -208,11 +208,19 @@ def _sites(subject: Subject) -> Iterator[Problem]:
             yield subject.campaign_source.problem(("recipe", index, step.kind), message, of_key=True)
 
 
+def _hours(subject: Subject) -> Iterator[Problem]:
+    if subject.lab.closed or subject.campaign.closed or subject.campaign.duration:
+        from orchestrator.hours.summary import problems  # it loads the journal, which others need not wait for
+
+        yield from problems(subject)
+
+
 def _check(run: Callable[[Subject], Iterator[Problem]], *needs: str) -> Check:
     return Check(frozenset(needs), run)
 
 
 _LAB = ("lab.devices", "lab.drivers")
+_PLACES = ("lab.closed", "lab.samples")
 
 CHECKS: tuple[Check, ...] = (
     _check(simulated.urls),
@@ -245,5 +253,6 @@ CHECKS: tuple[Check, ...] = (
     _check(planning_checks.policy_suits, "planner", "parameters", "constraints", "objectives", "candidates", "sources"),
     _check(planning_checks.stopping, "objectives", "stopping"),
     _check(planning_checks.costs, "stopping", "lab.costs"),
+    _check(_hours, "closed", "duration", "recipe", "parameters", "constraints", *_PLACES, *_LAB),
 )
 """Every check between sections and files."""

@@ -26,6 +26,7 @@ from orchestrator.sources import sources_of
 from orchestrator.space import search_space
 
 if TYPE_CHECKING:
+    from orchestrator.hours.summary import HoursSummary
     from planner.space import SearchSpace
 
 STAGE_MM_PER_S = 40.0
@@ -121,6 +122,8 @@ class Summary:
     busiest_s: float | None
     """Where samples stand in racks, how long the busiest station works at least."""
     budget_s: float | None
+    hours: HoursSummary | None = None
+    """When it is closed, and what trials take by their recipes; None where nothing is, and no duration is declared."""
 
 
 def summarise(campaign: Campaign, lab: Lab, casting: Casting) -> Summary:
@@ -220,7 +223,7 @@ def _step(step: recipe.Step, campaign: Campaign, lab: Lab, casting: Casting) -> 
     if isinstance(step, StationStep):
         return _station_step(step, campaign, casting)
     devices = tuple(sorted(set(casting.devices(step).values())))
-    return StepSummary(kind=step.kind, devices=devices, duration_s=_DURATIONS[step.kind](step, campaign, lab))
+    return StepSummary(kind=step.kind, devices=devices, duration_s=step_s(step, campaign, lab))
 
 
 def _station_step(step: StationStep, campaign: Campaign, casting: Casting) -> StepSummary:
@@ -274,7 +277,17 @@ def _perform_s(step: recipe.Step, campaign: Campaign, lab: Lab) -> float | None:
 
 
 def _wait_s(step: recipe.Step, campaign: Campaign, lab: Lab) -> float | None:
-    return step.duration_s if isinstance(step, recipe.Wait) else None
+    """Return the longest wait that there may be."""
+    if not isinstance(step, recipe.Wait):
+        return None
+    ends = ({item.name: item.bounds[end] for item in campaign.parameters if not isinstance(item, Categorical)}
+            for end in (0, 1))  # fmt: skip
+    return max(0.0, *(float(step.duration.at(point)) for point in ends))
+
+
+def step_s(step: recipe.Step, campaign: Campaign, lab: Lab) -> float | None:
+    """Return how long a step lasts that has no station, at the most where that depends on the recipe; None: unknown."""
+    return _DURATIONS[step.kind](step, campaign, lab)
 
 
 _DURATIONS: Mapping[str, Callable[[recipe.Step, Campaign, Lab], float | None]] = {

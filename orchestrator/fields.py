@@ -273,6 +273,7 @@ class ArgumentIn:
 
     ucum: str
     above: float | None = None
+    least: float | None = None
 
     def read(self, value: object, info: core_schema.ValidationInfo) -> Argument:
         """Return the argument.
@@ -280,7 +281,8 @@ class ArgumentIn:
         Raises:
             PydanticCustomError: It cannot be one.
         """
-        return read_argument(value, self.ucum, surroundings(info), In(units.from_ucum(self.ucum), above=self.above))
+        within = In(units.from_ucum(self.ucum), least=self.least, above=self.above)
+        return read_argument(value, self.ucum, surroundings(info), within)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.with_info_plain_validator_function(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
 from orchestrator.events import Event
+from orchestrator.hours.events import CLOSED, OPENED
 from orchestrator.journey import KINDS, TOLD, Whereabouts
 from orchestrator.outcomes import PastStep
 from orchestrator.records import (
@@ -74,6 +76,8 @@ class Standing:
     """Where samples are, and which furnaces run."""
     guard_told: Sequence[Mapping[str, Any]] = ()
     """What the guard told, in order."""
+    closed_until: datetime | None = None
+    """The end of the window that has begun and not ended; None where it is open."""
 
 
 def read_standing(connection: Connection) -> Standing:
@@ -103,12 +107,19 @@ def read_standing(connection: Connection) -> Standing:
         chosen=_chosen_references(connection, open_trials),
         whereabouts=whereabouts,
         guard_told=_bodies(connection, TOLD),
+        closed_until=_closed_until(connection),
     )
 
 
 def _first(connection: Connection, kind: str, key: str) -> list[Mapping[str, Any]] | None:
     found = _bodies(connection, kind)
     return found[0][key] if found else None
+
+
+def _closed_until(connection: Connection) -> datetime | None:
+    query = select(_JOURNAL.c.kind, _JOURNAL.c.body).where(_JOURNAL.c.kind.in_((CLOSED, OPENED)))
+    last = connection.execute(query.order_by(_JOURNAL.c.seq.desc()).limit(1)).first()
+    return None if last is None or last.kind == OPENED else datetime.fromisoformat(json.loads(last.body)["until_utc"])
 
 
 def _telling(body: Mapping[str, Any], trials: Sequence[TrialRecord]) -> Telling:

@@ -15,6 +15,7 @@ import numpy as np
 
 from orchestrator.campaign import Campaign
 from orchestrator.diagnostics import diagnosed, with_finite_predictions
+from orchestrator.hours.room import Limit
 from orchestrator.people.advice import Advice, say
 from orchestrator.planner_process import PlannerLost, PlannerProcess
 from orchestrator.records import Telling, TrialRecord, known_observations, observations_of
@@ -22,7 +23,7 @@ from orchestrator.source_use import as_option
 from orchestrator.space import objectives, search_space
 from orchestrator.stop_rules import NoProspect
 from planner import Observation, Planner, SearchSpace
-from planner.errors import BadOption, NotEnoughData, PlannerError, SearchSpaceExhausted
+from planner.errors import BadOption, NotEnoughData, NothingWithin, PlannerError, SearchSpaceExhausted
 from planner.objective import Objective
 from planner.proposal import Proposal
 
@@ -111,23 +112,25 @@ class Knowledge:
                 happened(planner)
         return planner
 
-    def ask(self, n: int) -> Answer:
+    def ask(self, n: int, limit: Limit | None = None) -> Answer:
         """Ask for points to try: the border at which a policy's answer is checked.
 
+        limit: what they may take; None: anything.
+
         Raises:
-            SearchSpaceExhausted: No admissible point is left.
+            SearchSpaceExhausted: No admissible point is left, or none within the limit.
         """
         started, started_cpu_s = time.perf_counter(), time.process_time()
         policy, reason = self.policy, ""
         try:
-            proposals = self.planner.ask(n)
-            self._refuse(proposals, n)
+            proposals = self.planner.ask(n, **_restricted(limit))
+            self._refuse(proposals, n, limit)
         except SearchSpaceExhausted:
             raise
         except Exception as error:  # the supervisor of planner policies: a campaign outlives any of them
             log.exception("planner_failed policy=%s", self.policy)
             policy, reason = FALLBACK, f"policy {self.policy!r} raised {type(error).__name__}: {error}"
-            proposals = self._fall_back(n)
+            proposals = self._fall_back(n, limit)
         else:
             self._note(proposals)
         proposals = [with_finite_predictions(proposal) for proposal in proposals]
@@ -139,11 +142,11 @@ class Knowledge:
             fallback_reason=reason,
         )
 
-    def _refuse(self, proposals: Sequence[Proposal], n: int) -> None:
+    def _refuse(self, proposals: Sequence[Proposal], n: int, limit: Limit | None) -> None:
         """Hold a policy's answer against what it may propose.
 
         Raises:
-            BadProposal: It proposes too much, the same twice, or what the space does not admit.
+            BadProposal: It proposes too much, the same twice, what the space does not admit, or what takes too long.
         """
         if len(proposals) > n:
             raise BadProposal(f"it proposed {len(proposals)} points when asked for {n}")
@@ -152,6 +155,8 @@ class Knowledge:
             problems = self.space.violations(proposal.parameters)
             if problems:
                 raise BadProposal(f"it proposed what the space does not admit: {problems[0]}")
+            if limit is not None and not limit.fits(proposal.parameters):
+                raise BadProposal(f"it proposed what takes too long: {dict(proposal.parameters)}")
             json.dumps(dict(proposal.parameters))  # what the journal cannot hold is no plain value
             key = self._key(proposal)
             if key in taken:
@@ -169,12 +174,16 @@ class Knowledge:
         self.planner.adopt(proposals)
         self._note(proposals)
 
-    def _fall_back(self, n: int) -> list[Proposal]:
+    def _fall_back(self, n: int, limit: Limit | None) -> list[Proposal]:
         self._end()
         if self._is_closed:
             raise PlannerLost("the campaign has ended meanwhile")
         self.planner = self._planner(self.policy, self.options)  # what it has just proposed must not stay pending
-        proposals = self._planner(FALLBACK, {}).ask(n)
+        proposals = self._planner(FALLBACK, {}).ask(n, **_restricted(limit))
+        if limit is not None:
+            proposals = [proposal for proposal in proposals if limit.fits(proposal.parameters)]
+            if not proposals:
+                raise NothingWithin("random points that fit were not found", tried=0, pending=0, size=None)
         self._adopt(proposals)
         return proposals
 
@@ -285,6 +294,11 @@ class Knowledge:
             self._advice.were_proposed(asks[index])
             while tellings and tellings[0].after_asks <= index + 1:
                 self.tell([by_number[number] for number in tellings.pop(0).trials], findings)
+
+
+def _restricted(limit: Limit | None) -> dict[str, Any]:
+    """Return what a planner is told of a limit; what stands for one need not know of any."""
+    return {} if limit is None else {"within": limit.within}
 
 
 def knowledge_of(

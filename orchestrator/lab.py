@@ -28,6 +28,7 @@ from orchestrator.fields import (
     mistake,
 )
 from orchestrator.guard.settings import GuardSettings
+from orchestrator.hours.windows import Closed
 from orchestrator.mistakes import validated
 from orchestrator.people.settings import People
 from orchestrator.prices import Prices
@@ -155,6 +156,7 @@ class Lab(StrictModel):
     guard: GuardSettings | None = Field(
         default=None, description="What is watched beside the controller, what commands need, what stops a device"
     )
+    closed: Closed | None = Field(default=None, description="When the laboratory is closed, or devices are away")
     people: People = Field(default_factory=People, description="Who is told of what, and through which channels")
     simulation: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Options of simulated worlds, by the world's name"
@@ -176,6 +178,11 @@ class Lab(StrictModel):
         for path in sorted(stocked | priced):
             if held and path[-1] not in held:
                 raise mistake(f"no dispenser holds {path[-1]!r}{did_you_mean(path[-1], held)}", at=path, of_key=True)
+        for index, window in enumerate(self.closed.windows if self.closed else ()):
+            for place, name in enumerate(window.devices):
+                if name not in self.devices:
+                    at = ("closed", "windows", index, "devices", place)
+                    raise mistake(f"no device {name!r}{did_you_mean(name, self.devices)}", at=at)
         for name in self.costs.devices if self.costs else ():
             if name not in self.devices:
                 at = ("costs", "devices", name)

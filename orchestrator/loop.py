@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from drivers.clock import Clock
 from orchestrator.bill import Bill
 from orchestrator.campaign import Campaign
 from orchestrator.history import History
+from orchestrator.hours.keeper import Timekeeper
+from orchestrator.hours.room import Limit, Over, Rest
 from orchestrator.journal import Journal
 from orchestrator.knowledge import Answer, Knowledge
 from orchestrator.outcomes import StopRequested, StopSwitch
@@ -21,7 +25,7 @@ from orchestrator.records import Telling, TrialRecord
 from orchestrator.stopping import reason_to_stop
 from orchestrator.trials import TrialExecutor, Verdict
 from orchestrator.words import duration
-from planner.errors import SearchSpaceExhausted
+from planner.errors import NothingWithin, SearchSpaceExhausted
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +73,12 @@ class CampaignLoop:
     on_progress: Callable[[Progress], None] | None = None
     bill: Callable[[], Bill] | None = None
     """Says what the campaign has cost so far; None where nobody keeps account."""
+    hours: Timekeeper | None = None
+    """Says what still fits; None where nothing must have ended in time."""
+    closed_until: datetime | None = None
+    """The end of the window that was open when this execution began."""
+    _rest: Rest | None = None
+    """Why nothing is asked for until later."""
     _broken: list[Exception] = field(default_factory=list)
     """What ended the campaign while trials were under way."""
     _ending: Ending | None = None
@@ -83,11 +93,14 @@ class CampaignLoop:
         """
         if self.executor.journeys is not None:
             self.executor.journeys.more_to_come = self._has_more_to_ask
+        watching = asyncio.get_running_loop().create_task(self._watch_hours())
         try:
             ending = await self._until_ended()
             if self.executor.journeys is not None and not self.stop.is_set:
                 await self.executor.journeys.firings.drained()
         finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
             if self.executor.journeys is not None:
                 await self.executor.journeys.close()
         self.journal.append("campaign_ended", asdict(ending), durable=True)
@@ -95,8 +108,20 @@ class CampaignLoop:
 
     def reconsider(self) -> None:
         """Look again at what may be asked for: people have ordered something."""
-        self._ending = None
+        self._ending = self._rest = None
         self._woken.set()
+
+    async def _watch_hours(self) -> None:
+        """Write down when it closes and opens; a journal that does not take that ends the campaign."""
+        if self.hours is None:
+            return
+        try:
+            await self.hours.watch(self.closed_until)
+        except Exception as error:  # the supervisor of this task, which nobody waits for
+            log.error("hours_broke error=%s", error)
+            self._broken.append(error)
+            self.stop.set()
+            self._woken.set()
 
     async def _until_ended(self) -> Ending:
         running: dict[int, asyncio.Task[None]] = {}
@@ -143,18 +168,29 @@ class CampaignLoop:
         return self._ending is None and not self.stop.is_set and len(self.history.trials) < self._most_trials
 
     def _may_ask(self) -> bool:
-        return not self.stop.is_set and self.desk.intent is not Intent.PAUSE
+        return not self.stop.is_set and self.desk.intent is not Intent.PAUSE and self._rest is None
 
     async def _next_end(self, running: dict[int, asyncio.Task[None]]) -> None:
         """Wait until there is something to ask or to end for."""
-        woken = asyncio.get_running_loop().create_task(self._woken.wait())
+        loop = asyncio.get_running_loop()
+        others: list[asyncio.Task[Any]] = [loop.create_task(self._woken.wait())]
+        if self._rest is not None and self.hours is not None and not self.stop.is_set:
+            others.append(loop.create_task(self._rested(self.hours.looks_again_s(self._rest))))
         try:
-            done, _ = await asyncio.wait([*running.values(), woken], return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait([*running.values(), *others], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            woken.cancel()
+            for other in others:
+                other.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
         self._woken.clear()
+        self._rest = None
         for number in [number for number, task in running.items() if task in done]:
             running.pop(number).result()
+
+    async def _rested(self, until_s: float) -> None:
+        """Let time pass, unless people want to stop."""
+        with suppress(StopRequested):
+            await self.stop.unless_set(self.clock.sleep_until(until_s))
 
     async def _one(self, trial: TrialRecord) -> None:
         try:
@@ -234,12 +270,26 @@ class CampaignLoop:
         controls = self._controls()
         room = self._most_trials - len(self.history.trials)
         again = self._again()[: min(self.campaign.batch - len(controls), room)]
+        limit = None
+        if self.hours is not None:
+            found = self.hours.room(min(self.campaign.batch, room))
+            if isinstance(found, Over):
+                return Ending(status="finished", reason=found.reason)
+            if isinstance(found, Rest):
+                self._rest = found
+                return None
+            limit, room = self.hours.limit(found), min(room, found.n)
+            again, controls = self._fitting(again, controls, limit, room)
         wanted = min(self.campaign.batch - len(controls), room) - len(again)
         asked_s = self.clock.now_s()
         try:
-            answer, diagnostics = await self._asked(wanted)
+            answer, diagnostics = await self._asked(wanted, limit)
         except StopRequested:
             return None
+        except NothingWithin as error:
+            if not again:
+                return self._nothing_fits(error)
+            answer, diagnostics = _NOTHING, self.history.diagnostics
         except SearchSpaceExhausted as error:
             if not again:
                 return Ending(status="finished", reason=str(error))
@@ -254,7 +304,24 @@ class CampaignLoop:
         self._show()
         return None
 
-    async def _asked(self, n: int) -> tuple[Answer, dict[str, Any]]:
+    def _fitting(
+        self, again: list[int], controls: list[Mapping[str, Any]], limit: Limit | None, room: int
+    ) -> tuple[list[int], list[Mapping[str, Any]]]:
+        """Return those trials that are to be made again, and those controls, that there is room for."""
+        if limit is None:
+            return again[:room], controls
+        again = [number for number in again if limit.fits(self.history.trials[number - 1].parameters)][:room]
+        return again, [point for point in controls if limit.fits(point)][: max(0, room - max(1, len(again)))]
+
+    def _nothing_fits(self, error: NothingWithin) -> Ending | None:
+        """Wait for more time where more is to come; otherwise end."""
+        rest = None if self.hours is None else self.hours.later()
+        if rest is None:
+            return Ending(status="finished", reason=str(error))
+        self._rest = rest
+        return None
+
+    async def _asked(self, n: int, limit: Limit | None = None) -> tuple[Answer, dict[str, Any]]:
         """Ask the planner, and what it says of itself; on real ports everything else goes on meanwhile.
 
         Raises:
@@ -264,7 +331,7 @@ class CampaignLoop:
         self._pass_on()
 
         def work() -> tuple[Answer, dict[str, Any]]:
-            answer = self.knowledge.ask(n) if n else _NOTHING
+            answer = self.knowledge.ask(n, limit) if n else _NOTHING
             return answer, self.knowledge.diagnostics()
 
         return work() if self.clock.is_virtual else await self.stop.unless_set(asyncio.to_thread(work))

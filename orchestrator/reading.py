@@ -24,6 +24,7 @@ from orchestrator.billing import prices_of, read_bill
 from orchestrator.directory import CampaignDirectory, damage_told, refuse_newer
 from orchestrator.errors import InputError
 from orchestrator.history import KNOWN, SOURCES
+from orchestrator.hours.reading import Closing, read_closings
 from orchestrator.journal import damaged_rows
 from orchestrator.record.migrating import is_older, migrate_to_head
 from orchestrator.store import (
@@ -90,6 +91,8 @@ class Snapshot:
     """Results from before the campaign (`orchestrator.points.KnownResult.data`)."""
     sources: tuple[Mapping[str, Any], ...] = ()
     """Results from elsewhere (`orchestrator.sources.ReadSource.data`)."""
+    closings: tuple[Closing, ...] = ()
+    """When it was closed, in order."""
 
 
 class Reading:
@@ -200,6 +203,7 @@ class Reading:
             incidents=self.incidents(),
             journal=journal,
             bill=self.bill(journal),
+            closings=tuple(read_closings(self.connection)),
             known=tuple(result for body in self.bodies(KNOWN) for result in body["results"]),
             sources=tuple(source for body in self.bodies(SOURCES) for source in body["sources"]),
         )

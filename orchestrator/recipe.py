@@ -143,7 +143,9 @@ class Wait(Step):
     """Let time pass."""
 
     kind: ClassVar[str] = "wait"
-    duration_s: Seconds = Field(alias="duration", description="How long, '30 s'")
+    duration: Annotated[Argument, ArgumentIn("s", least=0)] = Field(
+        description="How long, '30 s' or a $parameter, of which less than nothing counts as nothing"
+    )
 
 
 STEPS: Mapping[str, type[Step]] = {

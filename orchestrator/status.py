@@ -16,6 +16,7 @@ from orchestrator.goals import best
 from orchestrator.health.examination import Observed, Standing, findings, observe, warnings
 from orchestrator.health.finding import Finding
 from orchestrator.health.horizon import Horizon, next_monday
+from orchestrator.hours.reading import HoursStatus, read_hours
 from orchestrator.people.intent import CampaignState, activity, campaign_state
 from orchestrator.people.interventions import KINDS, autonomy
 from orchestrator.people.reading import events_of, read_state
@@ -157,6 +158,8 @@ class CampaignStatus:
     newest_step: StepStatus | None
     open_intents: Sequence[StepStatus]
     people: PeopleStatus
+    hours: HoursStatus | None
+    """None where nothing is ever closed."""
     incidents: Mapping[str, int]
     """Number by kind."""
     latest_incidents: Sequence[IncidentStatus]
@@ -274,6 +277,7 @@ def _status(
         newest_step=None if newest is None else _step_status(newest),
         open_intents=[_step_status(step) for step in open_steps],
         people=_people(reading, desk),
+        hours=read_hours(reading.connection, campaign, last_utc=journal.last_utc, is_alive=is_alive),
         incidents=_by_kind(incidents),
         latest_incidents=[_incident_status(row) for row in incidents[-LATEST_INCIDENTS:]],
         costs=costs,

@@ -7,7 +7,8 @@ measured into observations or into the reason why there are none. Work done befo
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from orchestrator.analysis import Analysis
 from orchestrator.compile import Compiler
 from orchestrator.context import ContextEntry, context_of
 from orchestrator.errors import StorageError
+from orchestrator.hours.keeper import Timekeeper
 from orchestrator.journal import Journal
 from orchestrator.journeys import Journeys
 from orchestrator.measurements import MeasurementFile
@@ -61,6 +63,8 @@ class TrialExecutor:
     """What is to be observed beside each trial."""
     journeys: Journeys | None = None
     """What carries samples, where they stand in racks."""
+    hours: Timekeeper | None = None
+    """What says whether a trial still fits; None where nothing must have ended in time."""
 
     async def run(self, trial: TrialRecord) -> Verdict:
         """Carry one trial to its verdict and journal it: the supervisor of trials.
@@ -72,11 +76,13 @@ class TrialExecutor:
         started_s = trial.started_s if trial.started_s is not None else self.clock.now_s()
         try:
             plan = self.compiler.plan(trial)
+            if self.hours is not None:
+                await self.hours.admit(trial)
             if self.journeys is not None:
                 started_s = self._start(trial)
                 measurements = await self.journeys.run(trial.number, plan)
             else:
-                async with self.dispatcher.holding(owner_of(trial.number), plan.devices):
+                async with self._devices(trial, plan):
                     started_s = self._start(trial)
                     measurements = await self._carry_out(trial, plan)
             self.runner.evidence.settle(trial.number)
@@ -94,9 +100,26 @@ class TrialExecutor:
         finally:
             self.runner.forget(owner_of(trial.number))
 
+    @asynccontextmanager
+    async def _devices(self, trial: TrialRecord, plan: Plan) -> AsyncIterator[None]:
+        """Hold a trial's devices, from a moment on at which it still fits.
+
+        Raises:
+            TrialLost: It fits no more.
+            StopRequested: The operator asked to stop.
+        """
+        while True:
+            async with self.dispatcher.holding(owner_of(trial.number), plan.devices):
+                if self.hours is None or self.hours.obstacle_s(trial) is None:
+                    yield
+                    return
+            await self.hours.admit(trial)  # whoever is in its way now may be over before it opens again
+
     def _start(self, trial: TrialRecord) -> float:
         if trial.started_s is None and self.runner.stop.is_set:
             raise StopRequested
+        if self.hours is not None:
+            self.hours.began(trial)
         self.journal.append("trial_started", self.compiler.sample(trial), trial=trial.number)
         return trial.started_s if trial.started_s is not None else self.clock.now_s()
 

@@ -20,6 +20,7 @@ from planner.errors import (
     ConstraintError,
     EmptySearchSpace,
     NotEnoughData,
+    NothingWithin,
     PlannerError,
     SearchSpaceExhausted,
     SpaceError,
@@ -32,6 +33,7 @@ from planner.planner import Planner
 from planner.policies.base import POLICIES
 from planner.proposal import Observation, Posterior, Prediction, Proposal, RegionPosterior, Value
 from planner.space import SearchSpace
+from planner.within import Within
 
 if TYPE_CHECKING:
     from planner.adaptive_scan import AdaptiveScan
@@ -50,6 +52,7 @@ __all__ = [
     "LinearConstraint",
     "NonlinearConstraint",
     "NotEnoughData",
+    "NothingWithin",
     "Objective",
     "Observation",
     "Parameter",
@@ -64,6 +67,7 @@ __all__ = [
     "SpaceError",
     "UnknownProposal",
     "Value",
+    "Within",
     "parse_constraint",
     "parse_nonlinear",
 ]

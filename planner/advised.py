@@ -19,6 +19,7 @@ from planner.untried import listed_rows, untried_rows
 if TYPE_CHECKING:
     from planner.objective import Objective
     from planner.space import SearchSpace
+    from planner.within import Within
 
 _MOST_LISTED = 100_000
 SUGGESTED = "suggested by a person"
@@ -124,6 +125,21 @@ class Advised:
             return np.zeros(len(rows), dtype=bool)
         return ~self._open.region.feasible(rows)
 
+    def _limited(self, data: PlannerData, within: Within) -> PlannerData:
+        """Return what is known, with the part of the space that keeps to a bound for its space.
+
+        Raises:
+            SpaceError: The bound cannot be read.
+            EmptySearchSpace: Nothing keeps to it.
+        """
+        part = data.space.within(within)
+        data = replace(data, space=part, within=within)
+        listed = listed_rows(self.space, _MOST_LISTED)
+        if listed is None:
+            return data
+        # policies that choose from a list of their own look at no space, but at what is taken
+        return replace(data, taken=data.taken_keys() | set(self.space.keys(listed[~data.keeps(listed)])))
+
     def _wanted(self, data: PlannerData, most: int) -> list[Suggestion]:
         """Return the next points that people suggested, and take them off the list, with those that were tried."""
         taken, found, left = set(data.taken_keys()), list[Suggestion](), []
@@ -132,7 +148,7 @@ class Advised:
             key = self.space.keys(row)[0]
             if key in taken or self._forbids(row)[0]:
                 continue
-            if len(found) == most:
+            if len(found) == most or not data.keeps(row)[0]:  # one that takes too long now may be tried later
                 left.append(point)
                 continue
             taken.add(key)
@@ -166,10 +182,10 @@ class Advised:
             keys = data.space.keys(data.space.rows([one.parameters for one in ahead]))
             data = replace(data, pending=(*data.pending, *ahead), taken=data.taken_keys() | set(keys))
         found = self._policy.propose(data, n, rng)
-        if self._open is None or not found:
+        if (self._open is None and data.within is None) or not found:
             return found
         rows = self.space.rows([one.parameters for one in found])
-        is_bad = self._forbids(rows)
+        is_bad = self._forbids(rows) | ~data.keeps(rows)
         if not is_bad.any():
             return found
         kept = [one for one, bad in zip(found, is_bad, strict=True) if not bad]
@@ -177,7 +193,8 @@ class Advised:
         others = untried_rows(
             data.space, int(is_bad.sum()), taken, lambda count: data.space.sample_rows(count, rng), rng
         )
-        reason = "random: what the policy wanted is forbidden"
+        what = "is forbidden" if self._forbids(rows).any() else "takes too long"
+        reason = f"random: what the policy wanted {what}"
         return kept + [Suggestion(parameters=point, reason=reason) for point in data.space.points(others)]
 
     def _adopted(self, proposals: Sequence[Proposal]) -> None:

@@ -5,6 +5,7 @@
     |   +-- ConstraintError    a constraint cannot be read; carries the position
     |   +-- EmptySearchSpace   no point satisfies every constraint; carries the conflict
     +-- SearchSpaceExhausted   every point was tried, or is being tried
+    |   +-- NothingWithin      no untried point keeps to what one ask was restricted to
     +-- BadObservation         an observation that cannot teach anything (NaN, unknown target)
     +-- BadOption              a policy, or an option of one, that does not exist or has no such value
     +-- UnknownProposal        a proposal id that this planner never gave out
@@ -55,7 +56,11 @@ class SearchSpaceExhausted(PlannerError):
     def __reduce__(self) -> tuple[Any, ...]:
         """Let it pass from a planner's process to another, which calls with positions only."""
         told = {"tried": self.tried, "pending": self.pending, "size": self.size}
-        return partial(SearchSpaceExhausted, **told), (str(self),)
+        return partial(type(self), **told), (str(self),)
+
+
+class NothingWithin(SearchSpaceExhausted):
+    """No untried point keeps to what an ask was restricted to; others may be left."""
 
 
 class BadObservation(PlannerError, ValueError):

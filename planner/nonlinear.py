@@ -101,7 +101,17 @@ def parse_expression(text: str, names: Iterable[str]) -> Expression:
     Raises:
         ConstraintError: The text is no such sum, or names an unknown parameter; says where.
     """
-    return _Parser(text, names, "a formula is text").expression()
+    return parse_formula(text, names)[0]
+
+
+def parse_formula(text: str, names: Iterable[str]) -> tuple[Expression, tuple[str, ...]]:
+    """Read a number as `parse_expression` does, and say which parameters it names.
+
+    Raises:
+        ConstraintError: As of `parse_expression`.
+    """
+    parser = _Parser(text, names, "a formula is text")
+    return parser.expression(), parser.used
 
 
 class _Parser(TokenReader):
@@ -132,6 +142,11 @@ class _Parser(TokenReader):
         found = self._sum()
         self._end()
         return found
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The parameters that were named so far."""
+        return tuple(self._used)
 
     def _sum(self) -> Expression:
         found = self._term()

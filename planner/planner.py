@@ -15,6 +15,7 @@ from planner.errors import (
     BadObservation,
     BadOption,
     EmptySearchSpace,
+    NothingWithin,
     SearchSpaceExhausted,
 )
 from planner.knowing import Knowing
@@ -24,6 +25,7 @@ from planner.policies.base import PlannerData, Policy, Suggestion, policy_class
 from planner.proposal import Observation, Proposal, Value
 from planner.space import SearchSpace
 from planner.threads import one_thread
+from planner.within import Within
 
 
 class Planner(Advised, Knowing):
@@ -69,28 +71,34 @@ class Planner(Advised, Knowing):
         self._ledger = Ledger(space, self.objectives)
         self._n_asks = 0
 
-    def ask(self, n: int = 1) -> list[Proposal]:
+    def ask(self, n: int = 1, *, within: Within | None = None) -> list[Proposal]:
         """Return n points to try next, none of them told or pending; fewer where fewer are left.
 
         Where the space has parameters that are shared, the point that is worth most decides their values, and the
         others are the best beside it.
 
+        Args:
+            n: How many.
+            within: What they may take at most, this time; nothing of it is remembered.
+
         Raises:
-            SearchSpaceExhausted: Every point of the space was told or is pending.
+            SearchSpaceExhausted: Every point of the space was told or is pending; a `NothingWithin` where some are
+                left, but none that keeps to what this ask was restricted to.
+            SpaceError: What it is to be restricted to cannot be read.
         """
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise ValueError(f"ask for a whole number of points from 1 up, not {n!r}")
         rng = np.random.default_rng([self.seed, self._n_asks])
         with one_thread():
-            suggestions = self._suggested(n, rng)
+            suggestions = self._suggested(n, rng, within)
         if not suggestions:
-            raise self._exhausted()
+            raise self._exhausted(within)
         proposals = [
             Proposal(
                 id=f"{self._n_asks}-{i}",
                 parameters=dict(suggestion.parameters),
                 predictions=dict(suggestion.predictions),
-                reason=suggestion.reason,
+                reason=_reason(suggestion, within),
             )
             for i, suggestion in enumerate(suggestions)
         ]
@@ -98,9 +106,14 @@ class Planner(Advised, Knowing):
         self._n_asks += 1
         return proposals
 
-    def _suggested(self, n: int, rng: np.random.Generator) -> list[Suggestion]:
+    def _suggested(self, n: int, rng: np.random.Generator, within: Within | None) -> list[Suggestion]:
         """Return up to n suggestions; the first decides what all of them share."""
         data, shared = self._data(), self.space.shared
+        if within is not None:
+            try:
+                data = self._limited(data, within)
+            except EmptySearchSpace:
+                return []
         wanted = self._wanted(data, 1 if shared else n) if self._said.suggested else []
         if n == 1 or not shared:
             return wanted if len(wanted) == n else wanted + self._chosen(data, n - len(wanted), rng, wanted)
@@ -119,8 +132,15 @@ class Planner(Advised, Knowing):
         said = ", ".join(f"{name} {_written(value)}" for name, value in common.items())
         return first + [replace(one, reason=f"{one.reason}; shares {said}") for one in others]
 
-    def _exhausted(self) -> SearchSpaceExhausted:
+    def _exhausted(self, within: Within | None) -> SearchSpaceExhausted:
         tried, pending, size = len(self._ledger.finished), len(self._ledger.pending), self.space.size()
+        if within is not None:
+            return NothingWithin(
+                f"no untried point takes at most {within.most:g}: {tried} proposals were told, {pending} are pending",
+                tried=tried,
+                pending=pending,
+                size=size,
+            )
         return SearchSpaceExhausted(
             f"no untried point is left: {tried} proposals were told, {pending} are pending, and the space has "
             f"{'an uncounted number of' if size is None else size} points; widen a parameter, or end the campaign",
@@ -219,6 +239,12 @@ class Planner(Advised, Knowing):
             seed=self.seed,
             taken=ledger.taken() | self._barred,
         )
+
+
+def _reason(suggestion: Suggestion, within: Within | None) -> str:
+    if within is None or not within.said:
+        return suggestion.reason
+    return f"{suggestion.reason}; {within.said}"
 
 
 def _written(value: Value) -> str:

@@ -39,6 +39,7 @@ from planner.rows import points_of, rows_of
 from planner.sampling import RegionSampler
 from planner.snapping import snapped
 from planner.violations import violations
+from planner.within import Within, part_within
 
 __all__ = [
     "Categorical",
@@ -122,13 +123,28 @@ class SearchSpace:
         """
         region = self.region.keeping_to([Barred(read_area(self, area)) for area in areas])
         part = self._part(region, None if self.pool is None else self.pool[region.feasible(self.pool)])
-        try:
-            is_left = len(part.pool) > 0 if part.pool is not None else part.sampler is not None
-        except EmptySearchSpace:
-            is_left = False
-        if not is_left:
+        if not part._has_points:
             raise EmptySearchSpace("nothing of the space is left outside these areas; forbid less")
         return part
+
+    def within(self, within: Within) -> SearchSpace:
+        """Return the part of this space that takes no more than a bound; encoded and keyed alike.
+
+        Raises:
+            SpaceError: The bound cannot be read.
+            EmptySearchSpace: Nothing keeps to it.
+        """
+        part = self._part(*part_within(self, within))
+        if not part._has_points:
+            raise EmptySearchSpace(f"no point of the space takes at most {within.most:g}")
+        return part
+
+    @property
+    def _has_points(self) -> bool:
+        try:
+            return len(self.pool) > 0 if self.pool is not None else self.sampler is not None
+        except EmptySearchSpace:
+            return False
 
     def _part(self, region: Region, pool: np.ndarray | None) -> SearchSpace:
         part = object.__new__(SearchSpace)

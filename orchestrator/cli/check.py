@@ -12,6 +12,7 @@ import typer
 
 from orchestrator.errors import InputError
 from orchestrator.tables import SHOWN
+from orchestrator.words import duration as in_words
 from orchestrator.words import plural
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def _lines(summary: Summary) -> Iterator[str]:
     for number, step in enumerate(summary.steps, 1):
         claims = ", ".join(step.devices) or "nothing"
         yield f"  {number}. {step.kind:<14} {claims:<28} {_duration(step.duration_s)}"
+    yield from _hours(summary)
     yield f"duration   {_durations(summary)}{_budget(summary)}"
     yield "no mistakes"
 
@@ -159,7 +161,27 @@ def _devices(summary: Summary) -> str:
     return f"{', '.join(named) or 'none'}; {'all simulated' if summary.is_simulated else 'real'}"
 
 
+def _hours(summary: Summary) -> Iterator[str]:
+    hours = summary.hours
+    if hours is None or not hours.closed:
+        return
+    for number, window in enumerate(hours.closed):
+        yield f"{'' if number else 'closed':<10} {window}"
+    yield f"{'':<10} open for {in_words(hours.open_s)} at a stretch; nothing is begun that would not end in time"
+    if hours.open_s is not None and hours.longest_s is not None and hours.longest_s > hours.open_s:
+        yield f"{'':<10} recipes that take longer than that, up to {in_words(hours.longest_s)}, are never tried"
+
+
 def _durations(summary: Summary) -> str:
+    hours = summary.hours
+    if hours is not None and hours.shortest_s is not None and hours.longest_s is not None:
+        short, long = in_words(hours.shortest_s), in_words(hours.longest_s)
+        each = f"{short} a trial" if short == long else f"{short} to {long} a trial by its recipe"
+        if summary.busiest_s is not None:
+            each += f", of which many overlap; {_duration(summary.busiest_s)} at least in all"
+        if hours.campaign_s is None:
+            return each
+        return f"{each}, {in_words(hours.campaign_s)} in all at most{' with closings' if hours.closed else ''}"
     if summary.trial_s is None:
         return "each trial lasts as long as its device says while it runs, which nothing here can foretell"
     if summary.busiest_s is not None:
@@ -171,7 +193,8 @@ def _durations(summary: Summary) -> str:
 def _budget(summary: Summary) -> str:
     if summary.budget_s is None:
         return "; no limit of time"
-    is_short = summary.campaign_s is not None and summary.campaign_s > summary.budget_s
+    campaign_s = summary.campaign_s if summary.hours is None else summary.hours.campaign_s
+    is_short = campaign_s is not None and campaign_s > summary.budget_s
     return f" (at most {_duration(summary.budget_s)}{', which ends it earlier' if is_short else ''})"
 
 

@@ -86,6 +86,8 @@ def _lines(status: CampaignStatus) -> Iterator[tuple[str, str]]:
     yield "laboratory", f"{status.lab}, {status.clock} time"
     yield "controller", "alive" if status.controller_alive else "none"
     yield "elapsed", f"{duration(status.elapsed_s)}; last event {moment(status.last_event_utc)}"
+    if status.hours is not None:
+        yield "closed" if status.hours.is_closed else "closes", status.hours.text
     yield "measurements", f"{number(status.measurements)}, {plural(status.observations, 'observation')}"
     if status.costs.total is not None:
         yield "cost", f"{_money(status.costs.total)} {status.costs.currency}, {_money(status.costs.energy_kwh)} kWh"

@@ -28,9 +28,9 @@ class _Odd:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._planner, name)
 
-    def ask(self, n: int) -> Sequence[Proposal]:
+    def ask(self, n: int, **more: Any) -> Sequence[Proposal]:
         """Answer, the first time, with a twist."""
-        proposals = self._planner.ask(n)
+        proposals = self._planner.ask(n, **more)
         twist, self._twist = self._twist, lambda _planner, found: found
         return twist(self._planner, proposals)
 

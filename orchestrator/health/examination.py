@@ -24,12 +24,14 @@ from orchestrator.health.horizon import Horizon, next_monday
 from orchestrator.health.pace import slow_devices
 from orchestrator.health.stock import KINDS as FILLINGS
 from orchestrator.health.stock import Filling, Outlook, Shelf, fillings, shelves, stock
+from orchestrator.hours.reading import read_closings
 from orchestrator.people.interventions import KINDS, Autonomy, autonomy
 from orchestrator.people.reading import events_of
 from orchestrator.reading import JournalFacts, Reading
 from orchestrator.record.lease import read_lease
 from orchestrator.record.space import LOW_BYTES, free_bytes
 from orchestrator.store import CampaignRow, JournalRow, MeasurementRow, StepRow, TrialRow
+from orchestrator.words import moment as moment_text
 
 _JOURNAL: Any = JournalRow.__table__  # type: ignore[attr-defined]
 _STEP: Any = StepRow.__table__  # type: ignore[attr-defined]
@@ -159,7 +161,7 @@ def _moment(campaign: CampaignRow, journal: JournalFacts, standing: Standing, un
 
 
 def _pulse(reading: Reading, standing: Standing, moment: _Moment) -> Pulse:
-    lease = read_lease(reading.connection)
+    lease, closings = read_lease(reading.connection), list(read_closings(reading.connection))
     return Pulse(
         directory=str(reading.path),
         state=standing.state,
@@ -168,6 +170,7 @@ def _pulse(reading: Reading, standing: Standing, moment: _Moment) -> Pulse:
         event_age_s=None if moment.is_virtual else moment.event_age_s,
         steps_under_way=len(reading.open_steps()),
         questions=standing.questions,
+        closed_until=next((moment_text(one.until_utc) for one in closings[-1:] if one.end_s is None), ""),
     )
 
 

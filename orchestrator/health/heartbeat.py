@@ -29,6 +29,8 @@ class Pulse:
     steps_under_way: int
     questions: int
     """How many wait for a person."""
+    closed_until: str = ""
+    """Until when the laboratory is closed; empty where it is open."""
 
 
 def heartbeat(pulse: Pulse) -> Iterator[Finding]:
@@ -75,6 +77,8 @@ def _warning(text: str, do: str) -> Finding:
 def _progress(pulse: Pulse, age_s: float) -> Finding:
     under_way = plural(pulse.steps_under_way, "step")
     text = f"the last event is {duration(max(0.0, age_s))} old, {under_way} under way"
+    if pulse.closed_until and not pulse.steps_under_way:
+        return Finding(name="progress", level=Level.OK, text=f"{text}; it is closed until {pulse.closed_until}")
     if age_s <= QUIET_S or pulse.state != "running" or pulse.steps_under_way:
         return Finding(name="progress", level=Level.OK, text=text)
     if pulse.questions:

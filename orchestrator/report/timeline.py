@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from orchestrator.hours.reading import Closing
 from orchestrator.reading import Snapshot
 from orchestrator.report.pack import base64_array
 from orchestrator.store import StepRow
@@ -43,6 +44,8 @@ def pack_timeline(snapshot: Snapshot) -> dict[str, Any]:
     planning = [_Bar(ask.asked_s, ask.asked_s + ask.charged_s, 0, "ask", "done") for ask in snapshot.asks]
     if any(bar.end_s > bar.start_s for bar in planning):
         rows["planner"] = planning
+    if snapshot.closings:
+        rows["closed"] = [_closing(one, now_s) for one in snapshot.closings]
     kinds = sorted({f"{name}.{bar.kind}" for name, bars in rows.items() for bar in bars})
     return {
         "kinds": kinds,
@@ -71,6 +74,11 @@ def _by_device(steps: Sequence[StepRow]) -> dict[str, list[StepRow]]:
 def _bar(step: StepRow, now_s: float) -> _Bar:
     end_s = step.finished_s if step.finished_s is not None else now_s
     return _Bar(step.started_s, max(end_s, step.started_s), step.trial, step.command, step.state)
+
+
+def _closing(closing: Closing, now_s: float) -> _Bar:
+    end_s = now_s if closing.end_s is None else closing.end_s
+    return _Bar(closing.start_s, end_s, 0, closing.why, "done")
 
 
 def _merged(bars: Sequence[_Bar], gap_s: float) -> list[_Bar]:

@@ -17,6 +17,7 @@ from planner.errors import BadOption, did_you_mean
 from planner.objective import Objective
 from planner.people import NOTHING_SAID, Said
 from planner.proposal import Observation, Prediction, Proposal, RegionPosterior, Value
+from planner.within import Within, kept_rows
 
 if TYPE_CHECKING:
     from planner.prospect import Prospect
@@ -68,6 +69,14 @@ class PlannerData:
     """What people have said; forbidden areas are left out of the space already."""
     taken: frozenset[bytes] | None = None
     """Keys of all these points, where the planner has them at hand; see `taken_keys`."""
+    within: Within | None = None
+    """What this ask is restricted to; the space is that part already."""
+
+    def keeps(self, rows: np.ndarray) -> np.ndarray:
+        """Say which rows (`n x p`) keep to what this ask is restricted to (`n`, bool)."""
+        if self.within is None:
+            return np.ones(len(rows), dtype=bool)
+        return kept_rows(self.space, self.within, rows)
 
     def taken_keys(self) -> frozenset[bytes]:
         """Return the keys (`SearchSpace.keys`) of all points that must not be proposed again."""

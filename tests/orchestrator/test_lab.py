@@ -56,7 +56,7 @@ MISTAKES = [
         "lab.yaml:18:10: samples: must be a mapping with 'kind: wafer', 'kind: racks' or 'kind: none', "
         "got text 'wafer'",
         "lab.yaml:19:1: other: unknown key; known: labpilot, name, description, devices, samples, stock, costs, "
-        "limits, approvals, guard, people, simulation, mixed",
+        "limits, approvals, guard, closed, people, simulation, mixed",
     ]),
     ("diameter of time", ("140 mm", "140 s"), [
         "lab.yaml:21:13: samples.diameter: '140 s' is a time, but a length in 'mm' is needed here",
