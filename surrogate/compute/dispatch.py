@@ -11,11 +11,14 @@ EPSILON_S = 1e-6
 
 
 def dispatch(turn: Turn) -> None:
-    """End what is overdue, refuse what is late or stale, and fill the workers."""
-    _end_overdue(turn)
-    _refuse(turn)
-    for device in DEVICES:
-        _fill(turn, device)
+    """End what is overdue, refuse what is late or stale, and fill the workers, until nothing is left to decide."""
+    decided = -1
+    while len(turn.decisions) > decided:  # what makes way may be late thereby, and go on elsewhere
+        decided = len(turn.decisions)
+        _end_overdue(turn)
+        _refuse(turn)
+        for device in DEVICES:
+            _fill(turn, device)
 
 
 def next_wake_s(turn: Turn) -> float:
@@ -30,7 +33,14 @@ def next_wake_s(turn: Turn) -> float:
         for entry in turn.entries.values()
         if entry.worker is None and entry.next_rung is not None
     ]
-    return min([*running, *waiting], default=float("inf"))
+    return min([*running, *waiting, *_when_load_falls(turn)], default=float("inf"))
+
+
+def _when_load_falls(turn: Turn) -> list[float]:
+    """Return when speculation that waits for less load is to be looked at again."""
+    held = [one for one in turn.entries.values() if one.worker is None and one.root.job_class is JobClass.SPECULATE]
+    falls_s = [at_s + turn.rules.load_window_s + EPSILON_S for at_s, seconds in turn.demand if seconds > 0]
+    return [one for one in falls_s if one > turn.now_s][:1] if held else []
 
 
 def _end_overdue(turn: Turn) -> None:

@@ -142,4 +142,5 @@ class State:
         if not self.demand or not n_workers:
             return 0.0
         passed_s = min(self.rules.load_window_s, max(self.now_s - self.demand[0][0], 0.1 * self.rules.load_window_s))
-        return sum(seconds for _, seconds in self.demand) / (n_workers * passed_s)
+        since_s = self.now_s - self.rules.load_window_s
+        return sum(seconds for at_s, seconds in self.demand if at_s > since_s) / (n_workers * passed_s)

@@ -135,7 +135,7 @@ class Turn:
             self.finish(entry, "failed", reason=f"{why}: {reason}")
 
     def _again(self, entry: Entry, why: Why, failures: int) -> None:
-        """Let it run again: with twice the memory where that was short, from its beginning if a checkpoint may be wrong."""
+        """Let it run again: with twice the memory if that was short, from its beginning if a checkpoint may be wrong."""
         changes: dict[str, Any] = {"failures": failures}
         if why == "memory":
             changes["lease"] = min(2 * entry.lease, max(entry.lease, self.rules.memory_bytes))
@@ -173,7 +173,11 @@ class Turn:
 
     def place(self, entry: Entry) -> None:
         """Move a job for the GPU to the CPU where there is none, or one with too little memory."""
-        if entry.device == "gpu" and self.gpu_bytes is not None and self.gpu_bytes < entry.lease:
+        if (
+            entry.device == "gpu"
+            and self.gpu_bytes is not None
+            and (not self.gpu_bytes or self.gpu_bytes < entry.lease)
+        ):
             has = f"the GPU has {self.gpu_bytes} bytes, the job asks for {entry.lease}"
             self.to_cpu(entry, has if self.gpu_bytes else "there is no GPU")
 
