@@ -11,14 +11,14 @@ EPSILON_S = 1e-6
 
 
 def dispatch(turn: Turn) -> None:
-    """End what is overdue, refuse what is late or stale, and fill the workers, until nothing is left to decide."""
-    decided = -1
-    while len(turn.decisions) > decided:  # what makes way may be late thereby, and go on elsewhere
-        decided = len(turn.decisions)
-        _end_overdue(turn)
-        _refuse(turn)
-        for device in DEVICES:
-            _fill(turn, device)
+    """End what is overdue, refuse what is late or stale, and fill the workers.
+
+    What makes way for others may be late thereby; `next_wake_s` is then in the past, and the next turn comes at once.
+    """
+    _end_overdue(turn)
+    _refuse(turn)
+    for device in DEVICES:
+        _fill(turn, device)
 
 
 def next_wake_s(turn: Turn) -> float:

@@ -135,7 +135,7 @@ class Turn:
             self.finish(entry, "failed", reason=f"{why}: {reason}")
 
     def _again(self, entry: Entry, why: Why, failures: int) -> None:
-        """Let it run again: with twice the memory if that was short, from its beginning if a checkpoint may be wrong."""
+        """Let it run again: with twice the memory if that was short, from its beginning if a checkpoint may err."""
         changes: dict[str, Any] = {"failures": failures}
         if why == "memory":
             changes["lease"] = min(2 * entry.lease, max(entry.lease, self.rules.memory_bytes))

@@ -52,8 +52,8 @@ rungs = st.builds(lambda job, is_job, seen: Rung(name="r", job=job if is_job els
 class Lives(RuleBasedStateMachine):
     @initialize(s_max=st.sampled_from([None, 0, 1]), discipline=st.sampled_from(["edf", "edf", "fifo"]))
     def begin(self, s_max, discipline):
-        self.rules = Rules(memory_bytes=MEMORY, s_max=s_max, discipline=discipline, load_window_s=50.0)
-        self.state = State(rules=self.rules)
+        self.house = Rules(memory_bytes=MEMORY, s_max=s_max, discipline=discipline, load_window_s=50.0)
+        self.state = State(rules=self.house)
         self.now_s, self.tickets, self.numbers = 0.0, 0, 0
         self.running = {}
         """Worker -> ticket, as the pool would know it."""
@@ -73,13 +73,14 @@ class Lives(RuleBasedStateMachine):
         self.note_checkpoint(event, before)
         for decision in decisions:
             self.obey(decision)
-        if self.rules.discipline == "edf":
+        if self.house.discipline == "edf":
             self.check_order(decisions)
 
     def note_checkpoint(self, event, before):
         if self.state.n_checkpoints > before.n_checkpoints:
             self.checkpoints[event.ticket] = self.state.n_checkpoints
-        entry, old = (getattr(state, "entries").get(getattr(event, "ticket", None)) for state in (self.state, before))
+        ticket = getattr(event, "ticket", 0)
+        entry, old = self.state.entries.get(ticket), before.entries.get(ticket)
         moved = entry is not None and old is not None and entry.rung != old.rung
         if moved or (isinstance(event, Broke) and event.why == "raised" and entry is not None and not entry.checkpoint):
             self.checkpoints.pop(event.ticket, None)
@@ -217,6 +218,7 @@ class Lives(RuleBasedStateMachine):
         """What a worker says of a job that it no longer has changes nothing of it."""
         ticket = data.draw(st.integers(1, self.tickets))
         if self.running.get(worker) != ticket:
+            self.post(Tick(at_s=self.now_s))  # what made way may have become late in the turn before
             before = self.state
             self.post(Done(at_s=self.now_s, worker=worker, ticket=ticket))
             assert (self.state.entries, self.state.workers) == (before.entries, before.workers)
@@ -261,7 +263,7 @@ class Lives(RuleBasedStateMachine):
                 for one in state.entries.values()
                 if one.worker is None and one.device == worker.device and one.root.job_class is not JobClass.SPECULATE
             ]
-            order = (lambda one: one.ticket) if self.rules.discipline == "fifo" else _urgency
+            order = (lambda one: one.ticket) if self.house.discipline == "fifo" else _urgency
             if waiting:
                 room = state.memory_bytes(worker.device) - state.leased_bytes(worker.device)
                 first = min(waiting, key=order)
@@ -296,5 +298,8 @@ def _urgency(entry):
 
 TestLives = Lives.TestCase
 TestLives.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=100,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
