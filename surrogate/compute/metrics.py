@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from surrogate.compute.events import Record, What
-from surrogate.compute.jobs import JobClass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +23,7 @@ class Metrics:
     with_deadline: int
     in_time: int
     staleness: Mapping[int, int]
-    """Plans by how many results they did not know."""
+    """Plans that were used, by how many results they did not know."""
     speculated: int
     """Results that came while there was a speculation on them."""
     speculation_hits: int
@@ -130,8 +129,6 @@ class Meter:
         if record.has_deadline:
             self._counts["deadlines"] += 1
             self._counts["in time"] += record.finish.status == "done" and record.finish.is_in_time
-        if record.finish.staleness is not None and record.job_class is JobClass.PLAN:
-            self._staleness[record.finish.staleness] += 1
 
     def speculated(self, is_hit: bool) -> None:
         """Count a result on which there was a speculation."""
@@ -139,7 +136,7 @@ class Meter:
         self._counts["hits"] += is_hit
 
     def used(self, unseen: int) -> None:
-        """Count a plan that came from a speculation."""
+        """Count a plan that was used, by the results that it did not know."""
         self._staleness[unseen] += 1
 
     def free(self, instrument: str, at_s: float) -> None:

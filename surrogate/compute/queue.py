@@ -188,6 +188,22 @@ class ComputeQueue:
         """Return how many results came: what a plan begun now has seen."""
         return self.state.n_results
 
+    def use_plan(self, seen: int) -> int:
+        """Count a plan that is about to be carried out; return how many results it does not know.
+
+        Raises:
+            StalePlan: These are more than may be.
+        """
+        unseen, s_max = max(0, self.n_results - seen), self.state.rules.s_max
+        if s_max is not None and unseen > s_max:
+            raise StalePlan(f"{unseen} results are unseen by this plan, at most {s_max} may be; plan again")
+        self.meter.used(unseen)
+        return unseen
+
+    def speculation(self, *, is_hit: bool) -> None:
+        """Count a result on which there was a speculation, and whether that foresaw it."""
+        self.meter.speculated(is_hit)
+
     def instrument_free(self, name: str) -> None:
         """Say that an instrument has all but a plan."""
         self.meter.free(name, self._clock.now_s())
