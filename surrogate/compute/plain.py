@@ -7,6 +7,7 @@ code. A tuple comes back as a list; numpy scalars come back as Python's.
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Mapping
 from typing import Any, TypeAlias
@@ -60,8 +61,7 @@ def unpacked(content: bytes) -> Plain:
 def _array(content: bytes, dtype: np.dtype, shape: tuple[int, ...], start: int) -> tuple[NDArray[Any], int]:
     if dtype.kind not in _KINDS or any(n < 0 for n in shape):
         raise ValueError(f"an array of {dtype} and shape {shape}")
-    count = int(np.prod(shape, dtype=np.int64))
-    end = start + count * dtype.itemsize
+    end = start + math.prod(shape) * dtype.itemsize
     if end > len(content):
         raise ValueError("an array is cut off")
     return np.frombuffer(content[start:end], dtype).reshape(shape).copy(), end
