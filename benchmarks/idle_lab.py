@@ -194,14 +194,19 @@ class Lab:
                     await ticket.outcome(within_s=LONGEST_S)
 
     async def _ahead(self, number: int) -> int:
-        """Plan the next run while this one goes on, and again shortly before its end if more is known by then."""
+        """Plan the next run during this one, anew as soon as that would be too old, and shortly before its end."""
         due_s = self._now_s() + self._trace.early_s()
         seen = await self._fresh_plan(due_s, spare=None)
         if self._policy == "async":
             return seen
-        self._spare[number] = seen
         takes_s = self._queue.costs.estimate(self._job("plan"), "cpu", 0.95)
-        await asyncio.sleep(max(0.0, due_s - 3.0 * takes_s - self._now_s()))
+        s_max = self._queue.state.rules.s_max or 0
+        while (left_s := due_s - 3.0 * takes_s - self._now_s()) > 0:
+            self._spare[number] = seen
+            await asyncio.sleep(min(takes_s, left_s))
+            if self._queue.n_results - seen >= s_max > 0:
+                seen = await self._fresh_plan(due_s, spare=seen)
+        self._spare[number] = seen
         return seen if seen == self._queue.n_results else await self._fresh_plan(due_s, spare=seen)
 
     async def _fresh_plan(self, due_s: float, spare: int | None) -> int:
