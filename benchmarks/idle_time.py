@@ -28,6 +28,12 @@ SPREAD = 0.15
 """Of the logarithm of a job's duration, where no recorded ones are used."""
 TARGETS = {"idle": 0.01, "hidden": 0.95, "efficiency": 0.98}
 AGREE = 0.05
+SOAKS: tuple[tuple[Policy, float, float, float], ...] = (
+    ("edf", 6.0, 6.0, 0.5),
+    ("block", 6.0, 8.2, 0.25),
+    ("edf", 1.0, 1.7, 0.25),
+)
+"""Policy, median of a run, what it takes with its compute, and part of the time: the last one is bound by compute."""
 
 
 def _jobs(analyse_s: float, plan_s: float, refit_s: float, retrain_s: float, slice_s: float) -> dict[str, Job]:
@@ -125,7 +131,7 @@ def missed(rows: list[dict]) -> list[str]:
     return found
 
 
-def soak_trace(runs: int, each: dict[str, float]) -> Trace:
+def soak_trace(runs: int, cycle_s: float, each: dict[str, float]) -> Trace:
     """Return a trace of real jobs that hold seconds on this machine."""
     lengths = {"analyse": 0.4, "plan": 0.6, "refit": 2.0, "retrain": 12.0}
     jobs = _jobs(**{f"{name}_s": seconds for name, seconds in lengths.items()}, slice_s=0.2)
@@ -137,7 +143,8 @@ def soak_trace(runs: int, each: dict[str, float]) -> Trace:
     }
     given = {name: replace(job, arguments=counts[name]) for name, job in jobs.items()}
     return Trace(
-        name="soak", stations=1, runs=runs, cycle_s=6.0, spread=0.1, samples=1, sample_every_s=0.0, tail_s=0.8,
+        name=f"{cycle_s:g} s", stations=1, runs=runs, cycle_s=cycle_s, spread=0.1, samples=1, sample_every_s=0.0,
+        tail_s=0.13 * cycle_s,
         fails=0.03, jam_s=2.0, refit_every=5, retrain_every=25, jobs=given,
     )  # fmt: skip
 
@@ -153,19 +160,18 @@ async def wall(trace: Trace, policy: Policy, seed: int, costs: CostModel) -> tup
 
 
 def soak(minutes: float, seed: int = 0) -> list[dict]:
-    """Live in wall time under two policies, then in virtual time by what was recorded; return rows of both."""
+    """Live in wall time, then in virtual time by the durations that were recorded; return rows of both."""
     each = idle_jobs.seconds_each()
-    shares = {"edf": 0.7 * minutes * 60 / 6.0, "block": 0.3 * minutes * 60 / 8.2}
-    costs, walls = CostModel(), {}
-    for policy, n_runs in shares.items():
-        trace = soak_trace(max(3, round(n_runs)), each)
-        walls[policy], costs = asyncio.run(wall(trace, policy, seed, costs))  # pyright: ignore[reportArgumentType]
+    costs, walls = CostModel(), []
+    for policy, cycle_s, takes_s, share in SOAKS:
+        trace = soak_trace(max(3, round(share * minutes * 60 / takes_s)), cycle_s, each)
+        life, costs = asyncio.run(wall(trace, policy, seed, costs))
+        walls.append((trace, policy, life))
     rows = []
-    for policy, life in walls.items():
-        trace = soak_trace(max(3, round(shares[policy])), each)
-        replayed = virtual(trace, policy, seed, costs)  # pyright: ignore[reportArgumentType]
-        of = row_of(trace, policy, seed, life, costs)  # pyright: ignore[reportArgumentType]
-        rows.append(of | {"virtual_s": replayed.makespan_s, "off": replayed.makespan_s / life.makespan_s - 1.0})
+    for trace, policy, life in walls:
+        virtual_s = virtual(trace, policy, seed, costs).makespan_s
+        row = row_of(trace, policy, seed, life, costs)
+        rows.append(row | {"virtual_s": virtual_s, "off": virtual_s / life.makespan_s - 1.0})
     RESULTS.mkdir(parents=True, exist_ok=True)
     costs.save(RESULTS / "soak_costs.json")
     return rows
@@ -183,8 +189,8 @@ def main() -> None:
         rows = soak(arguments.minutes)
         for row in rows:
             print(
-                f"{row['policy']}: wall {row['makespan_s']:.2f} s, virtual {row['virtual_s']:.2f} s,"
-                f" off by {100 * row['off']:+.2f} % (at most {100 * AGREE:g} %); idle {100 * row['idle']:.2f} %,"
+                f"{row['policy']}, runs of {row['trace']}: wall {row['makespan_s']:.2f} s, virtual"
+                f" {row['virtual_s']:.2f} s, off by {100 * row['off']:+.2f} % (at most {100 * AGREE:g} %); idle {100 * row['idle']:.2f} %,"
                 f" hidden {100 * row['hidden']:.1f} %, efficiency {row['efficiency']:.4f}, costs {row['costs'][:12]}"
             )
         problems = [row["policy"] for row in rows if abs(row["off"]) > AGREE]

@@ -42,9 +42,9 @@ def test_what_misses_a_target_is_named():
 
 def test_a_short_soak_agrees_with_virtual_time(tmp_path, monkeypatch):
     monkeypatch.setattr(idle_time, "RESULTS", tmp_path)
-    rows = idle_time.soak(0.15)
-    assert [row["policy"] for row in rows] == ["edf", "block"]
+    rows = idle_time.soak(0.1)
+    assert [row["policy"] for row in rows] == ["edf", "block", "edf"]
     for row in rows:
         assert abs(row["off"]) < 0.25  # a few runs on a machine that tests share
-        assert row["ended"]["done"] >= 5 and not row["failures"]
+        assert row["ended"]["done"] >= 3 and not row["failures"]
     assert (tmp_path / "soak_costs.json").exists()
