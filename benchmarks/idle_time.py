@@ -144,8 +144,7 @@ def soak_trace(runs: int, cycle_s: float, each: dict[str, float]) -> Trace:
     given = {name: replace(job, arguments=counts[name]) for name, job in jobs.items()}
     return Trace(
         name=f"{cycle_s:g} s", stations=1, runs=runs, cycle_s=cycle_s, spread=0.1, samples=1, sample_every_s=0.0,
-        tail_s=0.13 * cycle_s,
-        fails=0.03, jam_s=2.0, refit_every=5, retrain_every=25, jobs=given,
+        tail_s=0.13 * cycle_s, fails=0.03, jam_s=2.0, refit_every=5, retrain_every=25, jobs=given,
     )  # fmt: skip
 
 
@@ -189,11 +188,12 @@ def main() -> None:
         rows = soak(arguments.minutes)
         for row in rows:
             print(
-                f"{row['policy']}, runs of {row['trace']}: wall {row['makespan_s']:.2f} s, virtual"
-                f" {row['virtual_s']:.2f} s, off by {100 * row['off']:+.2f} % (at most {100 * AGREE:g} %); idle {100 * row['idle']:.2f} %,"
-                f" hidden {100 * row['hidden']:.1f} %, efficiency {row['efficiency']:.4f}, costs {row['costs'][:12]}"
+                f"{row['policy']}, runs of {row['trace']}: wall {row['makespan_s']:.2f} s,"
+                f" virtual {row['virtual_s']:.2f} s, off by {100 * row['off']:+.2f} % (at most {100 * AGREE:g} %);"
+                f" idle {100 * row['idle']:.2f} %, hidden {100 * row['hidden']:.1f} %,"
+                f" efficiency {row['efficiency']:.4f}, costs {row['costs'][:12]}"
             )
-        problems = [row["policy"] for row in rows if abs(row["off"]) > AGREE]
+        problems = [f"{row['policy']}, {row['trace']}" for row in rows if abs(row["off"]) > AGREE]
     else:
         rows = []
         for name in arguments.traces:

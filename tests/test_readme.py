@@ -17,6 +17,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
         ("README.md", "from planner"),
         ("docs/planner.md", "from planner"),
         ("docs/transfer.md", "from surrogate.transfer"),
+        ("docs/compute.md", "from surrogate.compute"),
     ],
 )
 def test_the_snippet_runs(page, words, tmp_path):

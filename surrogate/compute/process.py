@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -19,7 +18,8 @@ _THREADS = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"),
     *("VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS", "BLIS_NUM_THREADS"),
 )
-_LAST_LINES = 5
+_LAST_LINES, _WORDS = 5, 4000
+_ENDS_ITSELF_S = 1.0
 _ENDS_S = 30.0
 """What the system may take to bury a process that was killed."""
 _WORDS_S = 1.0
@@ -49,8 +49,9 @@ class WorkerProcess:
         self._threads = threads
         self._process: Process | None = None
         self._hearing: asyncio.Task[None] | None = None
-        self._words: deque[str] = deque(maxlen=_LAST_LINES)
+        self._words = b""
         self._reason = ""
+        self._is_buried = False
         self.run = 0
         """Counts the jobs that it was sent."""
         self.ticket: int | None = None
@@ -122,21 +123,29 @@ class WorkerProcess:
             return json.loads(text), await stdout.readexactly(n_payload)
         except asyncio.IncompleteReadError:
             return None
+        except ValueError:  # a job has written where only its worker may
+            self.kill("its words make no sense")
+            return None
 
     async def _hear_words(self) -> None:
         """Keep the last lines of its standard error, which say why it died."""
         stderr = self._live.stderr
         assert stderr is not None  # noqa: S101 - it was opened as a pipe
         while chunk := await stderr.read(2**16):
-            self._words.extend(line for line in chunk.decode(errors="replace").splitlines() if line.strip())
+            self._words = (self._words + chunk)[-_WORDS:]
 
     async def _ended(self) -> str:
-        self.kill("its pipe is closed")
+        with suppress(TimeoutError):  # by itself, if it can: then its exit code tells more
+            async with asyncio.timeout(0.0 if self._reason else _ENDS_ITSELF_S):
+                await self._live.wait()
+        self.kill("it ended, or closed its pipe")
         async with asyncio.timeout(_ENDS_S):
             code = await self._live.wait()
+        self._is_buried = True
         if self._hearing is not None:
             await asyncio.wait([self._hearing], timeout=_WORDS_S)
-        words = f"; its last words: {' | '.join(self._words)}" if self._words else ""
+        lines = [line for line in self._words.decode(errors="replace").splitlines() if line.strip()]
+        words = f"; its last words: {' | '.join(lines[-_LAST_LINES:])}" if lines else ""
         return f"{self._reason} (exit code {code}){words}"
 
     def send(self, job: dict[str, Any], payload: bytes, *, ticket: int, lease: int) -> None:
@@ -158,11 +167,12 @@ class WorkerProcess:
     def kill(self, reason: str) -> None:
         """End the process; safe to call twice, the first reason counts."""
         self._reason = self._reason or reason
-        if self._live.returncode is None:
+        if not self._is_buried:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._live.pid, signal.SIGKILL)  # with whatever its jobs have started
 
     async def closed(self) -> None:
         """End the process and wait until it is gone."""
         if self._process is not None:
+            self.kill("it is not needed any more")
             await self._ended()

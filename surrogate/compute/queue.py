@@ -164,7 +164,7 @@ class ComputeQueue:
             raise BadJob("the queue is closed; submit within `async with ComputeQueue(...)`")
         steps = [job, *(rung.job for rung in job.alternatives)]
         for one in steps:
-            if one is not None and one.memory_bytes > self.state.rules.memory_bytes:
+            if one is not None and one.device == "cpu" and one.memory_bytes > self.state.rules.memory_bytes:
                 raise BadJob(
                     f"{one.label} asks for {one.memory_bytes} bytes, and all jobs together have"
                     f" {self.state.rules.memory_bytes}; raise memory_bytes of the rules, or do it in parts"

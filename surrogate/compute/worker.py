@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
+from contextlib import nullcontext
 from typing import Any, BinaryIO
 
 from surrogate.compute.errors import BadJob
@@ -100,7 +101,9 @@ def _served(head: dict[str, Any], payload: bytes, voice: Voice, ear: Ear, option
         arguments, checkpoint = unpacked(payload[: head["split"]]), unpacked(payload[head["split"] :])
         function = _function(head["function"])
         _pin_threads(options["threads"])
-        with limited(head["lease"] + options["slack"]), _Gpu(options["gpu"], head["lease"]):
+        # what the GPU's owner holds beside it is CUDA's for the most part, and not the job's
+        memory = nullcontext() if options["gpu"] else limited(head["lease"] + options["slack"])
+        with memory, _Gpu(options["gpu"], head["lease"]):
             arguments |= _device(function, options["gpu"])
             if not head["steps"]:
                 kind, value, took_s = "done", _plain_result(function(**arguments)), 0.0
@@ -119,7 +122,11 @@ def _function(path: str) -> Callable[..., Any]:
 
 
 def _device(function: Callable[..., Any], is_gpu: bool) -> dict[str, str]:
-    return {"device": "cuda" if is_gpu else "cpu"} if "device" in inspect.signature(function).parameters else {}
+    try:
+        has_device = "device" in inspect.signature(function).parameters
+    except ValueError:  # a compiled function that does not say what it takes
+        has_device = False
+    return {"device": "cuda" if is_gpu else "cpu"} if has_device else {}
 
 
 def _plain_result(value: Any) -> Plain:

@@ -125,9 +125,10 @@ def test_a_preempted_job_of_steps_goes_on_and_the_urgent_one_need_not_wait():
         (replace(DOUBLE, function="no.such.module:f"), "ModuleNotFoundError"),
         (replace(call("silent"), steps=True, slice_s=0.1, silence_s=0.5), "timeout: no checkpoint in 0.5 s"),
         (replace(call("hang", seconds=1000), timeout_s=0.5), "timeout: took longer"),
+        (replace(call("babble"), timeout_s=3.0), "lost|timeout"),
     ],
     ids=["hoards", "creeps", "exits", "no plain data", "generator", "no generator", "no function", "no module",
-         "silent", "hangs"],
+         "silent", "hangs", "babbles"],
 )  # fmt: skip
 def test_what_cannot_work_fails_with_the_reason_and_the_next_job_runs(job, words):
     async def life(queue, pool):

@@ -209,7 +209,7 @@ def test_a_simulated_gpu_does_gpu_jobs_and_one_that_is_too_small_does_not():
     async def life(queue, clock):
         on_gpu = queue.submit(replace(DOUBLE, device="gpu", memory_bytes=100))
         beside = queue.submit(DOUBLE)
-        large = queue.submit(replace(DOUBLE, device="gpu", memory_bytes=10_000))
+        large = queue.submit(replace(DOUBLE, device="gpu", memory_bytes=2**40))
         for one in (on_gpu, beside, large):
             await one.value(within_s=100.0)
         return clock.now_s(), queue.metrics.fallbacks

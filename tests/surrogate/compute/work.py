@@ -118,3 +118,24 @@ def not_plain():
 
 def stuck_generator():
     yield 1
+
+
+def bear():
+    """Start a process that would live for long, and leave it."""
+    return os.posix_spawn("/bin/sleep", ["sleep", "1000"], os.environ)
+
+
+def babble():
+    """Write nonsense where only the worker may: its copy of the standard output."""
+    for fd in range(3, 10):
+        try:
+            if os.readlink(f"/proc/self/fd/{fd}").startswith("pipe"):
+                os.write(fd, b"\xff" * 64 + b"{" * 64)
+        except OSError:
+            continue
+    time.sleep(1000)
+
+
+def leave_child():
+    print(bear(), file=sys.stderr, flush=True)
+    os._exit(5)
