@@ -6,42 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from drivers.clock import VirtualClock, VirtualLoop, run_virtual
 from surrogate.compute import (
     BadJob,
-    ComputeQueue,
-    CostModel,
-    Job,
     JobCancelled,
     JobClass,
     JobFailed,
     NotPlain,
     Rules,
-    SimulatedPool,
     StalePlan,
     StillAtWork,
     plan_ladder,
 )
-
-WORK = "tests.surrogate.compute.work:"
-DOUBLE = Job(job_class=JobClass.UPDATE, function=WORK + "double", arguments={"x": 3}, expected_s=2.0)
-TOTAL = Job(
-    job_class=JobClass.REFIT, function=WORK + "total", arguments={"n": 10}, steps=True, expected_s=60.0, slice_s=5.0
-)
-PLAN = replace(DOUBLE, job_class=JobClass.PLAN, seen=0)
-
-
-def live(life, *, workers=1, costs=None, rules=None, seed=0, **pool):
-    """Run a coroutine function of a queue and a clock in virtual time."""
-    loop = VirtualLoop()
-    clock = VirtualClock(loop)
-
-    async def main():
-        made = SimulatedPool(workers=workers, costs=costs or CostModel(), seed=seed, **pool)
-        async with ComputeQueue(made, rules=rules, costs=costs, clock=clock) as queue:
-            return await life(queue, clock)
-
-    return run_virtual(main(), loop=loop)
+from tests.surrogate.compute.lives import DOUBLE, PLAN, TOTAL, WORK, live
 
 
 def test_a_result_comes_back_after_its_time():
@@ -50,20 +26,6 @@ def test_a_result_comes_back_after_its_time():
         return value["twice"], clock.now_s(), queue.metrics.busy_s
 
     assert live(life) == (6, 2.0, 2.0)
-
-
-def test_durations_are_drawn_by_the_ticket_so_that_policies_are_compared_on_the_same():
-    costs = CostModel()
-    for seconds in (1.0, 2.0, 4.0, 8.0):
-        costs = costs.learned(DOUBLE, "cpu", seconds)
-
-    async def life(queue, clock):
-        tickets = [queue.submit(replace(DOUBLE, deadline_s=100.0 - n)) for n in range(6)]
-        return [(await one.outcome(within_s=100.0)).busy_s for one in tickets]
-
-    edf = live(life, costs=costs, rules=Rules(discipline="edf"))
-    assert edf == pytest.approx(live(life, costs=costs, rules=Rules(discipline="fifo"), workers=3))
-    assert edf != pytest.approx(live(life, costs=costs, seed=1))
 
 
 def test_equal_seeds_give_equal_records():
@@ -76,20 +38,6 @@ def test_equal_seeds_give_equal_records():
         return list(queue.records), queue.costs.sha256
 
     assert live(life) == live(life)
-
-
-def test_a_preempted_job_is_charged_once_and_gives_its_result():
-    async def life(queue, clock):
-        long = queue.submit(TOTAL)
-        await clock.sleep(7.03)
-        await queue.submit(DOUBLE).value(within_s=10.0)
-        between_s = clock.now_s()
-        outcome = await long.outcome(within_s=100.0)
-        return between_s, clock.now_s(), outcome.value["sum"].tolist(), outcome.attempts, queue.metrics.preemptions
-
-    between_s, ended_s, total, attempts, preemptions = live(life, step_s=0.1)
-    assert between_s == pytest.approx(7.1 + 2.0) and ended_s == pytest.approx(62.0)
-    assert (total, attempts, preemptions) == ([45.0], 2, 1)
 
 
 def test_a_job_that_fails_says_why_and_how_often_it_was_tried():
@@ -205,18 +153,6 @@ def test_a_stale_plan_raises():
         live(life)
 
 
-def test_a_simulated_gpu_does_gpu_jobs_and_one_that_is_too_small_does_not():
-    async def life(queue, clock):
-        on_gpu = queue.submit(replace(DOUBLE, device="gpu", memory_bytes=100))
-        beside = queue.submit(DOUBLE)
-        large = queue.submit(replace(DOUBLE, device="gpu", memory_bytes=2**40))
-        for one in (on_gpu, beside, large):
-            await one.value(within_s=100.0)
-        return clock.now_s(), queue.metrics.fallbacks
-
-    assert live(life, gpu_bytes=1000) == (4.0, {"gpu -> cpu": 1})
-
-
 def test_idle_instruments_are_counted():
     async def life(queue, clock):
         queue.instrument_free("furnace")
@@ -227,25 +163,6 @@ def test_idle_instruments_are_counted():
 
     metrics = live(life)
     assert metrics.idle_s == {"furnace": 2.0} and metrics.hidden == pytest.approx(1 - 2.0 / 62.0)
-
-
-def test_a_killed_worker_is_replaced_in_virtual_time_too():
-    async def life(queue, clock):
-        guess = queue.submit(replace(DOUBLE, job_class=JobClass.SPECULATE, killable=True, expected_s=50.0))
-        await clock.sleep(1.0)
-        await queue.submit(replace(PLAN, deadline_s=10.0)).value(within_s=10.0)
-        planned_s = clock.now_s()
-        await guess.value(within_s=100.0)
-        return planned_s, clock.now_s()
-
-    assert live(life, restart_s=0.5) == (3.5, 53.5)
-
-
-def test_a_dry_pool_charges_without_doing():
-    async def life(queue, clock):
-        return await queue.submit(replace(DOUBLE, function="no.such:thing")).value(within_s=10.0), clock.now_s()
-
-    assert live(life, is_dry=True) == (None, 2.0)
 
 
 def test_checkpoints_can_be_stored_and_begun_from():
