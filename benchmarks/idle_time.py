@@ -33,7 +33,7 @@ SOAKS: tuple[tuple[Policy, float, float, float], ...] = (
     ("block", 6.0, 8.2, 0.25),
     ("edf", 1.0, 1.7, 0.25),
 )
-"""Policy, median of a run, what it takes with its compute, and part of the time: the last one is bound by compute."""
+"""Policy, median of a run, what it takes with its compute, and part of the time: compute is short in the last."""
 
 
 def _jobs(analyse_s: float, plan_s: float, refit_s: float, retrain_s: float, slice_s: float) -> dict[str, Job]:
@@ -103,8 +103,8 @@ def row_of(trace: Trace, policy: Policy, seed: int, life: Life, costs: CostModel
 def table(rows: list[dict]) -> str:
     """Return rows by trace and policy, as means over seeds."""
     lines = [
-        "| trace | policy | makespan, s | bound, s | efficiency | idle for plans | hidden | unseen | compute, s |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| trace | policy | makespan, s | bound, s | efficiency | idle for plans | hidden | unseen | fallen | compute, s |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for key in dict.fromkeys((row["trace"], row["policy"]) for row in rows):
         of = [row for row in rows if (row["trace"], row["policy"]) == key]
@@ -112,9 +112,14 @@ def table(rows: list[dict]) -> str:
         lines.append(
             f"| {key[0]} | {key[1]} | {mean['makespan_s']:.0f} | {mean['bound_s']:.0f} | {mean['efficiency']:.4f} |"
             f" {100 * mean['idle']:.2f} % | {100 * mean['hidden']:.1f} % | {mean['mean_staleness']:.2f} |"
+            f" {_sum(of, 'fallbacks')} of {_sum(of, 'staleness')} |"
             f" {mean['busy_s']:.0f} |"
         )
     return "\n".join(lines)
+
+
+def _sum(rows: list[dict], counts: str) -> int:
+    return sum(sum(row[counts].values()) for row in rows)
 
 
 def missed(rows: list[dict]) -> list[str]:
@@ -191,7 +196,8 @@ def main() -> None:
                 f"{row['policy']}, runs of {row['trace']}: wall {row['makespan_s']:.2f} s,"
                 f" virtual {row['virtual_s']:.2f} s, off by {100 * row['off']:+.2f} % (at most {100 * AGREE:g} %);"
                 f" idle {100 * row['idle']:.2f} %, hidden {100 * row['hidden']:.1f} %,"
-                f" efficiency {row['efficiency']:.4f}, costs {row['costs'][:12]}"
+                f" efficiency {row['efficiency']:.4f}, costs {row['costs'][:12]};"
+                f" fallbacks: {row['fallbacks'] or 'none'}"
             )
         problems = [f"{row['policy']}, {row['trace']}" for row in rows if abs(row["off"]) > AGREE]
     else:
