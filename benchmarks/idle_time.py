@@ -103,7 +103,8 @@ def row_of(trace: Trace, policy: Policy, seed: int, life: Life, costs: CostModel
 def table(rows: list[dict]) -> str:
     """Return rows by trace and policy, as means over seeds."""
     lines = [
-        "| trace | policy | makespan, s | bound, s | efficiency | idle for plans | hidden | unseen | fallen | compute, s |",
+        "| trace | policy | makespan, s | bound, s | efficiency | idle for plans | hidden | unseen | fallen back |"
+        " compute, s |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for key in dict.fromkeys((row["trace"], row["policy"]) for row in rows):
