@@ -18,9 +18,10 @@ from surrogate.compute.errors import (
 from surrogate.compute.jobs import Job, JobClass, Outcome, Rung, plan_deadline, plan_ladder
 from surrogate.compute.metrics import Metrics
 from surrogate.compute.pool import Pool, ProcessPool
-from surrogate.compute.queue import Clock, ComputeQueue, Ticket
+from surrogate.compute.queue import Clock, ComputeQueue
 from surrogate.compute.simulated import SimulatedPool
 from surrogate.compute.state import Rules
+from surrogate.compute.ticket import Ticket
 
 __all__ = [
     "BadJob",
