@@ -18,6 +18,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
         ("docs/planner.md", "from planner"),
         ("docs/transfer.md", "from surrogate.transfer"),
         ("docs/features.md", "from planner.featured"),
+        ("docs/compute.md", "from surrogate.compute"),
     ],
 )
 def test_the_snippet_runs(page, words, tmp_path):
