@@ -52,9 +52,24 @@ class Analysis:
             "rename the value in the campaign's analysis (values)"
         )
 
+    @property
+    def is_heavy(self) -> bool:
+        """Say whether it is one of `surrogate`'s that may take its time."""
+        from surrogate import ANALYSES
+
+        return self.function is ANALYSES.get(self.name) and not self.function.is_quick
+
     def of_trial(self, measurements: Sequence[MeasurementFile], parameters: Mapping[str, Any]) -> Any:
         """Return the `surrogate.AnalysisResult` of one trial."""
+        return self.function(self.data_of(measurements), options=self.options_of(parameters))
+
+    @staticmethod
+    def data_of(measurements: Sequence[MeasurementFile]) -> list[Any]:
+        """Return measurements as `surrogate.MeasurementData`."""
         from surrogate import MeasurementData
 
-        data = [MeasurementData(kind=item.kind, arrays=item.arrays, metadata=item.metadata) for item in measurements]
-        return self.function(data, options={**self.options, "parameters": dict(parameters)})
+        return [MeasurementData(kind=item.kind, arrays=item.arrays, metadata=item.metadata) for item in measurements]
+
+    def options_of(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options for a trial."""
+        return {**self.options, "parameters": dict(parameters)}

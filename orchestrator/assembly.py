@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, ParamSpec
@@ -21,6 +21,7 @@ from orchestrator.billing import running_bill
 from orchestrator.check import Ready
 from orchestrator.compile import Compiler
 from orchestrator.compile_racks import furnaces_of
+from orchestrator.computing import Analyst, analyst_for
 from orchestrator.directory import CampaignDirectory
 from orchestrator.disk_watch import DiskWatch
 from orchestrator.errors import Fenced, StorageError
@@ -181,18 +182,33 @@ class Assembly:
         return replace(ending, reason="; ".join([ending.reason, *left]))
 
     async def _looped(self, journal: Journal, laboratory: Laboratory, office: Office) -> Ending:
-        loop = self._loop(journal, laboratory, office)
-        journeys = loop.executor.journeys
-        attention = None if journeys is None else journeys.attention
-        try:
-            async with office.open_for(attention, loop.reconsider), self._disk_watched(journal, office):
-                if journeys is not None:
-                    await journeys.begin(self.standing.epoch + 1, loop.history.trials)
-                if office.trips is not None:
-                    office.trips.open_for(attention)
-                return await loop.run()
-        finally:
-            loop.knowledge.close()
+        async with self._analyst(journal) as analyst:
+            loop = self._loop(journal, laboratory, office, analyst)
+            journeys = loop.executor.journeys
+            attention = None if journeys is None else journeys.attention
+            try:
+                async with office.open_for(attention, loop.reconsider), self._disk_watched(journal, office):
+                    if journeys is not None:
+                        await journeys.begin(self.standing.epoch + 1, loop.history.trials)
+                    if office.trips is not None:
+                        office.trips.open_for(attention)
+                    return await loop.run()
+            finally:
+                loop.knowledge.close()
+
+    def _analyst(self, journal: Journal) -> AbstractAsyncContextManager[Analyst]:
+        campaign = self.task.campaign
+
+        def told(text: str) -> None:
+            journal.append("incident", {"kind": "recovery", "text": text})
+
+        return analyst_for(
+            self.settings.seams.analysis(Analysis.of(campaign)),
+            self.clock,
+            charge_s=campaign.analysis.charge_s,
+            deadline_s=campaign.analysis.deadline_s,
+            told=told,
+        )
 
     @asynccontextmanager
     async def _disk_watched(self, journal: Journal, office: Office) -> AsyncIterator[None]:
@@ -318,7 +334,7 @@ class Assembly:
         history.sources = [source.data() for source in sources_of(self.task.campaign)]
         journal.append(SOURCES, {"sources": history.sources})
 
-    def _loop(self, journal: Journal, laboratory: Laboratory, office: Office) -> CampaignLoop:
+    def _loop(self, journal: Journal, laboratory: Laboratory, office: Office, analyst: Analyst) -> CampaignLoop:
         campaign = self.task.campaign
         knowledge = self._knowledge()
         evidence = Evidence(self.directory.path, self.clock, fsync=self.settings.fsync)
@@ -344,7 +360,7 @@ class Assembly:
             references=references,
             journal=journal,
             clock=self.clock,
-            analysis=self.settings.seams.analysis(Analysis.of(campaign)),
+            analyst=analyst,
             seed=campaign.seed,
             context=campaign.context,
             hours=hours,

@@ -43,13 +43,6 @@ from orchestrator.table_fields import CandidateTable, Column, Failure, KnownTabl
 from orchestrator.yaml_source import Source
 
 
-class Analysis(StrictModel):
-    """How measurements become observations."""
-
-    kind: str = Field(min_length=1, description="The analysis, 'stripe_gradient'")
-    options: dict[str, Any] = Field(default_factory=dict, description="Options of the analysis")
-
-
 def _charge(value: object) -> float | str:
     return "measured" if value == "measured" else In("s", least=0).read(value)
 
@@ -58,16 +51,37 @@ def _written_charge(value: float | str) -> str:
     return value if isinstance(value, str) else str(units.Measure(value, "s"))
 
 
+Charge = Annotated[
+    float | Literal["measured"],
+    PlainValidator(_charge, json_schema_input_type=str),
+    PlainSerializer(_written_charge, return_type=str),
+]
+"""Virtual time that computing costs."""
+
+
+class Analysis(StrictModel):
+    """How measurements become observations."""
+
+    kind: str = Field(min_length=1, description="The analysis, 'stripe_gradient'")
+    options: dict[str, Any] = Field(default_factory=dict, description="Options of the analysis")
+    charge_s: Charge = Field(
+        default=0.0,
+        alias="charge",
+        description="Virtual time that one analysis costs its trial, '2 s'; measured: as long as it took",
+    )
+    deadline_s: PositiveSeconds | None = Field(
+        default=None,
+        alias="deadline",
+        description="What one analysis may take on real ports before it is tried again; 10 min where left out",
+    )
+
+
 class PlannerChoice(StrictModel):
     """Who chooses what to try next."""
 
     policy: str = Field(min_length=1, description="The policy, 'sara' or 'logei'")
     options: dict[str, Any] = Field(default_factory=dict, description="Options of the policy")
-    charge_s: Annotated[
-        float | Literal["measured"],
-        PlainValidator(_charge, json_schema_input_type=str),
-        PlainSerializer(_written_charge, return_type=str),
-    ] = Field(
+    charge_s: Charge = Field(
         default="measured",
         alias="charge",
         description="Virtual time that one ask costs, '2 s'; measured: as long as it took, which no rerun repeats",

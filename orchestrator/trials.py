@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drivers.clock import Clock
-from orchestrator.analysis import Analysis
 from orchestrator.compile import Compiler
+from orchestrator.computing import Analyst, why
 from orchestrator.context import ContextEntry, context_of
 from orchestrator.errors import StorageError
 from orchestrator.hours.keeper import Timekeeper
@@ -57,7 +57,7 @@ class TrialExecutor:
     references: References
     journal: Journal
     clock: Clock
-    analysis: Analysis
+    analyst: Analyst
     seed: int
     context: Mapping[str, ContextEntry] = field(default_factory=dict)
     """What is to be observed beside each trial."""
@@ -87,7 +87,7 @@ class TrialExecutor:
                     measurements = await self._carry_out(trial, plan)
             self.runner.evidence.settle(trial.number)
             self.journal.append("plan_finished", {}, trial=trial.number)
-            return self._judge(trial, measurements, started_s)
+            return await self._judge(trial, measurements, started_s)
         except TrialFailed as error:
             return self._failed(trial, str(error), started_s)
         except TrialLost as error:
@@ -148,21 +148,22 @@ class TrialExecutor:
             case _:
                 raise TypeError(f"a {type(node).__name__} needs a laboratory with racks")
 
-    def _judge(self, trial: TrialRecord, measurements: Sequence[MeasurementFile], started_s: float) -> Verdict:
+    async def _judge(self, trial: TrialRecord, measurements: Sequence[MeasurementFile], started_s: float) -> Verdict:
         try:
-            result = self.analysis.of_trial(measurements, trial.parameters)
+            result = await self.analyst(measurements, trial.parameters)
             if result.cannot_tell is not None:
                 return self._failed(trial, str(result.cannot_tell), started_s, measurements)
-            if missing := self.analysis.missing(result):
+            if missing := self.analyst.analysis.missing(result):
                 return self._lost(trial, TrialLost(f"{missing}; measurements are kept"), started_s)
             context = self._beside(trial, measurements, started_s)
-            body = {**_found(result), "analysis": self.analysis.label, "context": context}
+            body = {**_found(result), "analysis": self.analyst.analysis.label, "context": context}
             self.journal.append("analysed", body, trial=trial.number)
         except StorageError:
             raise
         except Exception as error:  # the supervisor of analyses: the measurements are kept, and can be analysed again
-            log.exception("analysis_failed trial=%d analysis=%s", trial.number, self.analysis.label)
-            reason = f"the analysis {self.analysis.label} raised {type(error).__name__}: {error}; measurements are kept"
+            label = self.analyst.analysis.label
+            log.exception("analysis_failed trial=%d analysis=%s", trial.number, label)
+            reason = f"the analysis {label} {why(error)}; measurements are kept"
             return self._lost(trial, TrialLost(reason), started_s)
         return Verdict(
             outcome="measured",

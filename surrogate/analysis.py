@@ -60,6 +60,8 @@ class Analysis:
     version: str
     module: str
     """Holds ``analyse(measurements, *, options)`` and ``problems(options)``."""
+    is_quick: bool = False
+    """A matter of milliseconds whatever it is given, for which no process of its own is worth while."""
 
     def __call__(self, measurements: Sequence[MeasurementData], *, options: Mapping[str, Any]) -> AnalysisResult:
         """Analyse the measurements of one trial.
@@ -78,7 +80,7 @@ ANALYSES: Mapping[str, Analysis] = {
     analysis.name: analysis
     for analysis in (
         Analysis(name="stripe_gradient", version="1", module="surrogate.spectra.stripe_gradient"),
-        Analysis(name="reading", version="1", module="surrogate.reading"),
+        Analysis(name="reading", version="1", module="surrogate.reading", is_quick=True),
         Analysis(name="phase_yield", version="2", module="surrogate.xrd.phase_yield"),
         Analysis(name="fingerprint", version="1", module="surrogate.xrd.fingerprint"),
         Analysis(name="peaks", version="1", module="surrogate.spectra.peak_analysis"),
