@@ -34,6 +34,8 @@ from orchestrator.journeys import Journeys, board_names
 from orchestrator.knowledge import Knowledge, knowledge_of
 from orchestrator.laboratory import Laboratory, station
 from orchestrator.loop import CampaignLoop, Ending, Progress
+from orchestrator.models.book import Version
+from orchestrator.models.files import ModelFiles
 from orchestrator.office import Office
 from orchestrator.outcomes import StopSwitch
 from orchestrator.points import known_of, pool_for
@@ -308,7 +310,8 @@ class Assembly:
 
     def _loop(self, journal: Journal, laboratory: Laboratory, office: Office) -> CampaignLoop:
         campaign = self.task.campaign
-        knowledge = self._knowledge()
+        files = self._model_files(journal)
+        knowledge = self._knowledge(files)
         evidence = Evidence(self.directory.path, self.clock, fsync=self.settings.fsync)
         runner = Runner(
             journal=journal,
@@ -347,7 +350,17 @@ class Assembly:
             history=self.standing.history,
             on_progress=_harmless(self.settings.on_progress),
             bill=running_bill(journal, self.clock, self.task.lab.costs),
+            model_files=files,
         )
+
+    def _model_files(self, journal: Journal) -> ModelFiles:
+        def report(text: str) -> None:
+            log.warning("models_not_kept text=%s", text)
+            journal.append("incident", {"kind": "fallback", "text": text})
+
+        files = ModelFiles(self.directory.path, fsync=self.settings.fsync, report=report)
+        files.caught_up(self.standing.history.book)
+        return files
 
     def _scheduling(
         self, journal: Journal, laboratory: Laboratory, runner: Runner, office: Office
@@ -402,7 +415,7 @@ class Assembly:
                 continue  # said above; the trial chooses anew
         return references
 
-    def _knowledge(self) -> Knowledge:
+    def _knowledge(self, files: ModelFiles) -> Knowledge:
         campaign = self.task.campaign
         deadline_s = campaign.planner.deadline_s
         if deadline_s is None and not self.settings.is_virtual:
@@ -411,7 +424,15 @@ class Assembly:
         knowledge = knowledge_of(
             campaign, pool=pool_for(campaign, self.task.worlds), known=history.known or (), deadline_s=deadline_s
         )
-        knowledge.restore(history.trials, history.findings, told=history.told)
+        lost: dict[int, list[Version]] = {}
+        for version in files.missing(history.book):
+            lost.setdefault(version.ask, []).append(version)
+
+        def kept(ask: int) -> None:
+            if ask in lost:
+                files.keep(lost[ask], knowledge.live_models())
+
+        knowledge.restore(history.trials, history.findings, told=history.told, before_ask=kept)
         return self.settings.seams.knowledge(knowledge)
 
 

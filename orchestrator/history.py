@@ -11,6 +11,8 @@ from sqlalchemy import Connection, func, select
 
 from orchestrator.events import Event
 from orchestrator.journey import KINDS, TOLD, Whereabouts
+from orchestrator.models.book import KINDS as BOOKED
+from orchestrator.models.book import Book
 from orchestrator.outcomes import PastStep
 from orchestrator.records import (
     Telling,
@@ -39,6 +41,8 @@ class History:
     """In order."""
     known: list[Mapping[str, Any]] | None = None
     """Results from before the campaign, which the planner is told first; None before they were journalled."""
+    book: Book = field(default_factory=Book)
+    """What models foretold, and which of them leads."""
     diagnostics: dict[str, Any] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     """Why the last trials that ended were lost, as long as each of them was lost to a fault of the lab."""
@@ -79,9 +83,11 @@ def read_standing(connection: Connection) -> Standing:
     whereabouts = Whereabouts.of(_events(connection, KINDS))
     batches = [batch.name for batch in whereabouts.open_batches()]
     latest = [read_latest(connection, role) for role in REFERENCE_ROLES]
+    findings = read_observations(connection)
     history = History(
         trials=trials,
-        findings=read_observations(connection),
+        findings=findings,
+        book=Book.of(_events(connection, BOOKED), trials, findings),
         told=[_telling(body, trials) for body in _bodies(connection, "told")],
         known=_known(connection),
         diagnostics=_last_diagnostics(connection),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,7 +23,10 @@ from orchestrator.stop_rules import NoProspect
 from planner import Observation, Planner, SearchSpace
 from planner.errors import BadOption, NotEnoughData, PlannerError, SearchSpaceExhausted
 from planner.objective import Objective
-from planner.proposal import Proposal
+from planner.proposal import Forecast, Proposal
+
+if TYPE_CHECKING:
+    from planner.live import LiveModel
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +38,9 @@ FALLBACK = "random"
 
 
 _Happened = Callable[[Planner], Any]
+
+Forecasts = Mapping[str, Mapping[str, Sequence[float]]]
+"""Mean and standard deviation of a value at one point, by model and target."""
 
 
 class BadProposal(ValueError):
@@ -51,6 +57,10 @@ class Answer:
     cpu_s: float = 0.0
     """Of this process: what works in a process of its own is not in it."""
     fallback_reason: str = ""
+    forecasts: Sequence[Forecasts] = ()
+    """What each live model expects of each proposal, noise included; empty where there is none."""
+    live: Mapping[str, LiveModel] = field(default_factory=dict)
+    """These models, by name."""
 
 
 @dataclass(slots=True)
@@ -130,13 +140,57 @@ class Knowledge:
         else:
             self._note(proposals)
         proposals = [with_finite_predictions(proposal) for proposal in proposals]
+        forecasts, live = self._foretold(proposals)
         return Answer(
+            forecasts=forecasts,
+            live=live,
             proposals=proposals,
             wall_s=time.perf_counter() - started,
             cpu_s=time.process_time() - started_cpu_s,
             policy=policy,
             fallback_reason=reason,
         )
+
+    def _foretold(self, proposals: Sequence[Proposal]) -> tuple[list[Forecasts], Mapping[str, LiveModel]]:
+        """Return what each live model expects of proposals, and the models; nothing where they cannot say."""
+        if self.policy in WITHOUT_MODEL or not proposals:
+            return [], {}
+        try:
+            found = self.planner.forecasts([proposal.parameters for proposal in proposals])
+            live = self.planner.live_models()
+        except PlannerLost:
+            log.exception("forecasts_lost policy=%s", self.policy)
+            self._end()
+            if not self._is_closed:
+                self.planner = self._planner(self.policy, self.options)
+            return [], {}
+        except Exception:  # the supervisor of forecasts: a campaign does not end because nobody can be scored
+            log.exception("forecasts_failed policy=%s", self.policy)
+            return [], {}
+        each = [_at(found, index) for index in range(len(proposals))]
+        return each, {name: model for name, model in live.items() if any(name in one for one in each)}
+
+    def replayed(self, most: int) -> dict[str, Any]:
+        """Return what models would have foretold of the last results that are known, as an event says it.
+
+        Nothing where there is only one model, which nobody is held against.
+        """
+        try:
+            found = [] if self.policy in WITHOUT_MODEL else self.planner.replayed(most)
+        except Exception:  # the supervisor of forecasts, as above
+            log.exception("replay_failed policy=%s", self.policy)
+            return {}
+        results = [{"values": dict(one.values), "forecasts": _at(one.forecasts, 0)} for one in found]
+        models = sorted({name for one in results for name in one["forecasts"]})
+        return {"models": models, "results": results} if len(models) > 1 else {}
+
+    def live_models(self) -> Mapping[str, LiveModel]:
+        """Return the models as they are now; none where they cannot say."""
+        try:
+            return {} if self.policy in WITHOUT_MODEL else self.planner.live_models()
+        except Exception:  # the supervisor of forecasts, as above
+            log.exception("models_failed policy=%s", self.policy)
+            return {}
 
     def _refuse(self, proposals: Sequence[Proposal], n: int) -> None:
         """Hold a policy's answer against what it may propose.
@@ -265,6 +319,7 @@ class Knowledge:
         findings: Mapping[int, Sequence[Mapping[str, Any]]],
         *,
         told: Sequence[Telling],
+        before_ask: Callable[[int], None] | None = None,
     ) -> None:
         """Bring the planner to where the journal says that it was.
 
@@ -272,6 +327,7 @@ class Knowledge:
             trials: All of them.
             findings: By trial.
             told: The tellings, in order.
+            before_ask: Called with the index of each ask, when the planner knows what it knew at it.
         """
         by_number = {trial.number: trial for trial in trials}
         asks: dict[int, list[Proposal]] = {}
@@ -280,10 +336,25 @@ class Knowledge:
             asks.setdefault(trial.ask, []).extend([proposal] if proposal else [])
         tellings = list(told)
         for index in sorted(asks):
+            if before_ask is not None:
+                before_ask(index)
             self._adopt(asks[index])
             self._advice.were_proposed(asks[index])
             while tellings and tellings[0].after_asks <= index + 1:
                 self.tell([by_number[number] for number in tellings.pop(0).trials], findings)
+
+
+def _at(forecasts: Mapping[str, Mapping[str, Forecast]], index: int) -> Forecasts:
+    """Return the forecasts at one of the points, less what is no number."""
+    found = {
+        name: {target: [float(one.mean[index]), float(one.sd[index])] for target, one in targets.items()}
+        for name, targets in forecasts.items()
+    }
+    finite = {
+        name: {target: one for target, one in targets.items() if np.isfinite(one).all() and one[1] > 0.0}
+        for name, targets in found.items()
+    }
+    return {name: targets for name, targets in finite.items() if targets}
 
 
 def knowledge_of(

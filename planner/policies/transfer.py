@@ -8,14 +8,17 @@ loses its weight as results come in.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from planner.acquisition import Acquisition, log_h
 from planner.errors import BadOption
+from planner.live import Mixed
 from planner.models import target_data
 from planner.objective import Objective
-from planner.policies.base import PlannerData, Suggestion
+from planner.people import COLD
+from planner.policies.base import Foreteller, PlannerData, Suggestion
 from planner.policies.bayes import LogEI
 from planner.proposal import Value
 from planner.space import SearchSpace
@@ -23,6 +26,8 @@ from planner.transfer import TransferredLogEI, read_sources
 from surrogate.transfer.mixture import Mixture
 from surrogate.transfer.sources import prepare
 
+MIXED = "transfer"
+"""The model that averages over what the target may take from its sources."""
 _FEWEST_VALUES = 2
 _SAID = 0.05
 """Least weight of a source that a reason names."""
@@ -38,6 +43,7 @@ class Transfer(LogEI):
     """
 
     name = "transfer"
+    plans_with = (MIXED, COLD)
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
         super().__init__(space, objectives, {name: value for name, value in options.items() if name != "sources"})
@@ -61,14 +67,33 @@ class Transfer(LogEI):
 
     def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
         """Return up to n points: those worth most at once, but where sources are doubted the space is filled first."""
-        is_trusted = bool(self._sources) and self._mixture(data).weight_of_nothing < _DOUBTED
-        self._n_start = 0 if is_trusted else self._n_cold_start
-        return super().propose(data, n, rng)
+        self._n_start = 0 if self._is_trusted(data) else self._n_cold_start
+        found = super().propose(data, n, rng)
+        if data.said.model is None:
+            return found
+        return [
+            replace(one, reason=f"{one.reason}; planned with model {data.said.model!r} as ordered") for one in found
+        ]
+
+    def live(self, data: PlannerData) -> dict[str, Mapping[str, Foreteller]]:
+        """Return the mixture, where there is a source, and the process that knows none."""
+        found = super().live(data)
+        if self._sources:
+            found[MIXED] = {self._objectives[0].name: Mixed(self._mixture(data))}
+        return found
+
+    def _is_trusted(self, data: PlannerData) -> bool:
+        """Say whether sources are believed enough for the space not to be filled first."""
+        if not self._sources or data.said.model == COLD:
+            return False
+        return data.said.model == MIXED or self._mixture(data).weight_of_nothing < _DOUBTED
 
     def _is_helped(self, data: PlannerData) -> bool:
         """Say whether the target may take something from its sources, or too little was measured to do without."""
-        if not self._sources:
+        if not self._sources or data.said.model == COLD:
             return False
+        if data.said.model == MIXED:
+            return True
         mixture = self._mixture(data)
         return len(mixture.y) < _FEWEST_VALUES or mixture.weight_of_nothing < _DROPPED
 
