@@ -291,7 +291,7 @@ def _rollback(order: Order, state: DeskState, facts: Facts) -> str:
         raise _Refused(f"no version {version!r}{did_you_mean(version, facts.versions)}")
     models = {model_of(name) for name in facts.versions}
     if len(models) < 2:
-        raise _Refused(f"the campaign has one model, {models.pop()!r}: there is no other to plan with")
+        raise _Refused(f"the campaign has one model so far, {models.pop()!r}: there is no other to plan with")
     if standing is not None and standing.arguments["version"] == version:
         raise _Refused(f"{version} is planned with already, {standing}")
     return f"points are chosen with model {model_of(version)!r} from the next ask on; it goes on learning"
