@@ -107,6 +107,11 @@ def read_standing(connection: Connection) -> Standing:
     )
 
 
+def read_book(connection: Connection) -> Book:
+    """Read what a campaign's models foretold, and which of them leads."""
+    return Book.of(_events(connection, BOOKED), read_trials(connection), read_observations(connection))
+
+
 def _known(connection: Connection) -> list[Mapping[str, Any]] | None:
     found = _bodies(connection, KNOWN)
     return found[0]["results"] if found else None

@@ -182,7 +182,7 @@ def _missing(verdict: Verdict) -> list[str]:
         said
         for is_lacking, said in (
             (not verdict.gain > GAIN, f"more than {GAIN:g} nat is needed"),
-            (not verdict.low > 0.0, f"the 80 % interval {verdict.low:+.1f} to {verdict.high:+.1f} holds 0"),
+            (not verdict.low > 0.0, f"the 80 % interval {verdict.low:+.1f} to {verdict.high:+.1f} is not above 0"),
             (verdict.coverage_90 < LEAST_COVERAGE, f"its 90 % intervals held {verdict.coverage_90:.0%}"),
             (verdict.ks_p < UNEVEN, f"results lie unevenly in what it foretold (p {verdict.ks_p:.1g})"),
         )

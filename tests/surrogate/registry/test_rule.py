@@ -51,7 +51,7 @@ def test_a_challenger_that_is_ahead_in_all_takes_over_at_the_8th_result():
     ("results", "why"),
     [
         (scored([0.1] * 8), "more than 1 nat is needed"),
-        (scored([-3.0, 4.0] * 4), "holds 0"),
+        (scored([-3.0, 4.0] * 4), "is not above 0"),
         (scored([0.3] * 8, pits=[0.001, 0.999, 0.002, 0.4, 0.5, 0.6, 0.45, 0.3]), "90 % intervals held 62%"),
         (scored([0.3] * 8, pits=[0.9] * 8), "unevenly"),
     ],
