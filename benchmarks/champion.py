@@ -49,11 +49,29 @@ def main() -> None:
         for arm in arguments.arms
     ]
     with ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn")) as pool:
-        for row in pool.map(run, [job for job in jobs if job not in done]):
-            with RESULTS.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-            rows.append(row)
+        for arm in ARMS:  # *weights* first: where nobody took over, *follows* is the same campaign
+            waiting = [job for job in jobs if job[0] == arm and job not in done]
+            same = [row for job in waiting if arm == "follows" and (row := _unchanged(job, rows))]
+            for row in same:
+                _keep(row | {"arm": arm}, rows)
+            kept = {(arm, row["family"], row["scenario"], row["seed"]) for row in same}
+            for row in pool.map(run, [job for job in waiting if job not in kept]):
+                _keep(row, rows)
     report([row for row in rows if row["seed"] in seeds])
+
+
+def _keep(row: dict, rows: list[dict]) -> None:
+    with RESULTS.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+    rows.append(row)
+
+
+def _unchanged(job: Job, rows: list[dict]) -> dict | None:
+    """Return the campaign by weights, where the cold model never led in it."""
+    for row in rows:
+        if (row["arm"], row["family"], row["scenario"], row["seed"]) == ("weights", *job[1:]):
+            return None if any(model == COLD for _, model in row["changes"]) else row
+    return None
 
 
 def run(job: Job) -> dict:
