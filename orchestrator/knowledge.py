@@ -90,6 +90,8 @@ class Knowledge:
     """All that was done to the planner, in order: what another one must be told to stand where it does."""
     _taken: dict[str, bytes] = field(default_factory=dict)
     """Keys of the points that must not be proposed again, by proposal."""
+    _leads: str | None = None
+    """The model that the planner was told leads."""
     _settled: set[str] = field(default_factory=set)
     """Proposals that the planner knows what came of."""
 
@@ -288,6 +290,16 @@ class Knowledge:
             log.warning("advice_refused order=%s text=%s", order_id, error)
             return str(error)
         return ""
+
+    def follow(self, model: str | None) -> None:
+        """Tell the planner which of its models leads; one whose policy has no choice has nothing to follow."""
+        if model == self._leads:
+            return
+        self._leads = model
+        try:
+            self._do(lambda planner: planner.lead(model))
+        except PlannerError as error:
+            log.warning("champion_refused model=%s text=%s", model, error)
 
     def is_advised(self, order_id: str) -> bool:
         """Say whether a piece of advice was taken."""

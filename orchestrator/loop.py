@@ -287,7 +287,9 @@ class CampaignLoop:
         return work() if self.clock.is_virtual else await self.stop.unless_set(asyncio.to_thread(work))
 
     def _pass_on(self) -> None:
-        """Pass on to the planner what people have said to it since the last ask."""
+        """Pass on to the planner who leads, and what people have said to it since the last ask."""
+        if len(self.history.book.models) > 1:
+            self.knowledge.follow(self.history.book.champion)
         for said in self.desk.state.advice:
             if not self.knowledge.is_advised(said.id):
                 since = self.desk.advised(said.id, n_told=self.knowledge.n_told)

@@ -115,11 +115,22 @@ class Advised:
         Raises:
             BadOption: The policy has no such model.
         """
+        self._said = replace(self._said, model=self._known_model(model))
+
+    def lead(self, model: str | None) -> None:
+        """Say which of the policy's models has foretold results best, for the policy to follow; None: nobody knows.
+
+        Raises:
+            BadOption: The policy has no such model.
+        """
+        self._said = replace(self._said, leads=self._known_model(model))
+
+    def _known_model(self, model: str | None) -> str | None:
         known = getattr(self._policy, "plans_with", ())
         if model is not None and model not in known:
             of = f"it has {', '.join(map(repr, known))}" if known else "it has none to choose from"
             raise BadOption(f"this policy does not plan with a model {model!r}; {of}")
-        self._said = replace(self._said, model=model)
+        return model
 
     def _stand(self, said: Said) -> None:
         """Take over what was said, with the space that it leaves open."""

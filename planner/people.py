@@ -56,6 +56,13 @@ class Said:
     likely: Mapping[str, Likely] = field(default_factory=dict)
     model: str | None = None
     """The model that plans, whatever results say; None: the policy decides."""
+    leads: str | None = None
+    """The model that has foretold results best, where somebody keeps count; it plans where the policy has a choice."""
+
+    @property
+    def planning(self) -> str | None:
+        """Return the model that is to plan; None where nobody says."""
+        return self.leads if self.model is None else self.model
 
     def data(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -67,6 +74,7 @@ class Said:
                 for name, one in self.likely.items()
             },
             **({} if self.model is None else {"model": self.model}),
+            **({} if self.leads is None else {"leads": self.leads}),
         }
 
     @classmethod
@@ -78,6 +86,7 @@ class Said:
             forbidden=dict(data["forbidden"]),
             likely=likely,
             model=data.get("model"),
+            leads=data.get("leads"),
         )
 
 

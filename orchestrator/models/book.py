@@ -105,7 +105,8 @@ class Book:
             seed: The campaign's.
         """
         told = {name: self._told_of(name, model, seed) for name, model in live.items()}
-        return {"live": told, "forecasts": {str(number): of for number, of in forecasts.items()}}
+        foretold = {str(number): of for number, of in forecasts.items()}
+        return {"champion": self.champion, "live": told, "forecasts": foretold}
 
     def _told_of(self, name: str, model: LiveModel, seed: int) -> dict[str, Any]:
         key = key_of_model(model, seed)

@@ -69,11 +69,17 @@ class Transfer(LogEI):
         """Return up to n points: those worth most at once, but where sources are doubted the space is filled first."""
         self._n_start = 0 if self._is_trusted(data) else self._n_cold_start
         found = super().propose(data, n, rng)
-        if data.said.model is None:
-            return found
-        return [
-            replace(one, reason=f"{one.reason}; planned with model {data.said.model!r} as ordered") for one in found
-        ]
+        said = self._said_of_model(data)
+        return [replace(one, reason=one.reason + said) for one in found] if said else found
+
+    def _said_of_model(self, data: PlannerData) -> str:
+        if data.said.model is not None:
+            return f"; planned with model {data.said.model!r} as ordered"
+        return "; sources are left alone, as they have foretold results worse" if data.said.leads == COLD else ""
+
+    def _is_outdone(self, data: PlannerData) -> bool:
+        """Say whether the process without sources is to plan, by order or by what it has foretold."""
+        return not self._sources or data.said.planning == COLD
 
     def live(self, data: PlannerData) -> dict[str, Mapping[str, Foreteller]]:
         """Return the mixture, where there is a source, and the process that knows none."""
@@ -84,13 +90,13 @@ class Transfer(LogEI):
 
     def _is_trusted(self, data: PlannerData) -> bool:
         """Say whether sources are believed enough for the space not to be filled first."""
-        if not self._sources or data.said.model == COLD:
+        if self._is_outdone(data):
             return False
         return data.said.model == MIXED or self._mixture(data).weight_of_nothing < _DOUBTED
 
     def _is_helped(self, data: PlannerData) -> bool:
         """Say whether the target may take something from its sources, or too little was measured to do without."""
-        if not self._sources or data.said.model == COLD:
+        if self._is_outdone(data):
             return False
         if data.said.model == MIXED:
             return True

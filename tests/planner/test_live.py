@@ -190,6 +190,25 @@ def test_a_pinned_model_plans_and_the_reason_says_so(tmp_path):
     assert "as ordered" not in pinned.ask()[0].reason
 
 
+def test_the_model_that_leads_plans_unless_another_is_pinned(tmp_path):
+    cold, led = planner_of("logei"), planner_of()
+    for planner in (cold, led):
+        planner.tell(results(10))
+    led.lead("cold")
+    asked = led.ask()[0]
+    assert asked.parameters == cold.ask()[0].parameters
+    assert asked.reason.endswith("sources are left alone, as they have foretold results worse")
+    led.save(tmp_path / "planner.json")
+    assert Planner.load(tmp_path / "planner.json").said.leads == "cold"
+    led.plan_with("transfer")
+    assert led.ask()[0].reason.endswith("planned with model 'transfer' as ordered")
+    led.plan_with(None)
+    led.lead("transfer")
+    assert "takes from" in led.ask()[0].reason and "left alone" not in led.ask()[0].reason
+    with pytest.raises(BadOption, match="'dkl'"):
+        led.lead("dkl")
+
+
 def test_the_mixture_can_be_pinned_where_it_would_be_left_alone():
     table = {"name": "May", "points": PLACES, "values": [np.sin(6.0 * point["a"]) for point in PLACES]}
     planner = Planner(SPACE, [Objective("y", "maximize")], policy="transfer", options={"sources": [table]})

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from orchestrator.execution import Settings, resume, start
+from orchestrator.explaining import explained
 from orchestrator.history import read_standing
 from orchestrator.models.book import REPLAYED
 from orchestrator.models.files import FOLDER, ModelFiles
@@ -250,6 +251,22 @@ def test_a_pin_stands_after_a_stop_and_the_points_are_the_same(tmp_path):
     assert points(tmp_path / "parts") == points(tmp_path / "whole")
     last = of(events_of(tmp_path / "parts"), "asked")[-1].body["trials"][-1]["proposal_reason"]
     assert last.endswith("planned with model 'cold' as ordered")
+
+
+def test_the_planner_follows_the_champion_and_an_explanation_stands_where_it_stood(tmp_path):
+    path = tmp_path / "c"
+    assert start(campaign("budget.trials=24"), path, VIRTUAL).status == "finished"
+    book = book_of(path)
+    (change,) = book.standing.changes
+    assert change.model == "cold"
+    asks = of(events_of(path), "asked")
+    led = [event.body["models"]["champion"] for event in asks]
+    assert led[0] is None and set(led[1:]) == {"transfer", "cold"} and led[-1] == "cold"
+    for event, leads in zip(asks, led, strict=True):
+        for trial in event.body["trials"]:
+            assert trial["proposal_reason"].endswith("foretold results worse") == (leads == "cold")
+    text = explained(path, asks[-1].body["trials"][0]["number"])
+    assert "sources are left alone" in text and "would have asked for" in text
 
 
 def test_a_campaign_with_one_model_has_nothing_to_go_back_to(tmp_path):
