@@ -109,7 +109,10 @@ def read_standing(connection: Connection) -> Standing:
 
 def read_book(connection: Connection) -> Book:
     """Read what a campaign's models foretold, and which of them leads."""
-    return Book.of(_events(connection, BOOKED), read_trials(connection), read_observations(connection))
+    events = list(_events(connection, BOOKED))
+    if not any(event.kind == "asked" and event.body.get("models") for event in events):
+        return Book()  # stripes without number need not be read for it
+    return Book.of(events, read_trials(connection), read_observations(connection))
 
 
 def _known(connection: Connection) -> list[Mapping[str, Any]] | None:
