@@ -16,7 +16,7 @@ from orchestrator.goals import best
 from orchestrator.health.examination import Observed, Standing, findings, observe, warnings
 from orchestrator.health.finding import Finding
 from orchestrator.health.horizon import Horizon, next_monday
-from orchestrator.models.standing import ModelsStatus, read_standing_of_models
+from orchestrator.models.standing import ModelsStatus
 from orchestrator.people.intent import CampaignState, activity, campaign_state
 from orchestrator.people.interventions import KINDS, autonomy
 from orchestrator.people.reading import events_of, read_state
@@ -184,8 +184,8 @@ class Looks:
             self._known = reading.journal_facts(self._known)
             if self._costs is None or time.monotonic() - self._examined_s >= EXAMINED_EVERY_S:
                 self._costs = reading.bill(self._known).summary()
-                self._models = read_standing_of_models(reading.connection)
-                self.findings = list(findings(examine(reading, self._known, is_alive=is_alive)))
+                observed = examine(reading, self._known, is_alive=is_alive)
+                self.findings, self._models = list(findings(observed)), observed.models
                 self._examined_s = time.monotonic()
             return _status(reading, self._known, is_alive, self._costs, self._models, warnings(self.findings))
 

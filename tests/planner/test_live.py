@@ -59,7 +59,7 @@ def test_forecasts_hold_as_many_values_as_they_should(scale):
     inside = []
     for seed in range(12):
         rng = np.random.default_rng(seed)
-        points = [dict(zip(NAMES, row, strict=True)) for row in rng.random((40, 2)).tolist()]
+        points: list[Any] = [dict(zip(NAMES, row, strict=True)) for row in rng.random((40, 2)).tolist()]
         values = [3.0 * np.sin(4.0 * p["a"] + seed) * p["b"] + 0.2 * rng.standard_normal() for p in points]
         values = values if scale == 1.0 else [float(np.exp(value)) for value in values]
         planner = planner_of("logei")

@@ -106,6 +106,28 @@ def test_a_kill_loses_and_doubles_nothing(tmp_path, finished, step):
     assert files(tmp_path / "c")[1] == files(finished)[1]
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("what", ["add", "keep", "point"])
+def test_a_kill_around_the_writing_of_files_loses_and_doubles_nothing(tmp_path, finished, monkeypatch, what, when):
+    calls, writes = [], getattr(ModelFiles, what)
+
+    def dying(self, *given, **more):
+        calls.append(what)
+        if len(calls) == 3 and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        writes(self, *given, **more)
+        if len(calls) == 3 and when == "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ModelFiles, what, dying)
+        killed(campaign(), tmp_path / "c", lambda *_: None)
+    assert resume(tmp_path / "c").status == "finished"
+    assert points(tmp_path / "c") == points(finished)
+    assert list(ledger.read(tmp_path / "c" / FOLDER / folder.LEDGER).lines) == book_of(finished).ledger.lines
+    assert files(tmp_path / "c")[1] == files(finished)[1]
+
+
 @pytest.mark.parametrize("damage", ["absent", "torn", "changed", "no versions", "half a version"])
 def test_files_are_made_again_from_the_journal(tmp_path, damage):
     async def halfway(person):

@@ -154,6 +154,18 @@ def test_status_and_report_say_who_leads(finished, capsys):
     assert section.count("Calibration: ") == len(status.alarms)
 
 
+def test_health_says_how_well_each_model_is_calibrated(finished, capsys):
+    found = {one["name"]: one for one in json.loads(said(capsys, "health", finished, "--json"))}
+    status = read_status(finished).models
+    assert status is not None
+    for one in status.models:
+        assert one.calibration is not None
+        told = found[f"model {one.model}"]
+        assert f"{one.calibration['coverage_90']:.0%} of the last {one.calibration['n']} results" in told["text"]
+        assert told["level"] == ("note" if one.calibration["alarms"] else "ok")
+        assert ("times what they are" in told["do"]) == bool(one.calibration["alarms"])
+
+
 def test_a_rollback_waits_in_the_spool_until_the_campaign_goes_on(stopped, capsys):
     text = said(capsys, "models", "rollback", stopped, "--to", "cold-1", "--reason", "May was mislabelled")
     assert "no controller runs: it is read at the next start" in text
