@@ -15,6 +15,7 @@ import numpy as np
 
 from orchestrator.campaign import Campaign
 from orchestrator.diagnostics import diagnosed, with_finite_predictions
+from orchestrator.models.foretelling import NOTHING_FORETOLD, Foretold, foretold, replayed
 from orchestrator.people.advice import Advice, say
 from orchestrator.planner_process import PlannerLost, PlannerProcess
 from orchestrator.records import Telling, TrialRecord, known_observations, observations_of
@@ -23,7 +24,7 @@ from orchestrator.stop_rules import NoProspect
 from planner import Observation, Planner, SearchSpace
 from planner.errors import BadOption, NotEnoughData, PlannerError, SearchSpaceExhausted
 from planner.objective import Objective
-from planner.proposal import Forecast, Proposal
+from planner.proposal import Proposal
 
 if TYPE_CHECKING:
     from planner.live import LiveModel
@@ -38,9 +39,6 @@ FALLBACK = "random"
 
 
 _Happened = Callable[[Planner], Any]
-
-Forecasts = Mapping[str, Mapping[str, Sequence[float]]]
-"""Mean and standard deviation of a value at one point, by model and target."""
 
 
 class BadProposal(ValueError):
@@ -57,10 +55,8 @@ class Answer:
     cpu_s: float = 0.0
     """Of this process: what works in a process of its own is not in it."""
     fallback_reason: str = ""
-    forecasts: Sequence[Forecasts] = ()
-    """What each live model expects of each proposal, noise included; empty where there is none."""
-    live: Mapping[str, LiveModel] = field(default_factory=dict)
-    """These models, by name."""
+    foretold: Foretold = NOTHING_FORETOLD
+    """What live models expect of the proposals."""
 
 
 @dataclass(slots=True)
@@ -142,10 +138,9 @@ class Knowledge:
         else:
             self._note(proposals)
         proposals = [with_finite_predictions(proposal) for proposal in proposals]
-        forecasts, live = self._foretold(proposals)
+        expected = self._foretold(proposals)
         return Answer(
-            forecasts=forecasts,
-            live=live,
+            foretold=expected,
             proposals=proposals,
             wall_s=time.perf_counter() - started,
             cpu_s=time.process_time() - started_cpu_s,
@@ -153,38 +148,28 @@ class Knowledge:
             fallback_reason=reason,
         )
 
-    def _foretold(self, proposals: Sequence[Proposal]) -> tuple[list[Forecasts], Mapping[str, LiveModel]]:
-        """Return what each live model expects of proposals, and the models; nothing where they cannot say."""
-        if self.policy in WITHOUT_MODEL or not proposals:
-            return [], {}
+    def _foretold(self, proposals: Sequence[Proposal]) -> Foretold:
+        """Return what live models expect of proposals; nothing where they cannot say."""
+        if self.policy in WITHOUT_MODEL:
+            return NOTHING_FORETOLD
         try:
-            found = self.planner.forecasts([proposal.parameters for proposal in proposals])
-            live = self.planner.live_models()
+            return foretold(self.planner, proposals)
         except PlannerLost:
             log.exception("forecasts_lost policy=%s", self.policy)
             self._end()
             if not self._is_closed:
                 self.planner = self._planner(self.policy, self.options)
-            return [], {}
         except Exception:  # the supervisor of forecasts: a campaign does not end because nobody can be scored
             log.exception("forecasts_failed policy=%s", self.policy)
-            return [], {}
-        each = [_at(found, index) for index in range(len(proposals))]
-        return each, {name: model for name, model in live.items() if any(name in one for one in each)}
+        return NOTHING_FORETOLD
 
     def replayed(self, most: int) -> dict[str, Any]:
-        """Return what models would have foretold of the last results that are known, as an event says it.
-
-        Nothing where there is only one model, which nobody is held against.
-        """
+        """Return what models would have foretold of the last known results (`orchestrator.models.foretelling`)."""
         try:
-            found = [] if self.policy in WITHOUT_MODEL else self.planner.replayed(most)
+            return {} if self.policy in WITHOUT_MODEL else replayed(self.planner, most)
         except Exception:  # the supervisor of forecasts, as above
             log.exception("replay_failed policy=%s", self.policy)
             return {}
-        results = [{"values": dict(one.values), "forecasts": _at(one.forecasts, 0)} for one in found]
-        models = sorted({name for one in results for name in one["forecasts"]})
-        return {"models": models, "results": results} if len(models) > 1 else {}
 
     def live_models(self) -> Mapping[str, LiveModel]:
         """Return the models as they are now; none where they cannot say."""
@@ -354,19 +339,6 @@ class Knowledge:
             self._advice.were_proposed(asks[index])
             while tellings and tellings[0].after_asks <= index + 1:
                 self.tell([by_number[number] for number in tellings.pop(0).trials], findings)
-
-
-def _at(forecasts: Mapping[str, Mapping[str, Forecast]], index: int) -> Forecasts:
-    """Return the forecasts at one of the points, less what is no number."""
-    found = {
-        name: {target: [float(one.mean[index]), float(one.sd[index])] for target, one in targets.items()}
-        for name, targets in forecasts.items()
-    }
-    finite = {
-        name: {target: one for target, one in targets.items() if np.isfinite(one).all() and one[1] > 0.0}
-        for name, targets in found.items()
-    }
-    return {name: targets for name, targets in finite.items() if targets}
 
 
 def knowledge_of(

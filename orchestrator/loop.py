@@ -280,7 +280,7 @@ class CampaignLoop:
 
         def work() -> tuple[Answer, dict[str, Any], dict[str, Any]]:
             answer = self.knowledge.ask(n) if n else _NOTHING
-            is_first = bool(answer.live) and not self.history.book.ledger.lines
+            is_first = bool(answer.foretold.live) and not self.history.book.ledger.lines
             replayed = self.knowledge.replayed(MOST_REPLAYED) if is_first else {}
             return answer, self.knowledge.diagnostics(), replayed
 
@@ -351,10 +351,10 @@ class CampaignLoop:
             "diagnostics": self.history.diagnostics,
             "trials": [{name: getattr(trial, name) for name in names} for trial in accepted],
         }
-        if answer.live:
+        if answer.foretold.live:
             numbers = [trial.number for trial in accepted[: len(answer.proposals)]]
-            forecasts = dict(zip(numbers, answer.forecasts, strict=True))
-            body["models"] = self.history.book.part_of_ask(answer.live, forecasts, self.campaign.seed)
+            forecasts = dict(zip(numbers, answer.foretold.forecasts, strict=True))
+            body["models"] = self.history.book.part_of_ask(answer.foretold.live, forecasts, self.campaign.seed)
         if answer.fallback_reason:
             self.journal.append("incident", {"kind": "fallback", "text": answer.fallback_reason})
         event = self.journal.append("asked", body, durable=True)
@@ -364,9 +364,9 @@ class CampaignLoop:
         """Take in what models foretold, which is durable by now, and keep them."""
         book = self.history.book
         self._scored(book.asked(event.body, event.utc))
-        if self.model_files is not None and answer.live:
+        if self.model_files is not None and answer.foretold.live:
             new = [version for version in book.versions.values() if version.ask == event.body["index"]]
-            self.model_files.keep(new, answer.live)
+            self.model_files.keep(new, answer.foretold.live)
             given = self.desk.state.planned_with
             self.model_files.point(book, pinned=None if given is None else given.arguments["version"])
 

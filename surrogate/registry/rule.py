@@ -128,12 +128,10 @@ def judged(results: Sequence[Scored], challenger: str, champion: str, *, since: 
         champion: Who leads.
         since: Results that came before the last change; what they say was judged then.
     """
-    both = [one for one in results[since:] if challenger in one.scores and champion in one.scores]
-    foretold = [one for one in both if not one.is_replayed]
-    is_replayed = len(foretold) < FEWEST
-    used = (both if is_replayed else foretold)[-WINDOW:]
+    used = _common(results, {challenger, champion}, since)
     if len(used) < FEWEST:
         return None
+    is_replayed = any(one.is_replayed for one in used)
     differences = np.array([one.scores[challenger] - one.scores[champion] for one in used])
     pits = np.array([one.pits[challenger] for one in used])
     low, high = interval_of_sum(differences)
@@ -154,6 +152,19 @@ def judged(results: Sequence[Scored], challenger: str, champion: str, *, since: 
     told = f"{challenger} is {verdict.gain:+.1f} nats from {champion} over {verdict.n} results"
     told += " (replayed)" if is_replayed else ""
     return replace(verdict, is_promoted=not missing, reason=f"{told}{'; ' if missing else ''}{'; '.join(missing)}")
+
+
+def _common(results: Sequence[Scored], models: set[str], since: int) -> list[Scored]:
+    """Return the last results that all of some models foretold; with replayed ones where these are fewer than 8."""
+    foretold, replayed = list[Scored](), list[Scored]()
+    for place in range(len(results) - 1, since - 1, -1):
+        one = results[place]
+        if models <= one.scores.keys():
+            (replayed if one.is_replayed else foretold).append(one)
+        if len(foretold) == WINDOW:
+            break
+    found = foretold if len(foretold) >= FEWEST else [*foretold, *replayed][:WINDOW]
+    return found[::-1]
 
 
 def interval_of_sum(differences: Array) -> tuple[float, float]:

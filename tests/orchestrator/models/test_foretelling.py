@@ -46,12 +46,14 @@ def told(knowledge, answer, first=1):
 def test_each_proposal_is_foretold_by_every_model_that_can():
     knowledge = known()
     first = knowledge.ask(2)
-    assert [set(one) for one in first.forecasts] == [{"transfer"}] * 2 and set(first.live) == {"transfer"}
+    assert [set(one) for one in first.foretold.forecasts] == [{"transfer"}] * 2 and set(first.foretold.live) == {
+        "transfer"
+    }
     told(knowledge, first)
     second = knowledge.ask(3)
-    assert [set(one) for one in second.forecasts] == [{"transfer", "cold"}] * 3
-    assert all(sd > 0.0 for one in second.forecasts for targets in one.values() for _, sd in targets.values())
-    assert second.live["cold"].told == 2
+    assert [set(one) for one in second.foretold.forecasts] == [{"transfer", "cold"}] * 3
+    assert all(sd > 0.0 for one in second.foretold.forecasts for targets in one.values() for _, sd in targets.values())
+    assert second.foretold.live["cold"].told == 2
 
 
 def test_a_planner_elsewhere_foretells_the_same():
@@ -62,9 +64,9 @@ def test_a_planner_elsewhere_foretells_the_same():
             knowledge.follow("cold")
         left, right = here.ask(2), there.ask(2)
         assert [one.parameters for one in left.proposals] == [one.parameters for one in right.proposals]
-        assert left.forecasts == right.forecasts
-        assert {name: one.data_sha256 for name, one in left.live.items()} == {
-            name: one.data_sha256 for name, one in right.live.items()
+        assert left.foretold.forecasts == right.foretold.forecasts
+        assert {name: one.data_sha256 for name, one in left.foretold.live.items()} == {
+            name: one.data_sha256 for name, one in right.foretold.live.items()
         }
         assert here.replayed(2) == there.replayed(2) != {}
     finally:
@@ -75,7 +77,11 @@ def test_a_planner_elsewhere_foretells_the_same():
 def test_policies_without_a_model_are_asked_nothing(policy):
     knowledge = known(policy)
     answer = knowledge.ask(2)
-    assert answer.forecasts == [] and answer.live == {} and knowledge.replayed(5) == {} == knowledge.live_models()
+    assert (
+        not answer.foretold.forecasts
+        and answer.foretold.live == {}
+        and knowledge.replayed(5) == {} == knowledge.live_models()
+    )
 
 
 def test_a_model_that_fails_costs_its_forecasts_and_not_the_ask(monkeypatch):
@@ -85,7 +91,12 @@ def test_a_model_that_fails_costs_its_forecasts_and_not_the_ask(monkeypatch):
     monkeypatch.setattr(Planner, "forecasts", broken)
     knowledge = known()
     answer = knowledge.ask(2)
-    assert len(answer.proposals) == 2 and answer.forecasts == [] and answer.live == {} and not answer.fallback_reason
+    assert (
+        len(answer.proposals) == 2
+        and not answer.foretold.forecasts
+        and answer.foretold.live == {}
+        and not answer.fallback_reason
+    )
 
 
 def test_a_planner_that_is_lost_over_forecasts_is_there_again_for_the_next_ask(monkeypatch):
@@ -98,11 +109,11 @@ def test_a_planner_that_is_lost_over_forecasts_is_there_again_for_the_next_ask(m
         patch.setattr(Planner, "forecasts", lost)
         before = knowledge.planner
         answer = knowledge.ask(2)
-    assert answer.live == {} and knowledge.planner is not before
+    assert answer.foretold.live == {} and knowledge.planner is not before
     told(knowledge, answer)
     left, right = knowledge.ask(2), quiet.ask(2)
     assert [one.parameters for one in left.proposals] == [one.parameters for one in right.proposals]
-    assert set(left.live) == {"transfer", "cold"}
+    assert set(left.foretold.live) == {"transfer", "cold"}
 
 
 def test_a_policy_with_one_model_has_nothing_to_replay_or_to_follow():

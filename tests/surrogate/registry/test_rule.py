@@ -92,6 +92,12 @@ def test_replayed_results_stand_in_for_the_first_8_only_and_never_demote():
     assert standing(scored([-9.0] * 5, is_replayed=True), "transfer").champion == "transfer"
 
 
+def test_only_the_last_40_results_count():
+    pits = [0.5] * 60 + list(np.linspace(0.05, 0.95, 40))
+    verdict = judged(scored([9.0] * 60 + [0.1] * 40, pits=pits), "transfer", COLD)
+    assert verdict is not None and verdict.n == 40 and verdict.gain == pytest.approx(4.0)
+
+
 def test_results_that_one_of_them_did_not_foretell_count_for_nothing():
     alone = [Scored(trial=n, target="y", scores={"transfer": 9.0}, pits={"transfer": 0.5}) for n in range(20)]
     assert judged(alone, "transfer", COLD) is None
