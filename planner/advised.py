@@ -118,7 +118,9 @@ class Advised:
         self._said = replace(self._said, model=self._known_model(model))
 
     def lead(self, model: str | None) -> None:
-        """Say which of the policy's models has foretold results best, for the policy to follow; None: nobody knows.
+        """Say which of the policy's models has foretold results best; None: nobody knows.
+
+        Policy `transfer` follows it where its option `follow` says so.
 
         Raises:
             BadOption: The policy has no such model.

@@ -57,12 +57,7 @@ class Said:
     model: str | None = None
     """The model that plans, whatever results say; None: the policy decides."""
     leads: str | None = None
-    """The model that has foretold results best, where somebody keeps count; it plans where the policy has a choice."""
-
-    @property
-    def planning(self) -> str | None:
-        """Return the model that is to plan; None where nobody says."""
-        return self.leads if self.model is None else self.model
+    """The model that has foretold results best, where somebody keeps count; a policy that is asked to follows it."""
 
     def data(self) -> dict[str, Any]:
         """Return it as JSON values."""

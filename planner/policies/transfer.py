@@ -28,6 +28,8 @@ from surrogate.transfer.sources import prepare
 
 MIXED = "transfer"
 """The model that averages over what the target may take from its sources."""
+_OWN = ("sources", "follow")
+"""Options beside those of `logei`."""
 _FEWEST_VALUES = 2
 _SAID = 0.05
 """Least weight of a source that a reason names."""
@@ -39,14 +41,15 @@ which sources are left alone: then the target's own process, its lengths sought,
 class Transfer(LogEI):
     """Maximise or minimise one objective with the help of sources.
 
-    Options: those of `logei`, and `sources`, a list of tables, see `planner.transfer.read_sources`.
+    Options: those of `logei`, `sources`, a list of tables, see `planner.transfer.read_sources`, and `follow`: whether
+    sources are left alone, besides, while the model without them has foretold results better (`Planner.lead`).
     """
 
     name = "transfer"
     plans_with = (MIXED, COLD)
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
-        super().__init__(space, objectives, {name: value for name, value in options.items() if name != "sources"})
+        super().__init__(space, objectives, {name: value for name, value in options.items() if name not in _OWN})
         if len(objectives) != 1 or not objectives[0].is_extremal:
             raise BadOption(
                 "policy 'transfer' maximises or minimises one objective; for others, or limits, choose 'logei'"
@@ -59,6 +62,10 @@ class Transfer(LogEI):
                 "policy 'transfer' needs option 'sources', a list of tables with name, points and values; without "
                 "earlier results choose 'logei'"
             )
+        follows = options.get("follow", False)
+        if not isinstance(follows, bool):
+            raise BadOption(f"option 'follow' of policy 'transfer' is true or false, not {follows!r}")
+        self._follows = follows
         self._n_cold_start = self._n_start
         self._sources, self.refused = prepare(sources, d=space.width, unit=objectives[0].unit)
         self._sign = -1.0 if objectives[0].direction == "minimize" else 1.0
@@ -75,11 +82,14 @@ class Transfer(LogEI):
     def _said_of_model(self, data: PlannerData) -> str:
         if data.said.model is not None:
             return f"; planned with model {data.said.model!r} as ordered"
-        return "; sources are left alone, as they have foretold results worse" if data.said.leads == COLD else ""
+        return "; sources are left alone, as they have foretold results worse" if self._is_led_by_cold(data) else ""
 
     def _is_outdone(self, data: PlannerData) -> bool:
         """Say whether the process without sources is to plan, by order or by what it has foretold."""
-        return not self._sources or data.said.planning == COLD
+        return not self._sources or data.said.model == COLD or self._is_led_by_cold(data)
+
+    def _is_led_by_cold(self, data: PlannerData) -> bool:
+        return self._follows and data.said.model is None and data.said.leads == COLD
 
     def live(self, data: PlannerData) -> dict[str, Mapping[str, Foreteller]]:
         """Return the mixture, where there is a source, and the process that knows none."""

@@ -191,10 +191,11 @@ def test_a_pinned_model_plans_and_the_reason_says_so(tmp_path):
 
 
 def test_the_model_that_leads_plans_unless_another_is_pinned(tmp_path):
-    cold, led = planner_of("logei"), planner_of()
-    for planner in (cold, led):
+    cold, led, other = planner_of("logei"), planner_of(follow=True), planner_of()
+    for planner in (cold, led, other):
         planner.tell(results(10))
-    led.lead("cold")
+        planner.lead("cold")
+    assert "left alone" not in other.ask()[0].reason, "nobody asked it to follow"
     asked = led.ask()[0]
     assert asked.parameters == cold.ask()[0].parameters
     assert asked.reason.endswith("sources are left alone, as they have foretold results worse")
@@ -207,6 +208,8 @@ def test_the_model_that_leads_plans_unless_another_is_pinned(tmp_path):
     assert "takes from" in led.ask()[0].reason and "left alone" not in led.ask()[0].reason
     with pytest.raises(BadOption, match="'dkl'"):
         led.lead("dkl")
+    with pytest.raises(BadOption, match="'follow' .* true or false, not 'yes'"):
+        planner_of(follow="yes")
 
 
 def test_the_mixture_can_be_pinned_where_it_would_be_left_alone():

@@ -275,9 +275,9 @@ def test_a_pin_stands_after_a_stop_and_the_points_are_the_same(tmp_path):
     assert last.endswith("planned with model 'cold' as ordered")
 
 
-def test_the_planner_follows_the_champion_and_an_explanation_stands_where_it_stood(tmp_path):
+def test_a_planner_that_is_to_follow_the_champion_does_and_an_explanation_stands_where_it_stood(tmp_path):
     path = tmp_path / "c"
-    assert start(campaign("budget.trials=24"), path, VIRTUAL).status == "finished"
+    assert start(campaign("budget.trials=24", follow=True), path, VIRTUAL).status == "finished"
     book = book_of(path)
     (change,) = book.standing.changes
     assert change.model == "cold"

@@ -13,7 +13,7 @@ SOURCE = {"name": "May", "points": POINTS, "values": [(one["x"] - 0.6) ** 2 for 
 
 
 def known(policy="transfer", deadline_s=None, direction="minimize"):
-    options = {"sources": [SOURCE]} if policy == "transfer" else {}
+    options = {"sources": [SOURCE], "follow": True} if policy == "transfer" else {}
     return Knowledge(
         space=SPACE,
         objectives=[Objective("y", direction)],

@@ -26,8 +26,9 @@ def source(n=30, seed=0):
     return {"name": "May", "points": points, "values": values, "unit": "umol"}
 
 
-def campaign(*more, policy="transfer"):
-    options = {"sources": [source()]} if policy == "transfer" else {"start": 6} if policy == "logei" else {}
+def campaign(*more, policy="transfer", **options):
+    """Return a campaign of 18 trials; options are those of its policy beside the usual ones."""
+    options |= {"sources": [source()]} if policy == "transfer" else {"start": 6} if policy == "logei" else {}
     planner = json.dumps({"policy": policy, "charge": "30 s", "options": options})
     given = ("batch=3", "controls=[]", "budget.trials=18", f"planner={planner}")
     return check_campaign(PHOTO, None, [*given, *more]).require()
