@@ -2,8 +2,8 @@
 
 The families and scenarios of `transfer.py`, sources of 50 random points with 5 % noise, 20 trials chosen by the planner
 itself. *weights* is the policy `transfer` as it is by default: sources are left alone where the weight of taking
-nothing is 0.9. *follows* leaves them alone, besides, while the registry's rule has the cold model for its champion. *champion* goes by
-that rule alone. Regret is in units of the candidates' maximum less their median, as there.
+nothing is 0.9. *follows* leaves them alone, besides, while the registry's rule has the cold model for its champion.
+*champion* goes by that rule alone. Regret is in units of the candidates' maximum less their median, as there.
 """
 
 from __future__ import annotations
