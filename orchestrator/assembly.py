@@ -37,6 +37,8 @@ from orchestrator.journeys import Journeys, board_names
 from orchestrator.knowledge import Knowledge, knowledge_of
 from orchestrator.laboratory import Laboratory, station
 from orchestrator.loop import CampaignLoop, Ending, Progress
+from orchestrator.models.book import Version
+from orchestrator.models.files import ModelFiles
 from orchestrator.office import Office
 from orchestrator.outcomes import StopSwitch
 from orchestrator.points import known_of, pool_for
@@ -336,7 +338,8 @@ class Assembly:
 
     def _loop(self, journal: Journal, laboratory: Laboratory, office: Office, analyst: Analyst) -> CampaignLoop:
         campaign = self.task.campaign
-        knowledge = self._knowledge()
+        files = self._model_files(journal)
+        knowledge = self._knowledge(files)
         evidence = Evidence(self.directory.path, self.clock, fsync=self.settings.fsync)
         runner = Runner(
             journal=journal,
@@ -379,6 +382,7 @@ class Assembly:
             bill=running_bill(journal, self.clock, self.task.lab.costs),
             hours=hours,
             closed_until=self.standing.closed_until,
+            model_files=files,
         )
 
     def _hours(self, journal: Journal, office: Office, knowledge: Knowledge) -> Timekeeper:
@@ -392,6 +396,15 @@ class Assembly:
             budget_s=lambda: office.desk.duration_budget_s(campaign.budget.duration_s),
             trials=self.standing.history.trials,
         )
+
+    def _model_files(self, journal: Journal) -> ModelFiles:
+        def report(text: str) -> None:
+            log.warning("models_not_kept text=%s", text)
+            journal.append("incident", {"kind": "fallback", "text": text})
+
+        files = ModelFiles(self.directory.path, fsync=self.settings.fsync, report=report)
+        files.caught_up(self.standing.history.book)
+        return files
 
     def _scheduling(
         self, journal: Journal, laboratory: Laboratory, runner: Runner, office: Office
@@ -446,7 +459,7 @@ class Assembly:
                 continue  # said above; the trial chooses anew
         return references
 
-    def _knowledge(self) -> Knowledge:
+    def _knowledge(self, files: ModelFiles) -> Knowledge:
         campaign = self.task.campaign
         deadline_s = campaign.planner.deadline_s
         if deadline_s is None and not self.settings.is_virtual:
@@ -459,7 +472,15 @@ class Assembly:
             sources=history.sources or (),
             deadline_s=deadline_s,
         )
-        knowledge.restore(history.trials, history.findings, told=history.told)
+        lost: dict[int, list[Version]] = {}
+        for version in files.missing(history.book):
+            lost.setdefault(version.ask, []).append(version)
+
+        def kept(ask: int) -> None:
+            if ask in lost:
+                files.keep(lost[ask], knowledge.live_models())
+
+        knowledge.restore(history.trials, history.findings, told=history.told, before_ask=kept)
         return self.settings.seams.knowledge(knowledge)
 
 

@@ -3,6 +3,7 @@
 DIR/campaign.json             what was asked for, and in which database the journal lives
 DIR/journal.sqlite            journal and tables, unless they live in PostgreSQL (docs/record.md)
 DIR/measurements/000012/...   one file per measurement
+DIR/models/...                versions of models and their ledger, projected from the journal (docs/models.md)
 DIR/world/NAME.sqlite         a simulated world's own memory (absent on real hardware)
 DIR/controller.lock           held by the one process that controls the campaign
 """

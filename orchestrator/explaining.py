@@ -39,7 +39,9 @@ def explained(path: Path, number: int) -> str:
         trial = _proposed(history, number)
         fallbacks = {ask.index: ask.fallback_reason for ask in reading.rows(AskRow, AskRow.index)}
         said = _said_before(reading.connection, trial.ask)
+        led = _led_at(reading.connection, trial.ask)
     knowledge = _standing_at(task, history, said, trial)
+    knowledge.follow(led)
     found = knowledge.planner.explain(trial.proposal())
     if not fallbacks.get(trial.ask):
         return str(found)
@@ -66,6 +68,13 @@ def _said_before(connection: Connection, ask: int) -> DeskState:
         elif event.body["index"] == ask:
             break
     return DeskState.of(before)
+
+
+def _led_at(connection: Connection, ask: int) -> str | None:
+    """Return which model led when an ask was made, where there was more than one."""
+    body = next((event.body for event in events_of(connection, ["asked"]) if event.body["index"] == ask), {})
+    told = body.get("models") or {}
+    return told.get("champion") if len(told.get("live", ())) > 1 else None
 
 
 def _standing_at(task: Ready, history: History, said: DeskState, last: TrialRecord) -> Knowledge:

@@ -13,6 +13,8 @@ from sqlalchemy import Connection, func, select
 from orchestrator.events import Event
 from orchestrator.hours.events import CLOSED, OPENED
 from orchestrator.journey import KINDS, TOLD, Whereabouts
+from orchestrator.models.book import KINDS as BOOKED
+from orchestrator.models.book import Book
 from orchestrator.outcomes import PastStep
 from orchestrator.records import (
     Telling,
@@ -45,6 +47,8 @@ class History:
     """Results from before the campaign, which the planner is told first; None before they were journalled."""
     sources: list[Mapping[str, Any]] | None = None
     """Results from elsewhere (`orchestrator.sources.ReadSource.data`); None before they were journalled."""
+    book: Book = field(default_factory=Book)
+    """What models foretold, and which of them leads."""
     diagnostics: dict[str, Any] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     """Why the last trials that ended were lost, as long as each of them was lost to a fault of the lab."""
@@ -87,9 +91,11 @@ def read_standing(connection: Connection) -> Standing:
     whereabouts = Whereabouts.of(_events(connection, KINDS))
     batches = [batch.name for batch in whereabouts.open_batches()]
     latest = [read_latest(connection, role) for role in REFERENCE_ROLES]
+    findings = read_observations(connection)
     history = History(
         trials=trials,
-        findings=read_observations(connection),
+        findings=findings,
+        book=Book.of(_events(connection, BOOKED), trials, findings),
         told=[_telling(body, trials) for body in _bodies(connection, "told")],
         known=_first(connection, KNOWN, "results"),
         sources=_first(connection, SOURCES, "sources"),
@@ -120,6 +126,14 @@ def _closed_until(connection: Connection) -> datetime | None:
     query = select(_JOURNAL.c.kind, _JOURNAL.c.body).where(_JOURNAL.c.kind.in_((CLOSED, OPENED)))
     last = connection.execute(query.order_by(_JOURNAL.c.seq.desc()).limit(1)).first()
     return None if last is None or last.kind == OPENED else datetime.fromisoformat(json.loads(last.body)["until_utc"])
+
+
+def read_book(connection: Connection) -> Book:
+    """Read what a campaign's models foretold, and which of them leads."""
+    events = list(_events(connection, BOOKED))
+    if not any(event.kind == "asked" and event.body.get("models") for event in events):
+        return Book()  # stripes without number need not be read for it
+    return Book.of(events, read_trials(connection), read_observations(connection))
 
 
 def _telling(body: Mapping[str, Any], trials: Sequence[TrialRecord]) -> Telling:

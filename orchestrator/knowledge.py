@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from orchestrator.campaign import Campaign
 from orchestrator.diagnostics import diagnosed, with_finite_predictions
 from orchestrator.hours.room import Limit
+from orchestrator.models.foretelling import NOTHING_FORETOLD, Foretold, foretold, replayed
 from orchestrator.people.advice import Advice, say
 from orchestrator.planner_process import PlannerLost, PlannerProcess
 from orchestrator.records import Telling, TrialRecord, known_observations, observations_of
@@ -26,6 +27,9 @@ from planner import Observation, Planner, SearchSpace
 from planner.errors import BadOption, NotEnoughData, NothingWithin, PlannerError, SearchSpaceExhausted
 from planner.objective import Objective
 from planner.proposal import Proposal
+
+if TYPE_CHECKING:
+    from planner.live import LiveModel
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +57,8 @@ class Answer:
     cpu_s: float = 0.0
     """Of this process: what works in a process of its own is not in it."""
     fallback_reason: str = ""
+    foretold: Foretold = NOTHING_FORETOLD
+    """What live models expect of the proposals."""
 
 
 @dataclass(slots=True)
@@ -82,6 +88,8 @@ class Knowledge:
     """All that was done to the planner, in order: what another one must be told to stand where it does."""
     _taken: dict[str, bytes] = field(default_factory=dict)
     """Keys of the points that must not be proposed again, by proposal."""
+    _leads: str | None = None
+    """The model that the planner was told leads."""
     _settled: set[str] = field(default_factory=set)
     """Proposals that the planner knows what came of."""
 
@@ -134,13 +142,46 @@ class Knowledge:
         else:
             self._note(proposals)
         proposals = [with_finite_predictions(proposal) for proposal in proposals]
+        expected = self._foretold(proposals)
         return Answer(
+            foretold=expected,
             proposals=proposals,
             wall_s=time.perf_counter() - started,
             cpu_s=time.process_time() - started_cpu_s,
             policy=policy,
             fallback_reason=reason,
         )
+
+    def _foretold(self, proposals: Sequence[Proposal]) -> Foretold:
+        """Return what live models expect of proposals; nothing where they cannot say."""
+        if self.policy in WITHOUT_MODEL:
+            return NOTHING_FORETOLD
+        try:
+            return foretold(self.planner, proposals)
+        except PlannerLost:
+            log.exception("forecasts_lost policy=%s", self.policy)
+            self._end()
+            if not self._is_closed:
+                self.planner = self._planner(self.policy, self.options)
+        except Exception:  # the supervisor of forecasts: a campaign does not end because nobody can be scored
+            log.exception("forecasts_failed policy=%s", self.policy)
+        return NOTHING_FORETOLD
+
+    def replayed(self, most: int) -> dict[str, Any]:
+        """Return what models would have foretold of the last known results (`orchestrator.models.foretelling`)."""
+        try:
+            return {} if self.policy in WITHOUT_MODEL else replayed(self.planner, most)
+        except Exception:  # the supervisor of forecasts, as above
+            log.exception("replay_failed policy=%s", self.policy)
+            return {}
+
+    def live_models(self) -> Mapping[str, LiveModel]:
+        """Return the models as they are now; none where they cannot say."""
+        try:
+            return {} if self.policy in WITHOUT_MODEL else self.planner.live_models()
+        except Exception:  # the supervisor of forecasts, as above
+            log.exception("models_failed policy=%s", self.policy)
+            return {}
 
     def _refuse(self, proposals: Sequence[Proposal], n: int, limit: Limit | None) -> None:
         """Hold a policy's answer against what it may propose.
@@ -245,6 +286,16 @@ class Knowledge:
             return str(error)
         return ""
 
+    def follow(self, model: str | None) -> None:
+        """Tell the planner which of its models leads; one whose policy has no choice has nothing to follow."""
+        if model == self._leads:
+            return
+        self._leads = model
+        try:
+            self._do(lambda planner: planner.lead(model))
+        except PlannerError as error:
+            log.warning("champion_refused model=%s text=%s", model, error)
+
     def is_advised(self, order_id: str) -> bool:
         """Say whether a piece of advice was taken."""
         return order_id in self._advice.taken
@@ -275,6 +326,7 @@ class Knowledge:
         findings: Mapping[int, Sequence[Mapping[str, Any]]],
         *,
         told: Sequence[Telling],
+        before_ask: Callable[[int], None] | None = None,
     ) -> None:
         """Bring the planner to where the journal says that it was.
 
@@ -282,6 +334,7 @@ class Knowledge:
             trials: All of them.
             findings: By trial.
             told: The tellings, in order.
+            before_ask: Called with the index of each ask, when the planner knows what it knew at it.
         """
         by_number = {trial.number: trial for trial in trials}
         asks: dict[int, list[Proposal]] = {}
@@ -290,6 +343,8 @@ class Knowledge:
             asks.setdefault(trial.ask, []).extend([proposal] if proposal else [])
         tellings = list(told)
         for index in sorted(asks):
+            if before_ask is not None:
+                before_ask(index)
             self._adopt(asks[index])
             self._advice.were_proposed(asks[index])
             while tellings and tellings[0].after_asks <= index + 1:

@@ -13,11 +13,14 @@ from typing import Any
 from drivers.clock import Clock
 from orchestrator.bill import Bill
 from orchestrator.campaign import Campaign
+from orchestrator.events import Event
 from orchestrator.history import History
 from orchestrator.hours.keeper import Timekeeper
 from orchestrator.hours.room import Limit, Over, Rest
 from orchestrator.journal import Journal
 from orchestrator.knowledge import Answer, Knowledge
+from orchestrator.models.book import REPLAYED
+from orchestrator.models.files import ModelFiles
 from orchestrator.outcomes import StopRequested, StopSwitch
 from orchestrator.people.desk import Desk
 from orchestrator.people.intent import Intent
@@ -26,11 +29,15 @@ from orchestrator.stopping import reason_to_stop
 from orchestrator.trials import TrialExecutor, Verdict
 from orchestrator.words import duration
 from planner.errors import NothingWithin, SearchSpaceExhausted
+from surrogate.registry.ledger import Line
 
 log = logging.getLogger(__name__)
 
 FAULTS_IN_A_ROW = 3
 """Trials lost to faults, one after another, before the campaign gives up on the lab."""
+
+MOST_REPLAYED = 16
+"""Results from before the first forecast that models are replayed over."""
 
 _NOTHING = Answer(proposals=(), wall_s=0.0, policy="")
 """What the planner is not asked for."""
@@ -79,6 +86,8 @@ class CampaignLoop:
     """The end of the window that was open when this execution began."""
     _rest: Rest | None = None
     """Why nothing is asked for until later."""
+    model_files: ModelFiles | None = None
+    """Keeps versions of models beside the journal; None where nobody wants them."""
     _broken: list[Exception] = field(default_factory=list)
     """What ended the campaign while trials were under way."""
     _ending: Ending | None = None
@@ -231,6 +240,7 @@ class CampaignLoop:
             numbers = [trial.number for trial in waiting]
             self.history.told.append(Telling(numbers, self.history.asks))
             self.journal.append("told", {"trials": numbers, "asks": self.history.asks})
+            self._scored(self.history.book.told(waiting, self.history.findings))
 
     def _ended(self) -> Ending | None:
         trials, duration_s = self.history.trials, self.desk.duration_budget_s(self.campaign.budget.duration_s)
@@ -283,22 +293,25 @@ class CampaignLoop:
         wanted = min(self.campaign.batch - len(controls), room) - len(again)
         asked_s = self.clock.now_s()
         try:
-            answer, diagnostics = await self._asked(wanted, limit)
+            answer, diagnostics, replayed = await self._asked(wanted, limit)
         except StopRequested:
             return None
         except NothingWithin as error:
             if not again:
                 return self._nothing_fits(error)
-            answer, diagnostics = _NOTHING, self.history.diagnostics
+            answer, diagnostics, replayed = _NOTHING, self.history.diagnostics, {}
         except SearchSpaceExhausted as error:
             if not again:
                 return Ending(status="finished", reason=str(error))
-            answer, diagnostics = _NOTHING, self.history.diagnostics
+            answer, diagnostics, replayed = _NOTHING, self.history.diagnostics, {}
         charged_s = self.charge(answer.wall_s)
         self.history.diagnostics = diagnostics
         accepted = self._accept(answer, again, controls[: room - len(answer.proposals) - len(again)])
         for number, trial in zip(again, accepted[len(answer.proposals) :], strict=False):
             self.desk.requeued(number, as_trial=trial.number)
+        if replayed:
+            self.journal.append(REPLAYED, replayed)
+            self._scored(self.history.book.replayed(replayed))
         self._journal_ask(answer, accepted, asked_s=asked_s, charged_s=charged_s)
         self.history.trials.extend(accepted)
         self._show()
@@ -321,8 +334,10 @@ class CampaignLoop:
         self._rest = rest
         return None
 
-    async def _asked(self, n: int, limit: Limit | None = None) -> tuple[Answer, dict[str, Any]]:
-        """Ask the planner, and what it says of itself; on real ports everything else goes on meanwhile.
+    async def _asked(self, n: int, limit: Limit | None = None) -> tuple[Answer, dict[str, Any], dict[str, Any]]:
+        """Ask the planner, what it says of itself, and what its models would have foretold of results from before.
+
+        On real ports everything else goes on meanwhile.
 
         Raises:
             StopRequested: The operator asked to stop; the answer is not waited for.
@@ -330,14 +345,18 @@ class CampaignLoop:
 
         self._pass_on()
 
-        def work() -> tuple[Answer, dict[str, Any]]:
+        def work() -> tuple[Answer, dict[str, Any], dict[str, Any]]:
             answer = self.knowledge.ask(n, limit) if n else _NOTHING
-            return answer, self.knowledge.diagnostics()
+            is_first = bool(answer.foretold.live) and not self.history.book.ledger.lines
+            replayed = self.knowledge.replayed(MOST_REPLAYED) if is_first else {}
+            return answer, self.knowledge.diagnostics(), replayed
 
         return work() if self.clock.is_virtual else await self.stop.unless_set(asyncio.to_thread(work))
 
     def _pass_on(self) -> None:
-        """Pass on to the planner what people have said to it since the last ask."""
+        """Pass on to the planner who leads, and what people have said to it since the last ask."""
+        if len(self.history.book.models) > 1:
+            self.knowledge.follow(self.history.book.champion)
         for said in self.desk.state.advice:
             if not self.knowledge.is_advised(said.id):
                 since = self.desk.advised(said.id, n_told=self.knowledge.n_told)
@@ -399,9 +418,28 @@ class CampaignLoop:
             "diagnostics": self.history.diagnostics,
             "trials": [{name: getattr(trial, name) for name in names} for trial in accepted],
         }
+        if answer.foretold.live:
+            numbers = [trial.number for trial in accepted[: len(answer.proposals)]]
+            forecasts = dict(zip(numbers, answer.foretold.forecasts, strict=True))
+            body["models"] = self.history.book.part_of_ask(answer.foretold.live, forecasts, self.campaign.seed)
         if answer.fallback_reason:
             self.journal.append("incident", {"kind": "fallback", "text": answer.fallback_reason})
-        self.journal.append("asked", body, durable=True)
+        event = self.journal.append("asked", body, durable=True)
+        self._foretold(event, answer)
+
+    def _foretold(self, event: Event, answer: Answer) -> None:
+        """Take in what models foretold, which is durable by now, and keep them."""
+        book = self.history.book
+        self._scored(book.asked(event.body, event.utc))
+        if self.model_files is not None and answer.foretold.live:
+            new = [version for version in book.versions.values() if version.ask == event.body["index"]]
+            self.model_files.keep(new, answer.foretold.live)
+            given = self.desk.state.planned_with
+            self.model_files.point(book, pinned=None if given is None else given.arguments["version"])
+
+    def _scored(self, lines: Sequence[Line]) -> None:
+        if self.model_files is not None:
+            self.model_files.add(lines)
 
     def _show(self) -> None:
         if self.on_progress is not None:

@@ -87,7 +87,9 @@ class Office:
             self.journal,
             clock,
             self.directory,
-            facts=lambda: facts_of(config, lab, history.trials, elapsed_s=clock.now_s()),
+            facts=lambda: facts_of(
+                config, lab, history.trials, elapsed_s=clock.now_s(), versions=history.book.versions
+            ),
             on_order=lambda _: self.direction.follow(),
             on_asked=None if self._person is None else self._person.notice,
         )

@@ -17,6 +17,7 @@ from orchestrator.health.examination import Observed, Standing, findings, observ
 from orchestrator.health.finding import Finding
 from orchestrator.health.horizon import Horizon, next_monday
 from orchestrator.hours.reading import HoursStatus, read_hours
+from orchestrator.models.standing import ModelsStatus
 from orchestrator.people.intent import CampaignState, activity, campaign_state
 from orchestrator.people.interventions import KINDS, autonomy
 from orchestrator.people.reading import events_of, read_state
@@ -165,6 +166,8 @@ class CampaignStatus:
     latest_incidents: Sequence[IncidentStatus]
     costs: Summary
     """What it took so far, added up once a minute."""
+    models: ModelsStatus | None
+    """Which model leads, by what each foretold; null where none foretold anything. Looked at once a minute."""
     health: Sequence[Finding]
     """What somebody must act upon; `labpilot health` shows everything that was looked at."""
     problems: Sequence[str]
@@ -186,6 +189,7 @@ class Looks:
     findings: Sequence[Finding] = ()
     """Of the last examination, all of them."""
     _costs: Summary | None = None
+    _models: ModelsStatus | None = None
     _known: JournalFacts | None = None
     _examined_s: float = -math.inf
 
@@ -201,9 +205,10 @@ class Looks:
             self._known = reading.journal_facts(self._known)
             if self._costs is None or time.monotonic() - self._examined_s >= EXAMINED_EVERY_S:
                 self._costs = reading.bill(self._known).summary()
-                self.findings = list(findings(examine(reading, self._known, is_alive=is_alive)))
+                observed = examine(reading, self._known, is_alive=is_alive)
+                self.findings, self._models = list(findings(observed)), observed.models
                 self._examined_s = time.monotonic()
-            return _status(reading, self._known, is_alive, self._costs, warnings(self.findings))
+            return _status(reading, self._known, is_alive, self._costs, self._models, warnings(self.findings))
 
 
 def read_status(path: Path) -> CampaignStatus:
@@ -249,7 +254,12 @@ def examine(
 
 
 def _status(
-    reading: Reading, journal: JournalFacts, is_alive: bool, costs: Summary, health: Sequence[Finding]
+    reading: Reading,
+    journal: JournalFacts,
+    is_alive: bool,
+    costs: Summary,
+    models: ModelsStatus | None,
+    health: Sequence[Finding],
 ) -> CampaignStatus:
     campaign, trials, incidents = reading.campaign(), reading.trials(), reading.incidents()
     newest, open_steps = reading.newest_step(), reading.open_steps()
@@ -281,6 +291,7 @@ def _status(
         incidents=_by_kind(incidents),
         latest_incidents=[_incident_status(row) for row in incidents[-LATEST_INCIDENTS:]],
         costs=costs,
+        models=models,
         health=health,
         problems=journal.problems,
     )

@@ -31,7 +31,7 @@ from planner.objective import Objective
 from planner.parameters import Categorical, Continuous, Integer, Parameter
 from planner.planner import Planner
 from planner.policies.base import POLICIES
-from planner.proposal import Observation, Posterior, Prediction, Proposal, RegionPosterior, Value
+from planner.proposal import Forecast, Observation, Posterior, Prediction, Proposal, RegionPosterior, Value
 from planner.space import SearchSpace
 from planner.within import Within
 
@@ -48,6 +48,7 @@ __all__ = [
     "ConstraintError",
     "Continuous",
     "EmptySearchSpace",
+    "Forecast",
     "Integer",
     "LinearConstraint",
     "NonlinearConstraint",

@@ -110,6 +110,31 @@ class Advised:
         """
         self._said = replace(self._said, likely=_without(self._said.likely, name, "marked as likely"))
 
+    def plan_with(self, model: str | None) -> None:
+        """Plan with one of the policy's models from now on, whatever results say of it; None: the policy decides.
+
+        Raises:
+            BadOption: The policy has no such model.
+        """
+        self._said = replace(self._said, model=self._known_model(model))
+
+    def lead(self, model: str | None) -> None:
+        """Say which of the policy's models has foretold results best; None: nobody knows.
+
+        Policy `transfer` follows it where its option `follow` says so.
+
+        Raises:
+            BadOption: The policy has no such model.
+        """
+        self._said = replace(self._said, leads=self._known_model(model))
+
+    def _known_model(self, model: str | None) -> str | None:
+        known = getattr(self._policy, "plans_with", ())
+        if model is not None and model not in known:
+            of = f"it has {', '.join(map(repr, known))}" if known else "it has none to choose from"
+            raise BadOption(f"this policy does not plan with a model {model!r}; {of}")
+        return model
+
     def _stand(self, said: Said) -> None:
         """Take over what was said, with the space that it leaves open."""
         opened = self.space.beside(list(said.forbidden.values())) if said.forbidden else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -15,22 +15,37 @@ from planner.ledger import Ledger, ask_index
 from planner.policies.base import (
     FindsLevel,
     Foresees,
+    Foretells,
     MapsRegions,
     PlannerData,
     Policy,
     TakesFromSources,
     policy_class,
 )
-from planner.proposal import Observation, Posterior, Proposal, RegionPosterior, Value
+from planner.proposal import Forecast, Observation, Posterior, Proposal, RegionPosterior, Value
 from planner.threads import one_thread
 
 if TYPE_CHECKING:
     from planner.explain import Explanation
+    from planner.live import LiveModel
     from planner.objective import Objective
+    from planner.policies.base import Foreteller
     from planner.prospect import Prospect
     from planner.space import SearchSpace
 
 _N_MAP_POINTS = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """What models would have foretold of an observation."""
+
+    number: int
+    """Its place among the observations."""
+    values: Mapping[str, float]
+    """What was measured, by target."""
+    forecasts: Mapping[str, Mapping[str, Forecast]]
+    """At this one point, by model and target."""
 
 
 class Knowing(ABC):
@@ -71,6 +86,50 @@ class Knowing(ABC):
                 mean, sd = self._policy.predict(data, objective.name, points)
             found[objective.name] = Posterior(mean=mean, sd=sd)
         return found
+
+    def forecasts(self, points: Sequence[Mapping[str, Value]]) -> dict[str, dict[str, Forecast]]:
+        """Return what each live model expects to measure at points, noise included, by model and target.
+
+        A model that knows too little to say anything is left out. Empty where the policy has no models that can be
+        held against each other: it classifies, is a guest, or knows none.
+
+        Raises:
+            SpaceError: A point has no number, or no known category, for a parameter.
+        """
+        with one_thread():
+            codes = self.space.encode(points)
+            return {name: _forecasts(models, codes) for name, models in self._live(self._data()).items()}
+
+    def live_models(self) -> dict[str, LiveModel]:
+        """Return the models that `forecasts` speaks for, as plain values that can be kept, by name."""
+        from planner.live import lives
+
+        data = self._data()
+        with one_thread():
+            return lives(self.space, self.objectives, data.observations, self._live(data))
+
+    def replayed(self, most: int) -> list[Replay]:
+        """Return what each live model would have foretold of values that are known: one step ahead, oldest first.
+
+        Args:
+            most: Of how many observations, the last ones.
+        """
+        data, found = self._data(), list[Replay]()
+        numbers = [number for number, one in enumerate(data.observations) if one.values]
+        for number in numbers[-most:]:
+            observation = data.observations[number]
+            before = replace(data, observations=data.observations[:number], pending=(), finished=(), taken=None)
+            with one_thread():
+                models = self._live(before)
+                told = {
+                    name: _forecasts(targets, self.space.encode([observation.parameters]))
+                    for name, targets in models.items()
+                }
+            found.append(Replay(number=number, values=dict(observation.values), forecasts=told))
+        return found
+
+    def _live(self, data: PlannerData) -> Mapping[str, Mapping[str, Foreteller]]:
+        return self._policy.live(data) if isinstance(self._policy, Foretells) else {}
 
     def explain(self, proposal: Proposal) -> Explanation:
         """Explain a proposal by what is known now: prediction, gain, what matters, what is near, what would turn it.
@@ -198,3 +257,11 @@ class Knowing(ABC):
             return {name: float(np.mean(posterior.sd)) for name, posterior in self.predict(points).items()}
         except NotEnoughData:
             return None
+
+
+def _forecasts(models: Mapping[str, Foreteller], codes: np.ndarray) -> dict[str, Forecast]:
+    found = {}
+    for target, model in models.items():
+        mean, sd = model.forecast(codes)
+        found[target] = Forecast(mean=mean, sd=sd)
+    return found

@@ -40,6 +40,12 @@ class TargetModel:
         mean, sd = self.gp.posterior(codes)
         return self.scale.moments(mean, sd * np.sqrt(widening(self.gp)))
 
+    def forecast(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation (`n` each) of a value measured once at encoded points, noise included."""
+        mean, sd = self.gp.posterior(codes)
+        variance = sd**2 * widening(self.gp) + np.median(self.gp.noise)
+        return self.scale.moments(mean, np.sqrt(variance))
+
 
 def widening(gp: GP) -> float:
     """Return what variances are multiplied by where something is said of them, see `TargetModel.predict`."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 BETA = 5.0
 """How many results a hint is worth (benchmarks/hints.py, chosen on tuning seeds)."""
+COLD = "cold"
+"""The model that knows what was told and nothing else: the default Gaussian process of each target."""
 _EDGE = 0.05
 """Of the ranges: over it the density falls outside an area, so that the search can climb towards it."""
 _N_DRAWN = 2048
@@ -52,6 +54,10 @@ class Said:
     forbidden: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Areas without any proposal."""
     likely: Mapping[str, Likely] = field(default_factory=dict)
+    model: str | None = None
+    """The model that plans, whatever results say; None: the policy decides."""
+    leads: str | None = None
+    """The model that has foretold results best, where somebody keeps count; a policy that is asked to follows it."""
 
     def data(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -62,13 +68,21 @@ class Said:
                 name: {"area": dict(one.area), "confidence": one.confidence, "since": one.since}
                 for name, one in self.likely.items()
             },
+            **({} if self.model is None else {"model": self.model}),
+            **({} if self.leads is None else {"leads": self.leads}),
         }
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Said:
         """Return what `data` wrote."""
         likely = {name: Likely(**one) for name, one in data["likely"].items()}
-        return cls(suggested=tuple(data["suggested"]), forbidden=dict(data["forbidden"]), likely=likely)
+        return cls(
+            suggested=tuple(data["suggested"]),
+            forbidden=dict(data["forbidden"]),
+            likely=likely,
+            model=data.get("model"),
+            leads=data.get("leads"),
+        )
 
 
 NOTHING_SAID = Said()

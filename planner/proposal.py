@@ -34,6 +34,16 @@ class Posterior:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What one model expects of a value of one target measured once at n points, in its unit, noise included."""
+
+    mean: np.ndarray
+    """`n`"""
+    sd: np.ndarray
+    """`n`"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegionPosterior:
     """Which region each of n points belongs to."""
 

@@ -25,14 +25,15 @@ class WrongModelFile(ValueError):
     """A file is half written, broken, of a newer version, or holds something else."""
 
 
-def store(arrays: dict[str, NDArray[Any]], head: dict[str, Any], path: Path) -> None:
-    """Write arrays and JSON into one ``.npz``, on the disk before it takes its name."""
+def store(arrays: dict[str, NDArray[Any]], head: dict[str, Any], path: Path, *, fsync: bool = True) -> None:
+    """Write arrays and JSON into one ``.npz``, on the disk before it takes its name; without fsync, whole only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     with part.open("wb") as file:
         np.savez(file, allow_pickle=False, head=np.array(json.dumps(head)), **arrays)
         file.flush()
-        os.fsync(file.fileno())
+        if fsync:
+            os.fsync(file.fileno())
     os.replace(part, path)
 
 

@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, str] = {
     "health": "Say what about a campaign deserves a look.",
     "metrics": "Write a campaign's numbers for Prometheus.",
     "orders": "Tell a campaign what to do, and answer its questions.",
+    "models": "Say which model leads, and go back to another.",
     "guard": "Ask the guard beside a campaign, and stop all through it.",
     "notify-test": "Send a test message through every channel of a lab.",
     "report": "Write a campaign's report as one HTML file.",

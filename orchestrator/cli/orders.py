@@ -40,37 +40,37 @@ StepOption = Annotated[str | None, typer.Option("--step-kind", help="A kind of s
 @command.command("pause")
 def pause(directory: Directory, reason: Reason, name: Name = None, wait: Wait = 5.0) -> int:
     """Finish the steps that are under way and begin none."""
-    return _give(directory, "pause", reason, name, wait)
+    return give_order(directory, "pause", reason, name, wait)
 
 
 @command.command("go-on")
 def go_on(directory: Directory, reason: Reason, name: Name = None, wait: Wait = 5.0) -> int:
     """Begin steps again after a pause."""
-    return _give(directory, "go-on", reason, name, wait)
+    return give_order(directory, "go-on", reason, name, wait)
 
 
 @command.command("stop")
 def stop(directory: Directory, reason: Reason, name: Name = None, wait: Wait = 5.0) -> int:
     """Finish safely and end; `labpilot resume` goes on later."""
-    return _give(directory, "stop", reason, name, wait)
+    return give_order(directory, "stop", reason, name, wait)
 
 
 @command.command("abort")
 def abort(directory: Directory, reason: Reason, name: Name = None, wait: Wait = 5.0) -> int:
     """Make the instruments safe now and end. This is software: where people are in danger, press the red button."""
-    return _give(directory, "abort", reason, name, wait)
+    return give_order(directory, "abort", reason, name, wait)
 
 
 @command.command("skip")
 def skip(directory: Directory, trial: Trial, reason: Reason, name: Name = None, wait: Wait = 5.0) -> int:
     """Give a trial up and put its sample away."""
-    return _give(directory, "skip", reason, name, wait, trial=trial)
+    return give_order(directory, "skip", reason, name, wait, trial=trial)
 
 
 @command.command("requeue")
 def requeue(directory: Directory, trial: Trial, reason: Reason, name: Name = None, wait: Wait = 5.0) -> int:
     """Make a failed or lost trial again, with a new sample."""
-    return _give(directory, "requeue", reason, name, wait, trial=trial)
+    return give_order(directory, "requeue", reason, name, wait, trial=trial)
 
 
 @command.command("override")
@@ -85,7 +85,7 @@ def override(
 ) -> int:
     """Override a limit or a device's quarantine, on your own responsibility."""
     given = {"limit": limit, "quarantine": quarantine, "withdraw": True if withdraw else None}
-    return _give(directory, "override", reason, name, wait, **given)
+    return give_order(directory, "override", reason, name, wait, **given)
 
 
 @command.command("answer")
@@ -98,7 +98,7 @@ def answer(
     wait: Wait = 5.0,
 ) -> int:
     """Answer a question."""
-    return _give(directory, "answer", reason, name, wait, question=question, choice=choice)
+    return give_order(directory, "answer", reason, name, wait, question=question, choice=choice)
 
 
 @command.command("hold")
@@ -111,7 +111,7 @@ def hold(
     wait: Wait = 5.0,
 ) -> int:
     """Begin no step with a device, or none of a kind; everything else goes on."""
-    return _give(directory, "hold", reason, name, wait, device=device, step_kind=step_kind)
+    return give_order(directory, "hold", reason, name, wait, device=device, step_kind=step_kind)
 
 
 @command.command("release")
@@ -124,7 +124,7 @@ def release(
     wait: Wait = 5.0,
 ) -> int:
     """Use a device, or do steps of a kind, again."""
-    return _give(directory, "release", reason, name, wait, device=device, step_kind=step_kind)
+    return give_order(directory, "release", reason, name, wait, device=device, step_kind=step_kind)
 
 
 @command.command("set-budget")
@@ -137,7 +137,7 @@ def set_budget(
     wait: Wait = 5.0,
 ) -> int:
     """Change what the campaign may cost."""
-    return _give(directory, "set-budget", reason, name, wait, trials=trials, duration_s=_seconds(duration))
+    return give_order(directory, "set-budget", reason, name, wait, trials=trials, duration_s=_seconds(duration))
 
 
 @command.command("set-limit")
@@ -151,7 +151,7 @@ def set_limit(
     wait: Wait = 5.0,
 ) -> int:
     """Make a limit narrower; while a campaign runs, none gets wider."""
-    return _give(directory, "set-limit", reason, name, wait, limit=limit, low=low, high=high)
+    return give_order(directory, "set-limit", reason, name, wait, limit=limit, low=low, high=high)
 
 
 @command.command("handled")
@@ -163,7 +163,7 @@ def handled(
     wait: Wait = 5.0,
 ) -> int:
     """Note what you did by hand, so that it is counted."""
-    return _give(directory, "handled", reason, name, wait, what=what)
+    return give_order(directory, "handled", reason, name, wait, what=what)
 
 
 @command.command("suggest")
@@ -175,19 +175,19 @@ def suggest(
     wait: Wait = 5.0,
 ) -> int:
     """Have a point tried next, whatever the planner would choose."""
-    return _give(directory, "suggest", reason, name, wait, point=_json("the point", point))
+    return give_order(directory, "suggest", reason, name, wait, point=_json("the point", point))
 
 
 @command.command("forbid")
 def forbid(directory: Directory, label: Label, area: Area, reason: Reason, name: Name = None, wait: Wait = 5.0) -> int:
     """Have nothing proposed in an area from now on."""
-    return _give(directory, "forbid", reason, name, wait, label=label, area=_json("the area", area))
+    return give_order(directory, "forbid", reason, name, wait, label=label, area=_json("the area", area))
 
 
 @command.command("allow")
 def allow(directory: Directory, label: Label, reason: Reason, name: Name = None, wait: Wait = 5.0) -> int:
     """Take back what `forbid` said."""
-    return _give(directory, "allow", reason, name, wait, label=label)
+    return give_order(directory, "allow", reason, name, wait, label=label)
 
 
 @command.command("hint")
@@ -202,13 +202,13 @@ def hint(
 ) -> int:
     """Mark an area as likely; the planner prefers it until results say otherwise."""
     given = {"label": label, "area": _json("the area", area), "confidence": confidence}
-    return _give(directory, "hint", reason, name, wait, **given)
+    return give_order(directory, "hint", reason, name, wait, **given)
 
 
 @command.command("forget")
 def forget(directory: Directory, label: Label, reason: Reason, name: Name = None, wait: Wait = 5.0) -> int:
     """Take back what `hint` said."""
-    return _give(directory, "forget", reason, name, wait, label=label)
+    return give_order(directory, "forget", reason, name, wait, label=label)
 
 
 @command.command("list")
@@ -244,7 +244,12 @@ def _deadline(asked: Asked) -> str:
     return f"without an answer, {asked.question.default!r} holds {asked.question.deadline_s / 3600.0:.3g} h after that"
 
 
-def _give(directory: Path, kind: str, reason: str, name: str | None, wait_s: float, **arguments: Any) -> int:
+def give_order(directory: Path, kind: str, reason: str, name: str | None, wait_s: float, **arguments: Any) -> int:
+    """Give an order and tell what came of it; returns the exit code.
+
+    Raises:
+        InputError: It is none, or means nothing in this campaign.
+    """
     from orchestrator.errors import InputError
     from orchestrator.people.giving import give
     from orchestrator.people.orders import BadOrder, Kind, new_order

@@ -91,6 +91,10 @@ def _lines(status: CampaignStatus) -> Iterator[tuple[str, str]]:
     yield "measurements", f"{number(status.measurements)}, {plural(status.observations, 'observation')}"
     if status.costs.total is not None:
         yield "cost", f"{_money(status.costs.total)} {status.costs.currency}, {_money(status.costs.energy_kwh)} kWh"
+    if status.models is not None:
+        yield "models", str(status.models)
+        for text in status.models.alarms:
+            yield "alarm", text
     if status.people.by:
         yield "ordered", f"{status.people.intent}, {status.people.by}"
     if status.people.held:

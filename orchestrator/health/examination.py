@@ -21,10 +21,12 @@ from orchestrator.health.finding import Finding, Level
 from orchestrator.health.hands import interventions
 from orchestrator.health.heartbeat import Pulse, heartbeat
 from orchestrator.health.horizon import Horizon, next_monday
+from orchestrator.health.models import calibration
 from orchestrator.health.pace import slow_devices
 from orchestrator.health.stock import KINDS as FILLINGS
 from orchestrator.health.stock import Filling, Outlook, Shelf, fillings, shelves, stock
 from orchestrator.hours.reading import read_closings
+from orchestrator.models.standing import ModelsStatus, read_standing_of_models
 from orchestrator.people.interventions import KINDS, Autonomy, autonomy
 from orchestrator.people.reading import events_of
 from orchestrator.reading import JournalFacts, Reading
@@ -64,6 +66,8 @@ class Observed:
     steps: Sequence[StepLike]
     """The newest, in the order in which they were begun."""
     autonomy: Autonomy
+    models: ModelsStatus | None = None
+    """Which model leads and how well each is calibrated; None where none foretold anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +92,7 @@ def findings(observed: Observed) -> Iterator[Finding]:
     yield from drift(observed.trials, observed.objective_units)
     yield from slow_devices(observed.steps)
     yield interventions(observed.autonomy)
+    yield from calibration(observed.models)
 
 
 def warnings(found: Sequence[Finding]) -> list[Finding]:
@@ -125,6 +130,7 @@ def observe(
         objective_units={item["name"]: str(item.get("unit") or "1") for item in campaign.config.get("objectives", [])},
         steps=_newest_steps(reading),
         autonomy=autonomy([event for event in events if event.kind in KINDS]),
+        models=read_standing_of_models(reading.connection),
     )
 
 

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.people.state import THE_RULE
 from planner.advised import SUGGESTED
 from planner.proposal import Proposal
 from planner.space import SearchSpace
+from surrogate.registry.manifest import model_of
 
 
 @dataclass(slots=True)
@@ -33,7 +35,7 @@ class Advice:
 
         Args:
             order_id: What it is known by.
-            kind: ``suggest``, ``forbid``, ``allow``, ``hint`` or ``forget``.
+            kind: ``suggest``, ``forbid``, ``allow``, ``hint``, ``forget`` or ``rollback``.
             arguments: As of the order.
         """
         if order_id in self.taken:
@@ -55,7 +57,7 @@ def say(planner: Any, kind: str, arguments: Mapping[str, Any], since: int) -> No
 
     Args:
         planner: A `planner.Planner`, or what stands for one.
-        kind: ``suggest``, ``forbid``, ``allow``, ``hint`` or ``forget``.
+        kind: ``suggest``, ``forbid``, ``allow``, ``hint``, ``forget`` or ``rollback``.
         arguments: As of the order.
         since: How many observations had been told when it was said.
 
@@ -68,5 +70,8 @@ def say(planner: Any, kind: str, arguments: Mapping[str, Any], since: int) -> No
         planner.forbid(arguments["label"], arguments["area"])
     elif kind == "hint":
         planner.hint(arguments["label"], arguments["area"], confidence=arguments["confidence"], since=since)
+    elif kind == "rollback":
+        version = arguments["version"]
+        planner.plan_with(None if version == THE_RULE else model_of(version))
     else:
         getattr(planner, kind)(arguments["label"])

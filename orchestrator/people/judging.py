@@ -5,7 +5,7 @@ The command line asks so that a mistake is told at once; what the controller fin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,9 @@ from orchestrator.fields import did_you_mean
 from orchestrator.lab import Limit
 from orchestrator.people.intent import after
 from orchestrator.people.orders import Kind, Order
-from orchestrator.people.state import DeskState
+from orchestrator.people.state import THE_RULE, DeskState
 from orchestrator.states import FINAL_TRIAL_STATES, IllegalTransition
+from surrogate.registry.manifest import model_of
 
 if TYPE_CHECKING:
     from planner.space import SearchSpace
@@ -41,6 +42,8 @@ class Facts:
     """As the campaign file has it; so is the duration."""
     duration_budget_s: float | None = None
     elapsed_s: float = 0.0
+    versions: Collection[str] = ()
+    """Of models, by name."""
     space: Callable[[], SearchSpace] | None = None
     """What may be searched, as the campaign file has it, candidates included; a replayed table is not looked at."""
 
@@ -273,6 +276,27 @@ def _taken_back(order: Order, standing: Mapping[str, Any], what: str) -> str:
     return f"{label!r} is {what} no more"
 
 
+def _rollback(order: Order, state: DeskState, facts: Facts) -> str:
+    version, standing = order.arguments["version"], state.planned_with
+    if version == THE_RULE:
+        if standing is None:
+            raise _Refused("the policy decides already which model plans")
+        return "the policy decides again which model plans"
+    if not facts.versions:
+        raise _Refused(
+            "this campaign keeps no versions of models: nothing was foretold yet, or its policy has no models that are "
+            "held against each other"
+        )
+    if version not in facts.versions:
+        raise _Refused(f"no version {version!r}{did_you_mean(version, facts.versions)}")
+    models = {model_of(name) for name in facts.versions}
+    if len(models) < 2:
+        raise _Refused(f"the campaign has one model so far, {models.pop()!r}: there is no other to plan with")
+    if standing is not None and standing.arguments["version"] == version:
+        raise _Refused(f"{version} is planned with already, {standing}")
+    return f"points are chosen with model {model_of(version)!r} from the next ask on; it goes on learning"
+
+
 def _space(facts: Facts) -> SearchSpace:
     if facts.space is None:
         raise _Refused("the campaign's search space is not known here")
@@ -301,4 +325,5 @@ _JUDGES: Mapping[Kind, Callable[[Order, DeskState, Facts], str]] = {
     Kind.ALLOW: _allow,
     Kind.HINT: _hint,
     Kind.FORGET: _forget,
+    Kind.ROLLBACK: _rollback,
 }

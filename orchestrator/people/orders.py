@@ -48,9 +48,10 @@ class Kind(StrEnum):
     ALLOW = "allow"
     HINT = "hint"
     FORGET = "forget"
+    ROLLBACK = "rollback"
 
 
-ADVICE = (Kind.SUGGEST, Kind.FORBID, Kind.ALLOW, Kind.HINT, Kind.FORGET)
+ADVICE = (Kind.SUGGEST, Kind.FORBID, Kind.ALLOW, Kind.HINT, Kind.FORGET, Kind.ROLLBACK)
 """What is said to the planner."""
 
 
@@ -234,6 +235,7 @@ _TYPES: Mapping[str, Callable[[object], bool]] = {
     "area": _is_object,
     "label": _is_text,
     "confidence": _is_probability,
+    "version": _is_text,
     "what": lambda value: value in ("hardware", "planner", "restock"),
 }
 
@@ -257,5 +259,6 @@ _SHAPES: Mapping[Kind, tuple[tuple[str, ...], tuple[str, ...], _Check | None]] =
     Kind.ALLOW: (("label",), ("label",), None),
     Kind.HINT: (("label", "area", "confidence"), ("label", "area", "confidence"), None),
     Kind.FORGET: (("label",), ("label",), None),
+    Kind.ROLLBACK: (("version",), ("version",), None),
 }
 """Arguments that an order must have and may have, and what else must hold, by kind."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import Connection, func, select
@@ -57,10 +57,24 @@ def read_facts(reading: Reading) -> Facts:
     """Return what orders can refer to, from a campaign directory that is only read."""
     campaign = reading.campaign()
     last_s = reading.connection.execute(select(func.max(_JOURNAL.c.mono_s))).scalar() or 0.0
-    return facts_of(campaign.config, campaign.lab, reading.trials(), elapsed_s=last_s)
+    versions = versions_in(reading.bodies("asked"))
+    return facts_of(campaign.config, campaign.lab, reading.trials(), elapsed_s=last_s, versions=versions)
 
 
-def facts_of(config: Mapping[str, Any], lab: Mapping[str, Any], trials: Iterable[_Trial], *, elapsed_s: float) -> Facts:
+def versions_in(asks: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the versions of models that ``asked`` events tell of."""
+    live = (ask["models"]["live"].values() for ask in asks if ask.get("models"))
+    return list(dict.fromkeys(told["version"] for models in live for told in models))
+
+
+def facts_of(
+    config: Mapping[str, Any],
+    lab: Mapping[str, Any],
+    trials: Iterable[_Trial],
+    *,
+    elapsed_s: float,
+    versions: Collection[str] = (),
+) -> Facts:
     """Return what orders can refer to.
 
     config, lab: as `Campaign.data()` and `Lab.data()` give them.
@@ -76,6 +90,7 @@ def facts_of(config: Mapping[str, Any], lab: Mapping[str, Any], trials: Iterable
         trials_budget=budget.trials,
         duration_budget_s=budget.duration_s,
         elapsed_s=elapsed_s,
+        versions=versions,
         space=lambda: _space(config),
     )
 

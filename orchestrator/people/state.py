@@ -12,6 +12,9 @@ from orchestrator.people.orders import ADVICE, Kind
 from orchestrator.people.questions import Answer, Question
 from orchestrator.words import moment
 
+THE_RULE = "rule"
+"""In place of a version: the policy decides again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
@@ -113,6 +116,12 @@ class DeskState:
             elif order.kind == unsaid:
                 found.pop(order.arguments["label"], None)
         return found
+
+    @property
+    def planned_with(self) -> Given | None:
+        """Return the order that names the version whose model plans; None where the policy decides."""
+        given = next((order for order in reversed(self.advice) if order.kind == Kind.ROLLBACK), None)
+        return None if given is None or given.arguments["version"] == THE_RULE else given
 
     def open_questions(self) -> list[Asked]:
         """Return the questions that wait for an answer, oldest first."""

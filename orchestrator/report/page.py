@@ -17,6 +17,7 @@ from orchestrator.report.costs import costs
 from orchestrator.report.elsewhere import elsewhere
 from orchestrator.report.gather import leading_fact
 from orchestrator.report.hands import people
+from orchestrator.report.models import models
 from orchestrator.report.origin import answers, origin
 from orchestrator.report.pack import script_json
 from orchestrator.report.sections import all_trials, head, key_figures, trouble
@@ -81,6 +82,7 @@ def _body(
         ("trials", "Trial by trial", _trials(snapshot) + known_beforehand(snapshot)),
         ("instruments", "Instruments", _instruments(payload)),
         ("trouble", "What failed, and why", trouble(snapshot)),
+        ("models", "Models", models(reading)),
         ("people", "People", people(reading)),
         ("costs", "Costs", costs(snapshot)),
         ("origin", "Versions, seeds and origin", origin(snapshot, reading)),

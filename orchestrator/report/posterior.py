@@ -14,7 +14,9 @@ import numpy as np
 
 from orchestrator.campaign import Campaign
 from orchestrator.errors import LabpilotError
-from orchestrator.history import read_standing
+from orchestrator.history import History, read_standing
+from orchestrator.people.reading import read_state
+from orchestrator.people.state import Given
 from orchestrator.points import candidates_of
 from orchestrator.reading import Reading
 from orchestrator.space import constraints
@@ -68,10 +70,10 @@ def predict_posterior(reading: Reading) -> Posterior:
         return Posterior(why_not="Nothing was measured yet, so there is nothing to predict from.")
     if n_told > MOST_OBSERVATIONS:
         return Posterior(why_not=f"{n_told} observations are too many to refit the planner's surrogate for a page.")
-    return _predicted(campaign, history)
+    return _predicted(campaign, history, read_state(reading.connection).planned_with)
 
 
-def _predicted(campaign: Campaign, history: Any) -> Posterior:
+def _predicted(campaign: Campaign, history: History, pinned: Given | None) -> Posterior:
     from orchestrator.knowledge import knowledge_of
 
     try:
@@ -80,6 +82,10 @@ def _predicted(campaign: Campaign, history: Any) -> Posterior:
         pool = candidates_of(campaign) if is_of_pool else None
         knowledge = knowledge_of(campaign, pool=pool, known=history.known or (), sources=history.sources or ())
         knowledge.restore(history.trials, history.findings, told=history.told)
+        if len(history.book.models) > 1:
+            knowledge.follow(history.book.champion)
+        if pinned is not None:
+            knowledge.advise(pinned.id, pinned.kind, pinned.arguments, since=0)
         axes = [_axis(index, item) for index, item in enumerate(campaign.parameters)]
         numeric = [axis for axis in axes if not isinstance(axis.values[0], str)]
         if len(axes) == len(numeric) == 2:

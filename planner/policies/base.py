@@ -171,6 +171,26 @@ class FindsLevel(Protocol):
         ...
 
 
+class Foreteller(Protocol):
+    """A fitted model of one target."""
+
+    def forecast(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation (`n` each) of a value measured once at encoded points, noise included."""
+        ...
+
+
+@runtime_checkable
+class Foretells(Protocol):
+    """What a policy whose models can be held against each other can do besides."""
+
+    plans_with: tuple[str, ...]
+    """Its models by name, the one that it begins with first."""
+
+    def live(self, data: PlannerData) -> Mapping[str, Mapping[str, Foreteller]]:
+        """Return its models fitted to what is known, by name and target; those that know too little are left out."""
+        ...
+
+
 @runtime_checkable
 class Foresees(Protocol):
     """What a policy that optimises can do besides."""

@@ -12,7 +12,7 @@ from planner.goals import Goal, Interval, goal_of
 from planner.objective import Objective
 from planner.optimise import candidate_rows
 from planner.policies.active_learning import IntegratedVariance
-from planner.policies.base import Foresees, PlannerData, Policy, Suggestion
+from planner.policies.base import Foresees, Foreteller, PlannerData, Suggestion
 from planner.policies.learner import Learner
 from planner.proposal import Value
 from planner.space import SearchSpace
@@ -256,7 +256,8 @@ class Auto:
                 "does one or the other"
             )
         self.follows_hints = True
-        self._policy: Policy = (IntegratedVariance if to_learn else LogEI)(space, objectives, options)
+        self._policy: Learner = (IntegratedVariance if to_learn else LogEI)(space, objectives, options)
+        self.plans_with = self._policy.plans_with
 
     def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
         """Return up to n points."""
@@ -267,6 +268,10 @@ class Auto:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation (`n` each) of the noiseless target, in its unit."""
         return self._policy.predict(data, target, points)
+
+    def live(self, data: PlannerData) -> Mapping[str, Mapping[str, Foreteller]]:
+        """Return the fitted models by name and target."""
+        return self._policy.live(data)
 
     def prospect(self, data: PlannerData, by: float, rng: np.random.Generator) -> Prospect:
         """Return what untried points may still bring.

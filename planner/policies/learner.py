@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from planner.errors import BadOption
+from planner.errors import BadOption, NotEnoughData
 from planner.objective import Objective
 from planner.optimise import best_row, candidate_rows
-from planner.people import hinted_rows
-from planner.policies.base import PlannerData, Suggestion
+from planner.people import COLD, hinted_rows
+from planner.policies.base import Foreteller, PlannerData, Suggestion
 from planner.policies.bayes_options import BayesOptions
 from planner.policies.options import read_options
 from planner.policies.weighing import Weighing
@@ -45,6 +45,7 @@ class Learner(Weighing, ABC):
 
     name: ClassVar[str]
     follows_hints: ClassVar[bool] = True
+    plans_with: tuple[str, ...] = (COLD,)
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
         super().__init__(space, read_options(BayesOptions, options, self.name))
@@ -65,6 +66,13 @@ class Learner(Weighing, ABC):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation (`n` each) of the noiseless target, in its unit."""
         return self._predictor.predict(data, target, points)
+
+    def live(self, data: PlannerData) -> dict[str, Mapping[str, Foreteller]]:
+        """Return the Gaussian processes of all targets, once each has a value."""
+        try:
+            return {COLD: {one.name: self._gps.model(data, one.name) for one in self._objectives}}
+        except NotEnoughData:
+            return {}
 
     def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
         """Return up to n points: some to fill the space while little is known, then those worth most."""

@@ -8,15 +8,18 @@ loses its weight as results come in.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from planner.acquisition import Acquisition, log_h
 from planner.errors import BadOption
+from planner.live import Mixed
 from planner.models import target_data
 from planner.objective import Objective
-from planner.policies.base import PlannerData, Suggestion
+from planner.people import COLD
+from planner.policies.base import Foreteller, PlannerData, Suggestion
 from planner.policies.bayes import LogEI
 from planner.proposal import Value
 from planner.space import SearchSpace
@@ -25,6 +28,10 @@ from planner.transfer import TransferredLogEI, read_sources
 from surrogate.transfer.mixture import Mixture
 from surrogate.transfer.sources import PreparedSource, prepare
 
+MIXED = "transfer"
+"""The model that averages over what the target may take from its sources."""
+_OWN = ("sources", "follow")
+"""Options beside those of `logei`."""
 _FEWEST_VALUES = 2
 _SAID = 0.05
 """Least weight of a source that a reason names."""
@@ -36,13 +43,15 @@ which sources are left alone: then the target's own process, its lengths sought,
 class Transfer(LogEI):
     """Maximise or minimise one objective with the help of sources.
 
-    Options: those of `logei`, and `sources`, a list of tables, see `planner.transfer.read_sources`.
+    Options: those of `logei`, `sources`, a list of tables, see `planner.transfer.read_sources`, and `follow`: whether
+    sources are left alone, besides, while the model without them has foretold results better (`Planner.lead`).
     """
 
     name = "transfer"
+    plans_with = (MIXED, COLD)
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
-        super().__init__(space, objectives, {name: value for name, value in options.items() if name != "sources"})
+        super().__init__(space, objectives, {name: value for name, value in options.items() if name not in _OWN})
         if len(objectives) != 1 or not objectives[0].is_extremal:
             raise BadOption(
                 "policy 'transfer' maximises or minimises one objective; for others, or limits, choose 'logei'"
@@ -55,6 +64,10 @@ class Transfer(LogEI):
                 "policy 'transfer' needs option 'sources', a list of tables with name, points and values; without "
                 "earlier results choose 'logei'"
             )
+        follows = options.get("follow", False)
+        if not isinstance(follows, bool):
+            raise BadOption(f"option 'follow' of policy 'transfer' is true or false, not {follows!r}")
+        self._follows = follows
         self._n_cold_start = self._n_start
         with one_thread():  # as at every ask, so that a planner that is rebuilt has the same models to the last digit
             self._sources, self.refused = prepare(sources, d=space.width, unit=objectives[0].unit)
@@ -83,14 +96,42 @@ class Transfer(LogEI):
 
     def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
         """Return up to n points: those worth most at once, but where sources are doubted the space is filled first."""
-        is_trusted = bool(self._sources) and self._mixture(data).weight_of_nothing < _DOUBTED
-        self._n_start = 0 if is_trusted else self._n_cold_start
-        return super().propose(data, n, rng)
+        self._n_start = 0 if self._is_trusted(data) else self._n_cold_start
+        found = super().propose(data, n, rng)
+        said = self._said_of_model(data)
+        return [replace(one, reason=one.reason + said) for one in found] if said else found
+
+    def _said_of_model(self, data: PlannerData) -> str:
+        if data.said.model is not None:
+            return f"; planned with model {data.said.model!r} as ordered"
+        return "; sources are left alone, as they have foretold results worse" if self._is_led_by_cold(data) else ""
+
+    def _is_outdone(self, data: PlannerData) -> bool:
+        """Say whether the process without sources is to plan, by order or by what it has foretold."""
+        return not self._sources or data.said.model == COLD or self._is_led_by_cold(data)
+
+    def _is_led_by_cold(self, data: PlannerData) -> bool:
+        return self._follows and data.said.model is None and data.said.leads == COLD
+
+    def live(self, data: PlannerData) -> dict[str, Mapping[str, Foreteller]]:
+        """Return the mixture, where there is a source, and the process that knows none."""
+        found = super().live(data)
+        if self._sources:
+            found[MIXED] = {self._objectives[0].name: Mixed(self._mixture(data))}
+        return found
+
+    def _is_trusted(self, data: PlannerData) -> bool:
+        """Say whether sources are believed enough for the space not to be filled first."""
+        if self._is_outdone(data):
+            return False
+        return data.said.model == MIXED or self._mixture(data).weight_of_nothing < _DOUBTED
 
     def _is_helped(self, data: PlannerData) -> bool:
         """Say whether the target may take something from its sources, or too little was measured to do without."""
-        if not self._sources:
+        if self._is_outdone(data):
             return False
+        if data.said.model == MIXED:
+            return True
         mixture = self._mixture(data)
         return len(mixture.y) < _FEWEST_VALUES or mixture.weight_of_nothing < _DROPPED
 

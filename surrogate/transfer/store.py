@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,12 @@ _OF_SOURCE = ("lengths", "X", "y", "noise")
 
 def save(mixture: Mixture, path: Path) -> None:
     """Write a mixture to an ``.npz`` file, replaced as a whole."""
+    arrays, head = to_arrays(mixture)
+    store(arrays, {"format": FORMAT, "version": VERSION, **head}, path)
+
+
+def to_arrays(mixture: Mixture) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Return what a mixture is made of: arrays and JSON values."""
     arrays: dict[str, NDArray[Any]] = {"X": mixture.X, "y": mixture.y}
     if mixture.noise is not None:
         arrays["noise"] = mixture.noise
@@ -37,7 +44,17 @@ def save(mixture: Mixture, path: Path) -> None:
                 "mean": one.gp.mean,
             }
         )
-    store(arrays, {"format": FORMAT, "version": VERSION, "sources": sources}, path)
+    return arrays, {"sources": sources}
+
+
+def of_arrays(arrays: Mapping[str, NDArray[Any]], head: Mapping[str, Any]) -> Mixture:
+    """Make a mixture of what `to_arrays` returned.
+
+    Raises:
+        KeyError, IndexError, TypeError, ValueError, ArithmeticError: Something is missing, or no mixture.
+    """
+    sources = [_source(head["sources"][n], arrays, n) for n in range(len(head["sources"]))]
+    return Mixture(sources, arrays["X"], arrays["y"], arrays.get("noise"))
 
 
 def load(path: Path) -> Mixture:
@@ -55,13 +72,12 @@ def load(path: Path) -> Mixture:
             f"{path} is of version {head.get('version')}; this labpilot knows {VERSION}: use the one that wrote it"
         )
     try:
-        sources = [_source(head["sources"][n], arrays, n) for n in range(len(head["sources"]))]
-        return Mixture(sources, arrays["X"], arrays["y"], arrays.get("noise"))
+        return of_arrays(arrays, head)
     except (KeyError, IndexError, TypeError, ValueError, ArithmeticError) as error:
         raise WrongModelFile(f"{path} holds no whole mixture: {error}") from error
 
 
-def _source(told: dict[str, Any], arrays: dict[str, NDArray[Any]], number: int) -> PreparedSource:
+def _source(told: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], number: int) -> PreparedSource:
     lengths, X, y, noise = (np.asarray(arrays[f"source{number}_{name}"], dtype=float) for name in _OF_SOURCE)
     gp = GP(kernel=Kernel(lengths, float(told["scale"])), mean=float(told["mean"]), X=X, y=y, noise=noise)
     return PreparedSource(name=str(told["name"]), gp=gp, centre=float(told["centre"]), spread=float(told["spread"]))

@@ -29,6 +29,7 @@ EXAMPLES = {
     Kind.ALLOW: {"label": "hot"},
     Kind.HINT: {"label": "mild", "area": {"box": {"x": [0, 1]}}, "confidence": 0.8},
     Kind.FORGET: {"label": "mild"},
+    Kind.ROLLBACK: {"version": "cold-2"},
 }
 
 

@@ -27,6 +27,7 @@ ARGUMENTS = {
     Kind.HINT: st.fixed_dictionaries({"label": LABELS, "area": AREAS, "confidence": st.just(0.8)}),
     Kind.ALLOW: st.fixed_dictionaries({"label": LABELS}),
     Kind.FORGET: st.fixed_dictionaries({"label": LABELS}),
+    Kind.ROLLBACK: st.fixed_dictionaries({"version": st.sampled_from(["cold-1", "transfer-1", "rule", "cold-9"])}),
 }
 GIVEN = st.sampled_from([kind for kind in Kind if kind is not Kind.ANSWER and kind is not Kind.HANDLED]).flatmap(
     lambda kind: st.tuples(st.just(kind), ARGUMENTS.get(kind, st.just({})))

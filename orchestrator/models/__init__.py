@@ -1,0 +1,1 @@
+"""The models of a campaign: what each foretold, which of them leads, and their versions."""
