@@ -164,14 +164,16 @@ def policy(subject: Subject) -> Iterator[Problem]:
 
 def policy_suits(subject: Subject) -> Iterator[Problem]:
     """Find a policy that does not suit the space or the objectives, or has no such options."""
-    from planner.policies.base import POLICIES, policy_class
+    from planner.policies.base import POLICIES, policy_class, refuse_fidelity
 
     chosen = subject.campaign.planner
     if chosen.policy not in POLICIES:
         return  # said by policy
     try:
         space = search_space(subject.campaign, candidates_of(subject.campaign))
-        policy_class(chosen.policy)(space, objectives(subject.campaign), chosen.options)
+        cls = policy_class(chosen.policy)
+        refuse_fidelity(chosen.policy, cls, space)
+        cls(space, objectives(subject.campaign), chosen.options)
     except BadOption as error:
         path = ("planner", "options") if chosen.options else ("planner", "policy")
         yield subject.campaign_source.problem(path, str(error))

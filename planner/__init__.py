@@ -25,6 +25,7 @@ from planner.errors import (
     SpaceError,
     UnknownProposal,
 )
+from planner.fidelity import Fidelity
 from planner.nonlinear import NonlinearConstraint, parse_nonlinear
 from planner.objective import Objective
 from planner.parameters import Categorical, Continuous, Integer, Parameter
@@ -46,6 +47,7 @@ __all__ = [
     "ConstraintError",
     "Continuous",
     "EmptySearchSpace",
+    "Fidelity",
     "Integer",
     "LinearConstraint",
     "NonlinearConstraint",

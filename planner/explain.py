@@ -127,7 +127,10 @@ def _gain(policy: Policy, data: PlannerData, objective: Objective, here: Predict
 
     Of what is aimed at it is the improvement of the distance (`planner.hits`).
     """
+    fidelity = data.space.fidelity
     told = [one for one in data.observations if objective.name in one.values]
+    if fidelity is not None:
+        told = [one for one in told if fidelity.counts(one.parameters)] or told
     told = [one for one in told if keeps_to_limits(data.objectives, one)] or told
     means = policy.predict(data, objective.name, [one.parameters for one in told])[0]
     best = float(np.max(objective.merit(means)))
@@ -146,6 +149,8 @@ def _gain(policy: Policy, data: PlannerData, objective: Objective, here: Predict
 def _shares(policy: Policy, data: PlannerData, target: str) -> dict[str, float]:
     """Return total effects on the predicted mean as shares of 1 (Jansen 1999, doi 10.1016/S0010-4655(98)00154-4)."""
     space, rng = data.space, np.random.default_rng(0)
+    if space.fidelity is not None:
+        space = space.held({space.fidelity.name: space.fidelity.target})
     rows, others = space.sample_rows(_N_ROWS, rng), space.sample_rows(_N_ROWS, rng)
     base = policy.predict(data, target, space.points(rows))[0]
     effects = []

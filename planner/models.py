@@ -43,7 +43,7 @@ class TargetModel:
 
 def widening(gp: GP) -> float:
     """Return what variances are multiplied by where something is said of them, see `TargetModel.predict`."""
-    n, d = gp.X.shape
+    n, d = gp.fitted_to
     return 1.0 + _FITTED * (d + 3) / n
 
 
@@ -79,15 +79,20 @@ def target_data(space: SearchSpace, observations: Sequence[Observation], target:
     )
 
 
-def fit_target(data: TargetData, target: str) -> TargetModel:
+def fit_target(data: TargetData, target: str, *, may_bend: bool = True) -> TargetModel:
     """Fit one target; among scales, the one with the greatest evidence (in the target's own unit) wins.
+
+    Args:
+        data: What was measured.
+        target: What it is called.
+        may_bend: Whether scales other than the target's own may be taken.
 
     Raises:
         NotEnoughData: There is no value.
     """
     if not len(data.values):
         raise NotEnoughData(f"nothing was measured of target {target!r} yet; tell at least one value before predicting")
-    knees = knees_to_try(data.values)
+    knees = knees_to_try(data.values) if may_bend else [None]
     if len(knees) == 1:
         return _fit_on(TargetScale.of(data.values, knees[0]), data, None)
     if len(data.values) <= _MANY:
