@@ -14,7 +14,7 @@ import numpy as np
 
 from planner.errors import NotEnoughData
 from planner.fidelity import Fidelity
-from planner.models import TargetData, TargetModel, fit_target, target_data, widening
+from planner.models import TargetData, TargetModel, evidence, fit_on, fit_target, steepness, target_data, widening
 from planner.proposal import Observation
 from planner.space import SearchSpace
 from planner.transforms import TargetScale
@@ -24,12 +24,13 @@ from surrogate.matern_gp import Kernel
 
 _FEWEST = 2
 """Values of a level from which on it is compared with cheaper ones."""
-_FEWEST_CHEAP = 4
+_FEWEST_CHEAP = 3
 """Values of a level from which on others may take from it."""
-_TRUSTED = 0.75
+_TRUSTED = 0.9
 """Probability that a level resembles a cheaper one, by evidence and with even odds beforehand, from which on it takes
 from it."""
 _LEAST_NOISE = 1e-6
+_LEAST_FACTOR = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +85,67 @@ def fit_fidelities(
 ) -> FidelityModel:
     """Fit one target at all levels.
 
+    Where the target is best modelled on a bent scale, levels are compared twice: as they are, and all bent alike, once
+    offset and factor of each are known from that.
+
     Raises:
         NotEnoughData: Nothing was measured at the level that counts.
     """
-    n, goal = len(fidelity.values), fidelity.target_level
-    start = level_start(space)
-    data = target_data(space, observations, target)
-    places = np.argmax(data.codes[:, start : start + n], axis=1) if len(data.values) else np.empty(0, dtype=int)
-    if not (places == goal).any():
+    told = _Told.of(space, fidelity, target_data(space, observations, target))
+    goal = fidelity.target_level
+    if not len(told.levels[goal].values):
         raise NotEnoughData(
             f"target {target!r} was not measured at {fidelity.name} {fidelity.target!r} yet, the one that counts; tell "
             "a value there before predicting"
         )
-    inner = [column for column in range(space.width) if not start <= column < start + n]
-    levels = _Levels(data=data, places=places, inner=inner, start=start, target=goal, n=n)
-    levels.fit(goal, target)
-    for level in sorted(range(n), key=lambda one: (fidelity.costs[one], one == goal)):
-        levels.add(level, target)
-    return levels.model()
+    own = fit_target(told.levels[goal], target)
+    scales = [TargetScale.of(data.values, None) if len(data.values) else None for data in told.levels]
+    straight = _Tree(told, scales, own)
+    if own.scale.knee is None:
+        return straight.model()
+    bent = _Tree(told, straight.bent(own.scale), own)
+    return max((bent, straight), key=lambda tree: tree.trust[goal] if tree.is_trusted(goal) else 0.0).model()
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What was measured at each level, the level itself left out of its codes."""
+
+    levels: tuple[TargetData, ...]
+    order: tuple[int, ...]
+    """The cheapest first, and what counts last."""
+    codes: np.ndarray
+    """Of all levels one after another, with the columns of the level."""
+    start: int
+    target: int
+
+    @classmethod
+    def of(cls, space: SearchSpace, fidelity: Fidelity, data: TargetData) -> _Told:
+        n, start = len(fidelity.values), level_start(space)
+        inner = [column for column in range(space.width) if not start <= column < start + n]
+        there = np.argmax(data.codes[:, start : start + n], axis=1) if len(data.values) else np.empty(0, dtype=int)
+        levels = tuple(
+            TargetData(
+                codes=data.codes[there == level][:, inner],
+                values=data.values[there == level],
+                noise=None if data.noise is None else data.noise[there == level],
+            )
+            for level in range(n)
+        )
+        goal = fidelity.target_level
+        order = sorted(range(n), key=lambda level: (fidelity.costs[level], level == goal))
+        codes = np.vstack([data.codes[there == level] for level in range(n)])
+        return cls(levels, tuple(order), codes, start, goal)
+
+    @property
+    def places(self) -> np.ndarray:
+        """The level of each of the codes, `n`."""
+        return np.repeat(np.arange(len(self.levels)), [len(one.values) for one in self.levels])
+
+    def full(self, codes: np.ndarray) -> np.ndarray:
+        """Return codes with columns for a level, at none yet."""
+        n, start = len(self.levels), self.start
+        return np.hstack([codes[:, :start], np.zeros((len(codes), n)), codes[:, start:]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,90 +153,72 @@ class _Compared:
     """A level as it could be made of a cheaper one."""
 
     layer: Layer
-    scale: TargetScale
     evidence: float
     """In the unit of the values."""
     without: float
     """The same without the cheaper level, but with lengths like its own."""
 
 
-def _steepness(scale: TargetScale, data: TargetData) -> float:
-    """Return what turns evidence on a scale into that in the unit of the values."""
-    return float(np.sum(np.log(scale.slope(data.values))))
+class _Tree:
+    """Levels fitted one by one, the cheapest first, each with what it takes from one of those before.
 
+    Args:
+        told: What was measured.
+        scales: Of each level; None where it is left out.
+        own: The target without others.
+    """
 
-class _Levels:
-    """Levels that are fitted one by one, the cheapest first."""
-
-    def __init__(
-        self, *, data: TargetData, places: np.ndarray, inner: Sequence[int], start: int, target: int, n: int
-    ) -> None:
-        self._data, self._places, self._inner, self._start, self._target = data, places, inner, start, target
+    def __init__(self, told: _Told, scales: Sequence[TargetScale | None], own: TargetModel) -> None:
+        self._told, self._scales = told, list(scales)
+        n = len(told.levels)
         self._own: list[TargetModel | None] = [None] * n
         self._layers: list[Layer | None] = [None] * n
-        self._trust = [0.0] * n
-        self._done: list[int] = []
+        self._maps: dict[int, Layer] = {}
+        self.trust = [0.0] * n
+        for level in told.order:
+            scale = self._scales[level]
+            if scale is not None:
+                self._add(level, scale, own if level == told.target else None)
 
-    def fit(self, level: int, target: str) -> None:
-        """Fit a level by itself; on a bent scale only where the target is on one, for lines are what is looked for."""
-        mine, counted = self._of(level), self._own[self._target]
-        if len(mine.values):
-            self._own[level] = fit_target(mine, target, may_bend=counted is None or counted.scale.knee is not None)
+    def is_trusted(self, level: int) -> bool:
+        """Say whether a level takes from a cheaper one."""
+        return self.trust[level] > _TRUSTED
 
-    def add(self, level: int, target: str) -> None:
+    def _add(self, level: int, scale: TargetScale, own: TargetModel | None) -> None:
         """Compare a level by itself with what it could take from each cheaper one; keep what explains it best."""
-        if self._own[level] is None:
-            self.fit(level, target)
-        mine, own = self._of(level), self._own[level]
-        if own is None:
-            return
-        self._layers[level] = Layer(kernel=own.gp.kernel, mean=own.gp.mean, noise=own.gp.noise)
-        found = self._compared(mine, own)
-        self._done.append(level)
+        mine = self._told.levels[level]
+        self._own[level] = alone = own or fit_on(scale, mine)
+        found = [one for parent in self._offered(level) if (one := self._with(mine, scale, parent)) is not None]
+        self._layers[level] = Layer(kernel=alone.gp.kernel, mean=alone.gp.mean, noise=alone.gp.noise)
         if not found:
             return
         best = max(found, key=lambda one: one.evidence)
-        alone = max(own.gp.evidence + _steepness(own.scale, mine), *(one.without for one in found))
-        odds = best.evidence - alone - np.log(len(found))  # there was a choice
-        self._trust[level] = float(1.0 / (1.0 + np.exp(-np.clip(odds, -50.0, 50.0))))
-        if self._trust[level] > _TRUSTED:
-            self._own[level] = TargetModel(best.scale, own.gp)
-            self._layers[level] = best.layer
+        others = max(evidence(alone, mine), *(one.without for one in found))
+        odds = np.clip(best.evidence - others - np.log(len(found)), -50.0, 50.0)  # there was a choice
+        self.trust[level] = float(1.0 / (1.0 + np.exp(-odds)))
+        self._maps = {one.layer.parent: one.layer for one in found if one.layer.parent is not None}
+        if self.is_trusted(level):
+            self._own[level], self._layers[level] = TargetModel(scale, alone.gp), best.layer
 
-    def _compared(self, mine: TargetData, own: TargetModel) -> list[_Compared]:
-        """Return what a level could take from each cheaper one.
-
-        Where values span decades a line between two levels may be straight before they are bent, or after.
-        """
-        scales = [own.scale] if own.scale.knee is None else [own.scale, TargetScale.of(mine.values, None)]
-        found = [self._likeness(mine, scale, parent) for parent in self._offered(mine) for scale in scales]
-        return [one for one in found if one is not None]
-
-    def _of(self, level: int) -> TargetData:
-        there = self._places == level
-        data = self._data
-        return TargetData(
-            codes=data.codes[there][:, self._inner],
-            values=data.values[there],
-            noise=None if data.noise is None else data.noise[there],
-        )
-
-    def _offered(self, mine: TargetData) -> list[int]:
-        if len(mine.values) < _FEWEST or np.ptp(mine.values) == 0.0:
+    def _offered(self, level: int) -> list[int]:
+        values = self._told.levels[level].values
+        if len(values) < _FEWEST or np.ptp(values) == 0.0:
             return []
-        return [level for level in self._done if (self._places == level).sum() >= _FEWEST_CHEAP]
+        return [
+            one
+            for one, layer in enumerate(self._layers)
+            if layer is not None and len(self._told.levels[one].values) >= _FEWEST_CHEAP
+        ]
 
-    def _likeness(self, mine: TargetData, scale: TargetScale, parent: int) -> _Compared | None:
+    def _with(self, mine: TargetData, scale: TargetScale, parent: int) -> _Compared | None:
         cheaper = self._joined(parent)
-        there = cheaper.at(self._full(mine.codes), cheaper.target)
-        mean, covariance = cheaper.joint(there)
+        mean, covariance = cheaper.joint(cheaper.at(self._told.full(mine.codes), parent))
         noise = None if mine.noise is None else np.maximum((mine.noise * scale.slope(mine.values)) ** 2, _LEAST_NOISE)
-        found = likeness(mine.codes, scale.forward(mine.values), noise, mean - cheaper.mean, covariance, cheaper.kernel.lengths)
+        what = (mine.codes, scale.forward(mine.values), noise)
+        found = likeness(*what, mean - cheaper.mean, covariance, cheaper.kernel.lengths)
+        nothing = likeness(*what, np.zeros_like(mean), np.zeros_like(covariance), cheaper.kernel.lengths)
         if found is None:
             return None
-        nothing = likeness(
-            mine.codes, scale.forward(mine.values), noise, 0.0 * mean, 0.0 * covariance, cheaper.kernel.lengths
-        )
         layer = Layer(
             kernel=Kernel(found.lengths, found.scale),
             mean=found.mean,
@@ -200,40 +226,56 @@ class _Levels:
             parent=parent,
             factor=found.factor,
         )
-        steepness = _steepness(scale, mine)
-        without = -np.inf if nothing is None else nothing.evidence + steepness
-        return _Compared(layer, scale, found.evidence + steepness, without)
-
-    def _full(self, codes: np.ndarray) -> np.ndarray:
-        full = np.zeros((len(codes), codes.shape[1] + len(self._own)))
-        full[:, self._inner] = codes
-        return full
+        steep = steepness(scale, mine)
+        return _Compared(layer, found.evidence + steep, -np.inf if nothing is None else nothing.evidence + steep)
 
     def _joined(self, target: int) -> FidelityGP:
         """Return the process of all levels fitted so far, on the scale of one of them."""
-        known = np.isin(self._places, [level for level, one in enumerate(self._layers) if one is not None])
+        known = [layer is not None for layer in self._layers]
         anyone = self._layers[target]
-        assert anyone is not None  # noqa: S101  only levels that were measured are asked for
+        if anyone is None:
+            raise NotEnoughData("a level was not measured; this is a defect of labpilot")
+        places = self._told.places
+        some = np.array(known, dtype=bool)[places]
+        values = [
+            np.empty(0) if own is None else own.scale.forward(data.values)
+            for own, data in zip(self._own, self._told.levels, strict=True)
+        ]
         return joined(
-            [anyone if one is None else one for one in self._layers],
-            self._data.codes[known],
-            [
-                np.empty(0) if own is None else own.scale.forward(self._data.values[self._places == level])
-                for level, own in enumerate(self._own)
-            ],
-            start=self._start,
+            [anyone if layer is None else layer for layer in self._layers],
+            self._told.codes[some],
+            values,
+            start=self._told.start,
             target=target,
-            levels=self._places[known],
+            levels=places[some],
         )
+
+    def bent(self, scale: TargetScale) -> list[TargetScale | None]:
+        """Return scales on which cheaper levels are bent as the target is on its own, where they resemble it at all."""
+        target, found = self._told.target, list[TargetScale | None](self._scales)
+        found[target] = scale
+        straight = self._scales[target]
+        for level, layer in self._maps.items():
+            own, mine = self._scales[level], self._layers[level]
+            if own is None or mine is None or straight is None or abs(layer.factor) < _LEAST_FACTOR:
+                continue
+            # a straight line from the level's unit to the target's
+            slope = layer.factor * straight.spread / own.spread
+            at = straight.shift + straight.spread * (layer.mean - layer.factor * (mine.mean + own.shift / own.spread))
+            found[level] = TargetScale.of(
+                self._told.levels[level].values, scale.knee, origin=-at / slope, unit=1.0 / slope
+            )
+        return found
 
     def model(self) -> FidelityModel:
         """Return all levels together."""
-        own = self._own[self._target]
-        assert own is not None  # noqa: S101  the target was measured
+        own = self._own[self._told.target]
+        if own is None:
+            raise NotEnoughData("the target was not measured; this is a defect of labpilot")
         return FidelityModel(
             own.scale,
-            self._joined(self._target),
+            self._joined(self._told.target),
             tuple(self._own),
-            tuple(self._trust),
+            tuple(self.trust),
             tuple(None if one is None else one.parent for one in self._layers),
         )

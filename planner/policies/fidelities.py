@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 _SHARE = 0.15
 """Of what the start costs without cheaper levels: spent on each of them to begin with."""
-_FEWEST, _MOST = 4, 2.5
+_FEWEST, _MOST = 3, 2.5
 """Points of a cheaper level to begin with: at least, and at most times those of the start without."""
 _DEAREST = 0.5
 """Of the target's cost: a level above it is not begun with."""
 _FEWEST_TARGET = 2
-_FEWEST_PROVING, _PROVEN, _ON_TRUST = 4, 0.95, 0.1
+_FEWEST_PROVING, _PROVEN, _ON_TRUST = 4, 0.97, 0.1
 """Trials at the target, and the probability that it resembles a cheaper level, from which on looks are not counted; and
 what they may cost until then beyond the start, in trials, for each trial at the target."""
 _USUAL_HEIGHT = -1.0
@@ -135,48 +135,44 @@ class Fidelities(LogEI):
     ) -> np.ndarray | None:
         """Return a row (`1 x p`) that fills the space at a level.
 
-        At the target it is one that was looked at: the best first, then those far from what was tried in full.
+        It is one that was tried at the next cheaper level, the best first, then those far from what was tried here: a
+        pair of results tells most about how alike two levels are.
         """
         data = _with_ahead(data, fill)
-        if level == self._fidelity.target_level:
-            part = self._at_target(data)
-            row = self._looked_at(part, taken)
-        else:
-            part = replace(data, space=data.space.held({self._fidelity.name: self._fidelity.values[level]}))
-            row = None
+        part = replace(data, space=data.space.held({self._fidelity.name: self._fidelity.values[level]}))
+        row = self._looked_at(part, level, taken)
         if row is not None:
             return row
         rows = self._fill(part, 1, taken, rng)
         return rows if len(rows) else None
 
-    def _looked_at(self, data: PlannerData, taken: set[bytes]) -> np.ndarray | None:
-        """Return a row (`1 x p`) at the target where a cheaper level was tried; None where none is left."""
-        space, target = data.space, self._fidelity.target_level
-        known = data.taken_rows()
-        is_full = known[:, self._column] == target
-        looked = np.unique(self._moved(known[~is_full], target), axis=0)
+    def _looked_at(self, data: PlannerData, level: int, taken: set[bytes]) -> np.ndarray | None:
+        """Return a row (`1 x p`) at a level where the next cheaper one was tried; None where none is left."""
+        space, relative, known = data.space, self._fidelity.relative, data.taken_rows()
+        levels = known[:, self._column].round().astype(int)
+        cheaper = [one for one in set(levels.tolist()) if relative[one] < relative[level]]
+        if not cheaper:
+            return None
+        below = max(cheaper, key=lambda one: relative[one])
+        looked = np.unique(self._moved(known[levels == below], level), axis=0)
         looked = looked[self._is_open(looked)]
         looked = looked[[key not in taken for key in space.keys(looked)]] if len(looked) else looked
         if not len(looked):
             return None
-        best = None if is_full.any() else self._best_look(data)
-        if best is not None and space.keys(best)[0] in space.keys(looked):
-            return best
-        if not is_full.any():
-            return looked[:1]
-        codes, there = space.encode_rows(looked), space.encode_rows(known[is_full])
-        apart = np.sum((codes[:, None] - there[None]) ** 2, axis=2).min(axis=1)
+        tried = known[levels == level]
+        if not len(tried):
+            best = self._best_look(data, below, level)
+            is_left = best is not None and space.keys(best)[0] in space.keys(looked)
+            return best if is_left else looked[:1]
+        apart = np.sum((space.encode_rows(looked)[:, None] - space.encode_rows(tried)[None]) ** 2, axis=2).min(axis=1)
         return looked[[int(np.argmax(apart))]]
 
-    def _best_look(self, data: PlannerData) -> np.ndarray | None:
-        """Return the best point of the dearest level that was measured, at the target (`1 x p`)."""
-        fidelity = self._fidelity
-        for level in np.argsort(-fidelity.relative, kind="stable").tolist():
-            told = [one for one in data.observations if one.parameters[fidelity.name] == fidelity.values[level]]
-            best = best_of(self._objectives, told, None)
-            if best is not None:
-                return self._moved(data.space.rows([best.parameters]), fidelity.target_level)
-        return None
+    def _best_look(self, data: PlannerData, below: int, level: int) -> np.ndarray | None:
+        """Return the best point of a level as it is at another (`1 x p`); None where nothing is known of it."""
+        name = self._fidelity.values[below]
+        told = [one for one in data.observations if one.parameters[self._fidelity.name] == name]
+        best = best_of(self._objectives, told, None)
+        return None if best is None else self._moved(data.space.rows([best.parameters]), level)
 
     def _moved(self, rows: np.ndarray, level: int) -> np.ndarray:
         """Return rows (`n x p`) as they are at a level; what exists there only rests."""
