@@ -14,7 +14,7 @@ from orchestrator.compile_racks import visit_node
 from orchestrator.goals import worded
 from orchestrator.guard.binding import rules_of
 from orchestrator.lab import Lab
-from orchestrator.parameters import Categorical
+from orchestrator.parameters import Worded
 from orchestrator.plan import Firing
 from orchestrator.points import candidates_of, known_of, pool_for
 from orchestrator.recipe_racks import StationStep
@@ -193,9 +193,7 @@ def _step(step: recipe.Step, campaign: Campaign, lab: Lab, casting: Casting) -> 
 
 def _station_step(step: StationStep, campaign: Campaign, casting: Casting) -> StepSummary:
     """Summarise a step in the middle of the search space; a visit claims its devices by itself."""
-    point = {
-        item.name: item.levels[0] if isinstance(item, Categorical) else item.bounds[1] for item in campaign.parameters
-    }
+    point = {item.name: item.levels[0] if isinstance(item, Worded) else item.bounds[1] for item in campaign.parameters}
     node = visit_node(step, "0", casting, point)
     devices = {name for found in casting.stations(step).values() for name in found}
     places = sum(len(furnace.places) for furnace in node.furnaces) if isinstance(node, Firing) else 1

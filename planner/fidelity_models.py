@@ -26,7 +26,7 @@ _FEWEST = 2
 """Values of a level from which on it is compared with cheaper ones."""
 _FEWEST_CHEAP = 3
 """Values of a level from which on others may take from it."""
-_TRUSTED = 0.9
+_TRUSTED = 0.95
 """Probability that a level resembles a cheaper one, by evidence and with even odds beforehand, from which on it takes
 from it."""
 _LEAST_NOISE = 1e-6
@@ -41,9 +41,11 @@ class FidelityModel(TargetModel):
     scales: tuple[TargetModel | None, ...]
     """Of each level for itself; None where it was not measured."""
     trust: tuple[float, ...]
-    """Probability that each level resembles the cheaper one that it is likest to, by evidence; 0 where there is none."""
+    """Probability that each level resembles the cheaper one that it is likest to, by evidence; 0 without one."""
     parents: tuple[int | None, ...]
     """The cheaper level that each takes from; None where it takes from none."""
+    likest: int | None
+    """The level that the target most probably takes from; None where it cannot be said."""
 
     def predict(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation (`n` each) of the noiseless values at points and levels (`n x d`).
@@ -174,6 +176,7 @@ class _Tree:
         self._own: list[TargetModel | None] = [None] * n
         self._layers: list[Layer | None] = [None] * n
         self._maps: dict[int, Layer] = {}
+        self._likest: int | None = None
         self.trust = [0.0] * n
         for level in told.order:
             scale = self._scales[level]
@@ -193,6 +196,7 @@ class _Tree:
         if not found:
             return
         best = max(found, key=lambda one: one.evidence)
+        self._likest = best.layer.parent
         others = max(evidence(alone, mine), *(one.without for one in found))
         odds = np.clip(best.evidence - others - np.log(len(found)), -50.0, 50.0)  # there was a choice
         self.trust[level] = float(1.0 / (1.0 + np.exp(-odds)))
@@ -278,4 +282,5 @@ class _Tree:
             tuple(self._own),
             tuple(self.trust),
             tuple(None if one is None else one.parent for one in self._layers),
+            self._likest if self.trust[self._told.target] > 0.0 else None,
         )

@@ -1,4 +1,4 @@
-"""One Gaussian process of a function that can be measured at several fidelities: in full, by a fast scan, by simulation.
+"""One Gaussian process of a function that can be measured at several fidelities: in full, fast, or simulated.
 
 Each level is a factor times one cheaper level, plus a process of its own (Kennedy and O'Hagan, Biometrika 87, 1 (2000),
 doi 10.1093/biomet/87.1.1, eq. 1), or a process of its own alone:
@@ -79,9 +79,7 @@ class FidelityKernel(Kernel):
 
     def shortened(self, factor: float) -> FidelityKernel:
         """Return the kernel with all lengths times a factor."""
-        return replace(
-            self, lengths=factor * self.lengths, parts=tuple(part.shortened(factor) for part in self.parts)
-        )
+        return replace(self, lengths=factor * self.lengths, parts=tuple(part.shortened(factor) for part in self.parts))
 
 
 @dataclass(frozen=True)

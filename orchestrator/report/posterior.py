@@ -14,7 +14,9 @@ import numpy as np
 
 from orchestrator.campaign import Campaign
 from orchestrator.errors import LabpilotError
+from orchestrator.fidelities import counting
 from orchestrator.history import read_standing
+from orchestrator.parameters import Worded
 from orchestrator.points import candidates_of
 from orchestrator.reading import Reading
 from orchestrator.space import constraints
@@ -94,7 +96,7 @@ def _predicted(campaign: Campaign, history: Any) -> Posterior:
 
 
 def _axis(index: int, item: Any) -> _Axis:
-    if item.kind == "categorical":
+    if isinstance(item, Worded):
         return _Axis(index, item.name, list(item.levels), is_log=False)
     low, high = item.bounds
     is_log = item.scale == "log"
@@ -129,7 +131,7 @@ def _map(knowledge: Knowledge, target: str, x: _Axis, y: _Axis) -> dict[str, Any
 def _slices(
     knowledge: Knowledge, campaign: Campaign, axes: Sequence[_Axis], trials: Sequence[TrialRecord]
 ) -> Posterior:
-    centre = best_trial(trials, campaign.objectives)
+    centre = best_trial(counting(campaign.parameters, trials), campaign.objectives)
     if centre is None:
         return Posterior(why_not="No trial gave a value, so there is none through which to cut.")
     limits = constraints(campaign)

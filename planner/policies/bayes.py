@@ -80,7 +80,7 @@ class LogEI(Learner):
         return NoisyLogEI(upright[0], known, **how)
 
     def _eligible(self, limits: Sequence[Limit], known: np.ndarray, rng: np.random.Generator) -> Eligible | None:
-        """Return which of known points (`m x d`) may be the best, and the chance that others may; None where all may."""
+        """Return which of known points (`m x d`) may be the best, and the chance that others may; None: all may."""
         if not limits:
             return None
         from planner.limits import Limits
@@ -172,7 +172,8 @@ class LogEI(Learner):
         gps = [self._upright(data, objective) for objective in self._ranked]
         goals = [self._goal(data, objective) for objective in self._ranked]
         limits = self._limits(data)
-        best = [float(goal.merit(gp.posterior(self._counted(gp))[0]).max()) for gp, goal in zip(gps, goals, strict=True)]
+        means = [gp.posterior(self._counted(gp))[0] for gp in gps]
+        best = [float(goal.merit(mean).max()) for mean, goal in zip(means, goals, strict=True)]
         edges = [_LEAST_EDGE * float(np.sqrt(gp.typical_noise)) for gp in gps]
 
         def improvement(gp: GP, goal: Goal, top: float, edge: float, codes: np.ndarray) -> np.ndarray:

@@ -42,6 +42,9 @@ _FEWEST_TARGET = 2
 _FEWEST_PROVING, _PROVEN, _ON_TRUST = 4, 0.97, 0.1
 """Trials at the target, and the probability that it resembles a cheaper level, from which on looks are not counted; and
 what they may cost until then beyond the start, in trials, for each trial at the target."""
+_DEAREST_PAIR, _DISPROVEN = 0.1, 0.02
+"""Greatest cost, of the target's, of a look at what was tried in full already; and the probability that the target
+resembles a cheaper level, below which that is not looked into any more."""
 _USUAL_HEIGHT = -1.0
 """What is expected less the best, in standard deviations, where several goals have no common measure of it."""
 
@@ -90,8 +93,38 @@ class Fidelities(LogEI):
             for point, reason in zip(data.space.points(fill), reasons, strict=True)
         ]
         if len(fill) < n and self._can_learn(data):
+            pair = self._paired(_with_ahead(data, fill), taken)
+            fill = np.vstack([fill, pair])
+            taken.update(data.space.keys(pair))
+            suggestions += self._explained(data, pair, [self._why_paired(data)] * len(pair))
+        if len(fill) < n and self._can_learn(data):
             suggestions += self._choose(self._at_target(data), n - len(fill), fill, taken, rng)
         return suggestions
+
+    def _paired(self, data: PlannerData, taken: set[bytes]) -> np.ndarray:
+        """Return what was tried in full, to be looked at where it is not decided whether looks are of use (`k x p`).
+
+        Two results at one point tell most about that; of several, the one of which the cheaper level knows least.
+        """
+        target = self._fidelity.target_level
+        model = min(self._models(data), key=lambda one: abs(one.trust[target] - 0.5))
+        level, trust = model.likest, model.trust[target]
+        if level is None or model.takes_from() or trust < _DISPROVEN:
+            return np.empty((0, data.space.region.width))
+        if self._fidelity.relative[level] > _DEAREST_PAIR or not self._may_look(data, level):
+            return np.empty((0, data.space.region.width))
+        known, is_result = data.tried_rows()
+        full = known[is_result & (known[:, self._column].round() == target)]
+        there = self._moved(full, level)
+        fresh = [key not in taken for key in data.space.keys(there)]
+        there = there[self._is_open(there) & np.array(fresh, dtype=bool)]
+        if not len(there):
+            return there
+        sd = model.gp.posterior(data.space.encode_rows(there))[1]
+        return there[[int(np.argmax(sd))]]
+
+    def _why_paired(self, data: PlannerData) -> str:
+        return f"what was tried in full, to see how far {self._fidelity.name} can be trusted"
 
     def _to_begin_with(self, data: PlannerData, n: int) -> list[int]:
         """Return the levels of up to n points that fill the space, the cheapest first."""
@@ -196,9 +229,10 @@ class Fidelities(LogEI):
     ) -> tuple[np.ndarray, str]:
         """Return the row at the level that is worth its cost, and why there."""
         data = _with_ahead(data, ahead)
-        worths = self._lessons(data, row, worth) if isinstance(worth, IntegratedVariance) else self._looks(data, row, worth)
+        judged = self._lessons if isinstance(worth, IntegratedVariance) else self._looks
+        worths = judged(data, row, worth)
         relative, values = self._fidelity.relative, self._fidelity.values
-        good = {level: worth for level, (worth, _) in worths.items() if worth > relative[level]}
+        good = {level: gain for level, (gain, _) in worths.items() if gain > relative[level]}
         target = self._fidelity.values[self._fidelity.target_level]
         if good:
             level = max(good, key=lambda one: good[one] / relative[one])
@@ -208,7 +242,10 @@ class Fidelities(LogEI):
                 f"{relative[level]:.3g} of the cost"
             )
         said = [f"{values[level]!r} would tell {told:.0%} of it" for level, (_, told) in worths.items()]
-        return row, f"{reason}; at {self._said(self._fidelity.target_level)}: {', '.join(said) or self._why_alone(data)}"
+        return (
+            row,
+            f"{reason}; at {self._said(self._fidelity.target_level)}: {', '.join(said) or self._why_alone(data)}",
+        )
 
     def _lessons(self, data: PlannerData, row: np.ndarray, worth: Acquisition) -> dict[int, tuple[float, float]]:
         """Return the same by what a look tells about the whole space, of what a trial there would."""
