@@ -17,7 +17,7 @@ import numpy as np
 
 from planner.acquisition import log_h
 
-_NODES = np.linspace(-4.0, 4.0, 161)
+_NODES = np.linspace(-9.0, 9.0, 361)
 _WEIGHTS = np.exp(-0.5 * _NODES**2) / np.exp(-0.5 * _NODES**2).sum()
 _LEAST_LEFT = 1e-6
 _HEIGHTS = np.linspace(-8.0, 4.0, 481)
