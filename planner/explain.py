@@ -108,7 +108,7 @@ def explain(policy: Policy, data: PlannerData, proposal: Proposal, seed: Sequenc
             continue
         predictions[objective.name] = Prediction(mean=float(mean[0]), sd=float(sd[0]))
         if objective.is_ranked and any(objective.name in one.values for one in data.observations):
-            gains[objective.name] = _gain(policy, data, objective, predictions[objective.name])
+            gains[objective.name] = _gain(policy, data, objective, proposal)
         matters[objective.name] = _shares(policy, data, objective.name)
     nearest = _nearest(data, proposal)
     is_chosen = proposal.reason != SUGGESTED  # what a person asked for no result would have changed
@@ -122,12 +122,18 @@ def explain(policy: Policy, data: PlannerData, proposal: Proposal, seed: Sequenc
     )
 
 
-def _gain(policy: Policy, data: PlannerData, objective: Objective, here: Prediction) -> float:
+def _gain(policy: Policy, data: PlannerData, objective: Objective, proposal: Proposal) -> float:
     """Return the expected improvement on the best predicted mean (Jones et al. 1998, doi 10.1023/A:1008306431147).
 
     Of what is aimed at it is the improvement of the distance (`planner.hits`).
     """
-    fidelity = data.space.fidelity
+    fidelity, point = data.space.fidelity, proposal.parameters
+    if fidelity is not None and not fidelity.counts(point):
+        row = data.space.rows([point])
+        row[:, data.space.names.index(fidelity.name)] = fidelity.target_level
+        point = data.space.points(row)[0]
+    mean, sd = policy.predict(data, objective.name, [point])
+    here = Prediction(mean=float(mean[0]), sd=float(sd[0]))
     told = [one for one in data.observations if objective.name in one.values]
     if fidelity is not None:
         told = [one for one in told if fidelity.counts(one.parameters)] or told

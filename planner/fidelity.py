@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from planner.errors import SpaceError, did_you_mean
 from planner.parameter_checks import is_number
 from planner.parameters import Categorical, Parameter
-
-if TYPE_CHECKING:
-    from planner.proposal import Value
 
 
 @dataclass(frozen=True, init=False)
@@ -76,10 +73,6 @@ class Fidelity(Categorical):
     def counts(self, point: Mapping[str, Any]) -> bool:
         """Say whether a point is at the target."""
         return point.get(self.name) == self.target
-
-    def at_target(self, point: Mapping[str, Value]) -> dict[str, Value]:
-        """Return a point as it is at the target."""
-        return {**point, self.name: self.target}
 
 
 def fidelity_of(parameters: Sequence[Parameter]) -> Fidelity | None:
