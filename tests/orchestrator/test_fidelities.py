@@ -1,13 +1,20 @@
+import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.campaign import Campaign
+from orchestrator.check import check_campaign
+from orchestrator.execution import Settings, start
 from orchestrator.fidelities import counting, counts, spent
-from orchestrator.records import TrialRecord
+from orchestrator.reading import open_reading
+from orchestrator.records import TrialRecord, read_trials
+from orchestrator.report import write_report
 from orchestrator.space import search_space
+from orchestrator.status import read_status
 from orchestrator.stopping import best_trial, reason_to_stop
-from orchestrator.yaml_source import InvalidSource
+from orchestrator.yaml_source import InvalidSource, read_source
 
 FIDELITY: dict[str, Any] = {
     "name": "source",
@@ -20,7 +27,7 @@ DATA: dict[str, Any] = {
     "name": "two ways",
     "parameters": [{"name": "t", "kind": "continuous", "unit": "degC", "low": "20 degC", "high": "90 degC"}, FIDELITY],
     "objectives": [{"name": "f", "direction": "maximize"}],
-    "recipe": [{"command": "bench.run", "with": {"t": "$t", "source": "$source"}}],
+    "recipe": [{"perform": {"device": "robot"}}],
     "analysis": {"kind": "reading"},
     "planner": {"policy": "auto"},
     "budget": {"trials": 50, "cost": 3.0},
@@ -68,7 +75,7 @@ def test_what_makes_no_sense_is_told(change: dict[str, Any], said: str) -> None:
 
 def test_a_budget_in_cost_needs_levels_that_cost() -> None:
     with pytest.raises(InvalidSource, match="nothing says what a trial costs"):
-        Campaign.from_data({**DATA, "parameters": DATA["parameters"][:1], "recipe": [{"command": "bench.run"}]})
+        Campaign.from_data({**DATA, "parameters": DATA["parameters"][:1]})
 
 
 def test_a_second_one_is_refused() -> None:
@@ -93,3 +100,53 @@ def test_stopping_looks_at_what_counts() -> None:
     )
     reason = reason_to_stop(campaign.stopping, counting(campaign.parameters, TRIALS), campaign.objectives, {})
     assert reason == "f did not improve in 1 trials, since trial 2"
+
+
+CAMPAIGN = """
+labpilot: 1
+name: two-ways
+lab: lab.yaml
+parameters:
+  - {name: t, kind: continuous, unit: degC, low: 20 degC, high: 80 degC, step: 2 degC}
+  - {name: source, kind: fidelity, levels: {simulation: 0.05, full: 1}}
+objectives:
+  - {name: y, direction: maximize, unit: g}
+recipe:
+  - perform: {device: robot}
+analysis: {kind: reading}
+planner: {policy: auto, charge: 1 s}
+budget: {trials: 60, cost: 6}
+replay: {table: table.csv, mode: pool, duration: 1 h}
+"""
+LAB = """
+labpilot: 1
+name: robots
+devices:
+  robot: {driver: bench, url: "sim:replay/robot"}
+"""
+
+
+@pytest.fixture
+def ran(tmp_path: Path) -> Path:
+    """Run a campaign on a table where a simulation reads 100 less seven times the yield."""
+    (tmp_path / "campaign.yaml").write_text(CAMPAIGN)
+    (tmp_path / "lab.yaml").write_text(LAB)
+    yields = {t: 10.0 * math.exp(-(((t - 61) / 12) ** 2)) for t in range(20, 81, 2)}
+    lines = [f"{t},full,{y:.4f}\n{t},simulation,{100 - 7 * y:.4f}" for t, y in yields.items()]
+    (tmp_path / "table.csv").write_text("\n".join(["t,source,y", *lines]) + "\n")
+    start(check_campaign(tmp_path / "campaign.yaml").require(), tmp_path / "c", Settings(is_virtual=True, fsync=False))
+    return tmp_path / "c"
+
+
+def test_a_campaign_ends_with_its_cost_and_its_best_is_a_full_trial(ran: Path) -> None:
+    with open_reading(ran) as reading:
+        trials = read_trials(reading.connection)
+    campaign = Campaign.from_source(read_source(ran.parent / "campaign.yaml"))
+    sources = [trial.parameters["source"] for trial in trials]
+    assert {"simulation", "full"} == set(sources)
+    assert 6.0 <= spent(campaign.parameters, trials) < 7.0
+    status = read_status(ran)
+    assert status.best is not None and status.best.parameters["source"] == "full"
+    assert status.best.value < 11.0 < max(trial.values["y"] for trial in trials)
+    write_report(ran)
+    assert "Best y" in (ran / "report.html").read_text(encoding="utf-8")
