@@ -21,6 +21,7 @@ from orchestrator.context import ContextEntry
 from orchestrator.fields import (
     Declared,
     In,
+    Number,
     PositiveSeconds,
     StrictModel,
     Surroundings,
@@ -127,6 +128,9 @@ class Budget(StrictModel):
         default=None,
         alias="duration",
         description="Time in all, '7 d'; nothing is begun that is not expected to end in time",
+    )
+    cost: Annotated[Number, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="What all trials may cost together, by the levels of the parameter of kind fidelity"
     )
 
 
@@ -235,6 +239,22 @@ class Campaign(StrictModel):
             raise mistake("trials cannot have every parameter in common; leave one out", at=("shared",))
         return self
 
+    @model_validator(mode="after")
+    def _has_one_fidelity(self) -> Campaign:
+        places = [index for index, item in enumerate(self.parameters) if item.kind == "fidelity"]
+        if len(places) > 1:
+            raise mistake("another parameter says the fidelity already", at=("parameters", places[1], "kind"))
+        if places and self.parameters[places[0]].name in self.shared:
+            place = self.shared.index(self.parameters[places[0]].name)
+            raise mistake("the fidelity is chosen for each trial; leave it out", at=("shared", place))
+        if self.budget.cost is not None and not places:
+            raise mistake(
+                "nothing says what a trial costs; give a parameter of kind fidelity, or stop by money: "
+                "'stopping: [{cost: {most: 500}}]'",
+                at=("budget", "cost"),
+            )
+        return self
+
     @property
     def leading(self) -> Objective:
         """The objective that the campaign is judged by first; see `orchestrator.goals`."""
@@ -307,9 +327,10 @@ def _better_unit(objectives: object) -> str:
 
 
 def _declared(item: Mapping[str, Any]) -> Declared:
-    levels = item.get("levels")
-    words = tuple(level for level in levels if isinstance(level, str)) if isinstance(levels, list) else ()
-    return Declared(str(item.get("kind")), _unit(item), words, is_conditional=item.get("when") is not None)
+    levels, kind = item.get("levels"), str(item.get("kind"))
+    words = tuple(level for level in levels if isinstance(level, str)) if isinstance(levels, list | dict) else ()
+    kind = "categorical" if kind == "fidelity" else kind  # its values are words
+    return Declared(kind, _unit(item), words, is_conditional=item.get("when") is not None)
 
 
 def _unit(item: Mapping[str, Any]) -> str:

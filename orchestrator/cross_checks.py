@@ -16,7 +16,7 @@ from orchestrator.compile_racks import visit_node
 from orchestrator.fields import did_you_mean
 from orchestrator.guard.binding import problems as guard_problems
 from orchestrator.lab import Limit
-from orchestrator.parameters import Categorical
+from orchestrator.parameters import Worded
 from orchestrator.recipe import Command, Reference, Wait
 from orchestrator.recipe_racks import Dose, Fire, StationStep
 from orchestrator.samples import Racks, Wafer
@@ -78,7 +78,7 @@ def _stations(subject: Subject, step: StationStep) -> None:
         visit_node(step, "0", subject.casting, point)
         return
     chosen = step.mixture.removeprefix("$")
-    levels = [one.levels for one in subject.campaign.parameters if isinstance(one, Categorical) and one.name == chosen]
+    levels = [one.levels for one in subject.campaign.parameters if isinstance(one, Worded) and one.name == chosen]
     for level in levels[0] if step.mixture.startswith("$") and levels else [step.mixture]:
         if level not in step.mixtures:
             raise CastingError(
@@ -88,7 +88,7 @@ def _stations(subject: Subject, step: StationStep) -> None:
 
 
 def _some_value(parameter: Any) -> Any:
-    return parameter.levels[0] if isinstance(parameter, Categorical) else parameter.bounds[0]
+    return parameter.levels[0] if isinstance(parameter, Worded) else parameter.bounds[0]
 
 
 def _racks(subject: Subject) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ from orchestrator.compile_racks import visit_node
 from orchestrator.goals import worded
 from orchestrator.guard.binding import rules_of
 from orchestrator.lab import Lab
-from orchestrator.parameters import Categorical
+from orchestrator.parameters import Worded
 from orchestrator.plan import Firing
 from orchestrator.points import candidates_of, known_of, pool_for
 from orchestrator.pools import PoolSummary, pool_summaries
@@ -228,9 +228,7 @@ def _step(step: recipe.Step, campaign: Campaign, lab: Lab, casting: Casting) -> 
 
 def _station_step(step: StationStep, campaign: Campaign, casting: Casting) -> StepSummary:
     """Summarise a step in the middle of the search space; a visit claims its devices by itself."""
-    point = {
-        item.name: item.levels[0] if isinstance(item, Categorical) else item.bounds[1] for item in campaign.parameters
-    }
+    point = {item.name: item.levels[0] if isinstance(item, Worded) else item.bounds[1] for item in campaign.parameters}
     node = visit_node(step, "0", casting, point)
     devices = {name for found in casting.stations(step).values() for name in found}
     places = sum(len(furnace.places) for furnace in node.furnaces) if isinstance(node, Firing) else 1
@@ -280,7 +278,7 @@ def _wait_s(step: recipe.Step, campaign: Campaign, lab: Lab) -> float | None:
     """Return the longest wait that there may be."""
     if not isinstance(step, recipe.Wait):
         return None
-    ends = ({item.name: item.bounds[end] for item in campaign.parameters if not isinstance(item, Categorical)}
+    ends = ({item.name: item.bounds[end] for item in campaign.parameters if not isinstance(item, Worded)}
             for end in (0, 1))  # fmt: skip
     return max(0.0, *(float(step.duration.at(point)) for point in ends))
 

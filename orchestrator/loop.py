@@ -14,6 +14,7 @@ from drivers.clock import Clock
 from orchestrator.bill import Bill
 from orchestrator.campaign import Campaign
 from orchestrator.events import Event
+from orchestrator.fidelities import counting, spent
 from orchestrator.history import History
 from orchestrator.hours.keeper import Timekeeper
 from orchestrator.hours.room import Limit, Over, Rest
@@ -254,7 +255,10 @@ class CampaignLoop:
             reasons = "; ".join(self.history.faults[-FAULTS_IN_A_ROW:])
             return Ending(status="faulted", reason=f"{most} trials in a row were lost: {reasons}")
         campaign, diagnostics = self.campaign, self.history.diagnostics
-        reason = reason_to_stop(campaign.stopping, trials, campaign.objectives, diagnostics, self.bill)
+        if campaign.budget.cost is not None and spent(campaign.parameters, trials) >= campaign.budget.cost:
+            return Ending(status="finished", reason=f"the budget of {campaign.budget.cost:g} in cost is spent")
+        counted = counting(campaign.parameters, trials)
+        reason = reason_to_stop(campaign.stopping, counted, campaign.objectives, diagnostics, self.bill)
         return Ending(status="finished", reason=reason) if reason else None
 
     def _again(self) -> list[int]:

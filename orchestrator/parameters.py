@@ -23,6 +23,7 @@ from orchestrator.fields import (
     QUANTITY_SCHEMA,
     Declared,
     InUnitOf,
+    Number,
     StrictModel,
     UnitName,
     Whole,
@@ -219,6 +220,61 @@ class Categorical(StrictModel):
         )
 
 
+class Fidelity(StrictModel):
+    """At which fidelity a trial is made: in full, as a fast scan, as a simulation; one of them counts."""
+
+    kind: Literal["fidelity"] = Field(description="fidelity")
+    name: Name
+    costs: dict[str, Annotated[Number, Field(gt=0, allow_inf_nan=False)]] = Field(
+        alias="levels", min_length=2, description="What one trial costs at each level, {simulation: 0.05, full: 1}"
+    )
+    target: str | None = Field(default=None, description="The level that counts; the dearest where left out")
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Fidelity:
+        if self.target is not None and self.target not in self.costs:
+            raise mistake(f"{self.target!r} is none of its levels{did_you_mean(self.target, self.costs)}", at="target")
+        for level, cost in self.costs.items():
+            if not level.strip():
+                raise mistake("must not be empty", at=("levels", level), of_key=True)
+            if cost > self.costs[self.counted]:
+                raise mistake(
+                    f"costs more than {self.counted!r}, the level that counts; leave it out, or make it the target",
+                    at=("levels", level),
+                )
+        return self
+
+    @property
+    def counted(self) -> str:
+        """The level that counts."""
+        return max(self.costs, key=lambda level: self.costs[level]) if self.target is None else self.target
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The words."""
+        return tuple(self.costs)
+
+    @property
+    def unit(self) -> str:
+        """Words have none."""
+        return "1"
+
+    @property
+    def when(self) -> None:
+        """It always exists."""
+        return None
+
+    def problem(self, value: object) -> str | None:
+        """Say what is wrong with a value, or return None."""
+        if value in self.levels:
+            return None
+        return f"{kind_of(value)} is none of its levels{did_you_mean(str(value), self.levels)}"
+
+
+Worded = Categorical | Fidelity
+"""Parameters whose values are words."""
+
+
 def _outside(value: object, parameter: Continuous | Integer) -> str | None:
     low, high = parameter.bounds
     if not isinstance(value, int | float) or isinstance(value, bool):
@@ -229,11 +285,11 @@ def _outside(value: object, parameter: Continuous | Integer) -> str | None:
     return f"{Measure(value, parameter.unit)} lies outside {low:g} to {Measure(high, parameter.unit)}"
 
 
-_KINDS = {"continuous": Continuous, "integer": Integer, "categorical": Categorical}
+_KINDS = {"continuous": Continuous, "integer": Integer, "categorical": Categorical, "fidelity": Fidelity}
 
 
 def _known_kind(value: object) -> object:
-    if isinstance(value, Continuous | Integer | Categorical):
+    if isinstance(value, Continuous | Integer | Categorical | Fidelity):
         return value
     if not isinstance(value, dict):
         raise mistake(f"must be a mapping with name and kind, got {kind_of(value)}")
@@ -251,7 +307,8 @@ def _tag(value: Any) -> str:
 AnyParameter = Annotated[
     Annotated[Continuous, Tag(TAG + "continuous")]
     | Annotated[Integer, Tag(TAG + "integer")]
-    | Annotated[Categorical, Tag(TAG + "categorical")],
+    | Annotated[Categorical, Tag(TAG + "categorical")]
+    | Annotated[Fidelity, Tag(TAG + "fidelity")],
     Discriminator(_tag),
     BeforeValidator(_known_kind),
 ]

@@ -10,7 +10,7 @@ from orchestrator.campaign import Campaign
 from orchestrator.context import BATCH, TIME
 from orchestrator.errors import InputError
 from orchestrator.fields import did_you_mean
-from orchestrator.parameters import Categorical
+from orchestrator.parameters import Worded
 from orchestrator.recipe import Command
 from orchestrator.recipe_racks import StationStep
 from orchestrator.recipe_step import parameters_of
@@ -99,7 +99,7 @@ def _violations(campaign: Campaign, point: Mapping[str, Any]) -> Iterator[str]:
         with suppress(ValueError):  # said by constraints
             yield from search_space(campaign).violations(point)
         return
-    words = {parameter.name for parameter in campaign.parameters if isinstance(parameter, Categorical)}
+    words = {parameter.name for parameter in campaign.parameters if isinstance(parameter, Worded)}
     numbers = {name: float(value) for name, value in point.items() if name not in words}
     for text in campaign.constraints:
         try:

@@ -13,6 +13,7 @@ import numpy as np
 
 from orchestrator.columns import Axis, context_column, header_of, no_column, number_column, parameter_column, plain_cell
 from orchestrator.errors import InputError
+from orchestrator.parameters import Worded
 from orchestrator.pools import refuse_changed as refuse_changed_pools
 from orchestrator.tables import Table, digest_of, named, read_table
 from orchestrator.worlds import pool_of
@@ -121,8 +122,8 @@ class _Spec:
             _axis(
                 item,
                 columns,
-                kind=item.kind,
-                levels=item.levels if item.kind == "categorical" else (),
+                kind="categorical" if isinstance(item, Worded) else item.kind,
+                levels=item.levels if isinstance(item, Worded) else (),
                 is_conditional=item.when is not None,
             )
             for item in campaign.parameters

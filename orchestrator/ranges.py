@@ -10,7 +10,7 @@ from drivers.command import Quantity
 from orchestrator import units
 from orchestrator.casting import CastingError
 from orchestrator.fields import Argument
-from orchestrator.parameters import Categorical
+from orchestrator.parameters import Worded
 from orchestrator.recipe import AdaptiveScan, Command, Scan, Step
 from orchestrator.samples import Wafer
 from orchestrator.subject import SiteLimits, Subject, site_limits
@@ -94,7 +94,7 @@ def _extremes(subject: Subject, demand: _Demand) -> Iterator[tuple[Path_, float,
     if value.ucum is None:
         return
     for index, parameter in enumerate(subject.campaign.parameters):
-        if parameter.name == value.parameter and not isinstance(parameter, Categorical):
+        if parameter.name == value.parameter and not isinstance(parameter, Worded):
             for end, bound in zip(("low", "high"), parameter.bounds, strict=True):
                 yield ("parameters", index, end), units.to_ucum(bound, parameter.unit, value.ucum), end
 

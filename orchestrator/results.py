@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 from orchestrator.campaign import Campaign
 from orchestrator.check import Ready
 from orchestrator.directory import CampaignDirectory
+from orchestrator.fidelities import counting
 from orchestrator.records import TrialRecord, read_asks, read_campaign, read_trials
 from orchestrator.scoring import metrics
 from orchestrator.stopping import best_trial
@@ -67,7 +68,7 @@ def _trial(trial: TrialRecord) -> dict[str, Any]:
 
 
 def _best(campaign: Campaign, trials: Sequence[TrialRecord]) -> dict[str, Any] | None:
-    best = best_trial(trials, campaign.objectives)
+    best = best_trial(counting(campaign.parameters, trials), campaign.objectives)
     if best is None:
         return None
     return {"number": best.number, "parameters": dict(best.parameters), "values": dict(best.values)}

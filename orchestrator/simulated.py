@@ -10,6 +10,7 @@ from orchestrator.campaign import Campaign
 from orchestrator.errors import InputError
 from orchestrator.fields import did_you_mean
 from orchestrator.lab import Lab
+from orchestrator.parameters import AnyParameter, Fidelity
 from orchestrator.subject import Subject
 from orchestrator.worlds import WORLDS, load
 from orchestrator.yaml_source import Path_, Problem
@@ -53,12 +54,18 @@ def _replay_options(campaign: Campaign, lab: Lab) -> dict[str, Any]:
         "table": replay.table,
         "mode": replay.mode,
         "columns": {name: column.model_dump(exclude_none=True) for name, column in replay.columns.items()},
-        "parameters": [parameter.model_dump(mode="json", exclude_none=True) for parameter in campaign.parameters],
+        "parameters": [_axis(parameter) for parameter in campaign.parameters],
         "objectives": [{"name": objective.name, "unit": objective.unit} for objective in campaign.objectives],
         "failure": replay.failure.model_dump() if replay.failure else None,
         "duration_s": replay.duration_s,
         "capacity": capacity,
     }
+
+
+def _axis(parameter: AnyParameter) -> dict[str, Any]:
+    if isinstance(parameter, Fidelity):  # a table holds its levels as words
+        return {"kind": "categorical", "name": parameter.name, "levels": list(parameter.levels)}
+    return parameter.model_dump(mode="json", exclude_none=True)
 
 
 def urls(subject: Subject) -> Iterator[Problem]:

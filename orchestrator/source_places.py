@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.errors import InputError
+from orchestrator.parameters import Worded
 from orchestrator.source_rows import Rows
 from orchestrator.units import Measure
 from orchestrator.words import plural
@@ -22,7 +23,7 @@ def sort_out_places(rows: Rows, campaign: Campaign) -> None:
     Raises:
         InputError: No row is left, or all lie outside the bounds.
     """
-    numeric = [item for item in campaign.parameters if item.kind != "categorical"]
+    numeric = [item for item in campaign.parameters if not isinstance(item, Worded)]
     for item in numeric:
         if item.scale == "log":
             column = rows.columns[item.name]

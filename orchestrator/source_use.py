@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.points import candidates_of
 from orchestrator.sources import sources_of
 from orchestrator.space import objectives, search_space
-from planner.policies.base import WITH_SOURCES, Policy, policy_class
+from planner.policies.base import WITH_SOURCES, Policy, policy_class, refuse_fidelity
 
 if TYPE_CHECKING:
     from orchestrator.campaign import Campaign
@@ -71,4 +71,6 @@ def _made(task: _Task) -> Policy:
         found = [source.data() for source in sources_of(campaign)]
         options["sources"] = as_option(found, campaign.objectives[0].unit)
     space = search_space(campaign, candidates_of(campaign))
-    return policy_class(campaign.planner.policy)(space, objectives(campaign), options)
+    chosen = policy_class(campaign.planner.policy)
+    refuse_fidelity(campaign.planner.policy, chosen, space)
+    return chosen(space, objectives(campaign), options)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator import units
 from orchestrator.campaign import Campaign
 from orchestrator.goals import planned
-from orchestrator.parameters import Categorical, Continuous, Integer, Value
+from orchestrator.parameters import Categorical, Continuous, Fidelity, Integer, Value
 from orchestrator.pools import category
 
 if TYPE_CHECKING:
@@ -195,9 +195,13 @@ def _bound(value: float, written: str, unit: str, weight: float) -> float:
     return units.convert(value, written, unit, difference=is_difference)
 
 
-def _parameter(item: Continuous | Integer | Categorical) -> Parameter:
+def _parameter(item: Continuous | Integer | Categorical | Fidelity) -> Parameter:
     from planner import parameters as planned
 
+    if isinstance(item, Fidelity):
+        from planner.fidelity import Fidelity as Planned
+
+        return Planned(item.name, item.costs, item.counted)
     if isinstance(item, Categorical):
         if item.features is not None:
             return category(item)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from orchestrator.bill import Summary
 from orchestrator.controllers import controller_is_alive
+from orchestrator.fidelities import counting
 from orchestrator.goals import best
 from orchestrator.health.examination import Observed, Standing, findings, observe, warnings
 from orchestrator.health.finding import Finding
@@ -371,7 +372,7 @@ def best_trial(trials: Sequence[TrialRow], config: Mapping[str, Any]) -> Best | 
     """
     objectives = config.get("objectives", [])
     ranked = [objective for objective in objectives if objective.get("direction") not in _UNRANKED]
-    found = best(objectives, trials) if ranked else None
+    found = best(objectives, counting(config.get("parameters", []), trials)) if ranked else None
     if found is None:
         return None
     return Best(

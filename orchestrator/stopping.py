@@ -64,11 +64,10 @@ def _no_improvement(
     rule: Any, trials: Sequence[TrialRecord], objectives: Sequence[Any], _diagnostics: Mapping[str, Any]
 ) -> str | None:
     found = best_trial(trials, objectives)
-    if found is None or len(trials) - found.number < rule.trials:
+    since = 0 if found is None else sum(trial.number > found.number for trial in trials)
+    if found is None or since < rule.trials:
         return None
-    return (
-        f"{leading(objectives).name} did not improve in {len(trials) - found.number} trials, since trial {found.number}"
-    )
+    return f"{leading(objectives).name} did not improve in {since} trials, since trial {found.number}"
 
 
 def _hit(

@@ -26,6 +26,7 @@ from planner.errors import (
     SpaceError,
     UnknownProposal,
 )
+from planner.fidelity import Fidelity
 from planner.nonlinear import NonlinearConstraint, parse_nonlinear
 from planner.objective import Objective
 from planner.parameters import Categorical, Continuous, Integer, Parameter
@@ -48,6 +49,7 @@ __all__ = [
     "ConstraintError",
     "Continuous",
     "EmptySearchSpace",
+    "Fidelity",
     "Forecast",
     "Integer",
     "LinearConstraint",

@@ -26,7 +26,7 @@ from surrogate.gp import factor
 from surrogate.matern_gp import GP
 
 if TYPE_CHECKING:
-    from planner.limits import Limits
+    from planner.limits import Eligible
 
 _LOG_SQRT_2PI = 0.5 * np.log(2.0 * np.pi)
 _HALF_LOG_HALF_PI = 0.5 * np.log(0.5 * np.pi)
@@ -96,11 +96,11 @@ class NoisyLogEI:
     """Logarithm of the noisy expected improvement of a maximum; under limits, times the chance of keeping to them."""
 
     def __init__(
-        self, gp: GP, points: np.ndarray, *, n_draws: int, rng: np.random.Generator, limits: Limits | None = None
+        self, gp: GP, points: np.ndarray, *, n_draws: int, rng: np.random.Generator, limits: Eligible | None = None
     ) -> None:
         self._draws = Draws(gp, points, n_draws=n_draws, rng=rng)
         self._limits = limits
-        self.noise_sd = float(np.sqrt(np.median(gp.noise)))
+        self.noise_sd = float(np.sqrt(gp.typical_noise))
         """Of one measurement, in the unit that the score is the logarithm of."""
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
@@ -138,7 +138,7 @@ class NoisyLogParEGO:
         n_draws: int,
         rng: np.random.Generator,
         goals: Sequence[Goal] | None = None,
-        limits: Limits | None = None,
+        limits: Eligible | None = None,
     ) -> None:
         self._draws = [Draws(gp, points, n_draws=n_draws, rng=rng) for gp in gps]
         self._goals = [Upwards() for _ in gps] if goals is None else goals
@@ -220,7 +220,7 @@ class IntegratedVariance:
             half = gp.whitened(points)
             shared = gp.kernel(points, self._everywhere) - half.T @ told
             variance = np.maximum(gp.kernel.scale - np.einsum("ij,ij->j", half, half), 1e-12 * gp.kernel.scale)
-            total += np.einsum("ij,ij->i", shared, shared) / (variance + np.median(gp.noise))
+            total += np.einsum("ij,ij->i", shared, shared) / (variance + gp.noise_at(points))
         return np.log(np.maximum(total / len(self._everywhere), 1e-300))
 
     def add(self, point: np.ndarray, rng: np.random.Generator) -> None:
@@ -230,7 +230,7 @@ class IntegratedVariance:
         self._told = [gp.whitened(self._everywhere) for gp in self._gps]
 
 
-def incumbent(merits: np.ndarray, limits: Limits | None) -> np.ndarray:
+def incumbent(merits: np.ndarray, limits: Eligible | None) -> np.ndarray:
     """Return the greatest merit (`draws`) among points that keep to the limits, of merits `m x draws`.
 
     Where none does in a draw, the least of all is its incumbent, so that the chance of keeping to the limits leads.

@@ -4,7 +4,7 @@ Expected improvement per unit of cost (Snoek, Larochelle and Adams, NeurIPS 2012
 over cost; with a power below 1 a cost counts less. Where a budget is given, the power sinks from its full value to 0 as
 the budget is spent: "cost cooling" (Lee, Perrone, Archambeau and Seeger, arXiv 2003.10870, section 3), for cheap
 experiments are best early, and near the end only the improvement counts. A parameter that does not exist at a point
-counts as 0 there.
+counts as 0 there. The formula is what a trial at the fidelity that counts costs; others cost in proportion.
 """
 
 from __future__ import annotations
@@ -83,4 +83,7 @@ def _values(formula: Expression, space: SearchSpace, rows: np.ndarray) -> np.nda
     columns = {name: rows[:, space.names.index(name)] for name in _numeric(space)}
     columns[""] = np.zeros(len(rows))  # a formula of numbers alone takes its length from any column
     with np.errstate(all="ignore"):
-        return np.asarray(formula(columns), dtype=float)
+        values = np.asarray(formula(columns), dtype=float)
+    if space.fidelity is None:
+        return values
+    return values * space.fidelity.relative[rows[:, space.names.index(space.fidelity.name)].round().astype(int)]

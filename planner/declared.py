@@ -9,6 +9,7 @@ import numpy as np
 
 from planner.constraints import LinearConstraint, parse_constraint
 from planner.errors import ConstraintError, SpaceError, did_you_mean
+from planner.fidelity import Fidelity
 from planner.nonlinear import NonlinearConstraint, parse_nonlinear
 from planner.parameters import Categorical, Parameter
 from planner.pool import Columns, check_names, is_columns, rows_of_columns
@@ -88,6 +89,8 @@ def read_shared(parameters: Sequence[Parameter], shared: Sequence[str]) -> tuple
             raise SpaceError(f"shared: no parameter {name!r}{did_you_mean(name, names)}")
         if parameters[names.index(name)].when:
             raise SpaceError(f"shared: {name!r} exists only under conditions, so that a batch cannot have it in common")
+        if isinstance(parameters[names.index(name)], Fidelity):
+            raise SpaceError(f"shared: {name!r} says the fidelity, which is chosen for each point; leave it out")
     if set(shared) == set(names):
         raise SpaceError("shared: points of one ask cannot have every parameter in common; leave one out")
     return tuple(dict.fromkeys(shared))

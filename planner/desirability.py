@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.acquisition import SMOOTHING, Draws, incumbent, log_gain, log_mean
-from planner.limits import Limits
+from planner.limits import Eligible
 from planner.objective import Objective
 from planner.transforms import TargetScale
 from surrogate.matern_gp import GP
@@ -88,7 +88,7 @@ class NoisyLogDesirability:
         *,
         n_draws: int,
         rng: np.random.Generator,
-        limits: Limits | None = None,
+        limits: Eligible | None = None,
     ) -> None:
         self._draws = [Draws(gp, points, n_draws=n_draws, rng=rng) for gp in gps]
         self._desires, self._limits = desires, limits

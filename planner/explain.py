@@ -108,7 +108,7 @@ def explain(policy: Policy, data: PlannerData, proposal: Proposal, seed: Sequenc
             continue
         predictions[objective.name] = Prediction(mean=float(mean[0]), sd=float(sd[0]))
         if objective.is_ranked and any(objective.name in one.values for one in data.observations):
-            gains[objective.name] = _gain(policy, data, objective, predictions[objective.name])
+            gains[objective.name] = _gain(policy, data, objective, proposal)
         matters[objective.name] = _shares(policy, data, objective.name)
     nearest = _nearest(data, proposal)
     is_chosen = proposal.reason != SUGGESTED  # what a person asked for no result would have changed
@@ -122,12 +122,21 @@ def explain(policy: Policy, data: PlannerData, proposal: Proposal, seed: Sequenc
     )
 
 
-def _gain(policy: Policy, data: PlannerData, objective: Objective, here: Prediction) -> float:
+def _gain(policy: Policy, data: PlannerData, objective: Objective, proposal: Proposal) -> float:
     """Return the expected improvement on the best predicted mean (Jones et al. 1998, doi 10.1023/A:1008306431147).
 
     Of what is aimed at it is the improvement of the distance (`planner.hits`).
     """
+    fidelity, point = data.space.fidelity, proposal.parameters
+    if fidelity is not None and not fidelity.counts(point):
+        row = data.space.rows([point])
+        row[:, data.space.names.index(fidelity.name)] = fidelity.target_level
+        point = data.space.points(row)[0]
+    mean, sd = policy.predict(data, objective.name, [point])
+    here = Prediction(mean=float(mean[0]), sd=float(sd[0]))
     told = [one for one in data.observations if objective.name in one.values]
+    if fidelity is not None:
+        told = [one for one in told if fidelity.counts(one.parameters)] or told
     told = [one for one in told if keeps_to_limits(data.objectives, one)] or told
     means = policy.predict(data, objective.name, [one.parameters for one in told])[0]
     best = float(np.max(objective.merit(means)))
@@ -146,6 +155,8 @@ def _gain(policy: Policy, data: PlannerData, objective: Objective, here: Predict
 def _shares(policy: Policy, data: PlannerData, target: str) -> dict[str, float]:
     """Return total effects on the predicted mean as shares of 1 (Jansen 1999, doi 10.1016/S0010-4655(98)00154-4)."""
     space, rng = data.space, np.random.default_rng(0)
+    if space.fidelity is not None:
+        space = space.held({space.fidelity.name: space.fidelity.target})
     rows, others = space.sample_rows(_N_ROWS, rng), space.sample_rows(_N_ROWS, rng)
     base = policy.predict(data, target, space.points(rows))[0]
     effects = []

@@ -24,7 +24,7 @@ from planner.acquisition import NoisyLogEI, incumbent, log_h, log_mean
 
 if TYPE_CHECKING:
     from planner.goals import Interval
-    from planner.limits import Limits
+    from planner.limits import Eligible
     from surrogate.matern_gp import GP
 
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(6)
@@ -107,7 +107,7 @@ class NoisyLogHit(NoisyLogEI):
         *,
         n_draws: int,
         rng: np.random.Generator,
-        limits: Limits | None = None,
+        limits: Eligible | None = None,
     ) -> None:
         super().__init__(gp, points, n_draws=n_draws, rng=rng, limits=limits)
         self._interval = interval

@@ -209,13 +209,16 @@ class Knowing(ABC):
         """Return the observation with the best measured value of a target; None where nothing was measured.
 
         Of values that hit what is aimed at, the one nearest to its middle is the best. Where limits are set, only
-        observations that were measured to keep to all of them count; None where no observation does.
+        observations that were measured to keep to all of them count; None where no observation does. Of several
+        fidelities the target alone counts.
 
         Args:
             target: An objective that is to be optimised; by default the first one, or, where objectives have
                 desirabilities, all of them together. A target that is to be learnt or classified has no best value.
         """
-        return best_of(self.objectives, self.observations, target)
+        fidelity = self.space.fidelity
+        told = [one for one in self.observations if fidelity is None or fidelity.counts(one.parameters)]
+        return best_of(self.objectives, told, target)
 
     def diagnostics(self, *, with_model: bool = False) -> dict[str, Any]:
         """Return counts, the best value so far, and what was told outside the space.
@@ -252,7 +255,8 @@ class Knowing(ABC):
         return found
 
     def _map_uncertainty(self) -> dict[str, float] | None:
-        points = self.space.sobol(_N_MAP_POINTS)
+        points, fidelity = self.space.sobol(_N_MAP_POINTS), self.space.fidelity
+        points = points if fidelity is None else self.space.held({fidelity.name: fidelity.target}).sobol(_N_MAP_POINTS)
         try:
             return {name: float(np.mean(posterior.sd)) for name, posterior in self.predict(points).items()}
         except NotEnoughData:

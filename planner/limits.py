@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.special import log_ndtr
@@ -40,6 +41,22 @@ class Limit:
         """Return the logarithm of the probability that points (`n x d`) keep to it, `n`."""
         mean, sd = self.gp.posterior(points)
         return np.maximum(log_ndtr((mean - self.bound) / sd), _LEAST)
+
+
+class Eligible(Protocol):
+    """Which points may be the best, and the chance that others may."""
+
+    def kept(self) -> np.ndarray:
+        """Say which known points may be the best in which draws, `m x draws`."""
+        ...
+
+    def log_chance(self, points: np.ndarray) -> np.ndarray:
+        """Return the logarithm of the probability that points (`n x d`) may, given each draw, `n x draws`."""
+        ...
+
+    def add(self, point: np.ndarray, rng: np.random.Generator) -> None:
+        """Take a chosen point (`d`) as pending."""
+        ...
 
 
 class Limits:

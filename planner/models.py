@@ -49,7 +49,7 @@ class TargetModel:
 
 def widening(gp: GP) -> float:
     """Return what variances are multiplied by where something is said of them, see `TargetModel.predict`."""
-    n, d = gp.X.shape
+    n, d = gp.fitted_to
     return 1.0 + _FITTED * (d + 3) / n
 
 
@@ -95,29 +95,35 @@ def fit_target(data: TargetData, target: str) -> TargetModel:
         raise NotEnoughData(f"nothing was measured of target {target!r} yet; tell at least one value before predicting")
     knees = knees_to_try(data.values)
     if len(knees) == 1:
-        return _fit_on(TargetScale.of(data.values, knees[0]), data, None)
+        return fit_on(TargetScale.of(data.values, knees[0]), data, None)
     if len(data.values) <= _MANY:
         return _best_of(knees, data)
     # which scale is best, some of the data tell as well as all, at a tenth of the cost
     found = _best_of(knees, data.thinned(_SOME))
-    return _fit_on(TargetScale.of(data.values, found.scale.knee), data, found.gp.hyperparameters)
+    return fit_on(TargetScale.of(data.values, found.scale.knee), data, found.gp.hyperparameters)
 
 
 def _best_of(knees: Sequence[float | None], data: TargetData) -> TargetModel:
-    plain = _fit_on(TargetScale.of(data.values, knees[0]), data, None)
+    plain = fit_on(TargetScale.of(data.values, knees[0]), data, None)
     like = plain.gp.hyperparameters  # another scale moves the optimum little
-    bent = [_fit_on(TargetScale.of(data.values, knee), data, like, _FEW_EVALUATIONS) for knee in knees[1:]]
-    best = max([plain, *bent], key=lambda fit: _evidence(fit, data))
-    return plain if best is plain else _fit_on(best.scale, data, best.gp.hyperparameters)
+    bent = [fit_on(TargetScale.of(data.values, knee), data, like, _FEW_EVALUATIONS) for knee in knees[1:]]
+    best = max([plain, *bent], key=lambda fit: evidence(fit, data))
+    return plain if best is plain else fit_on(best.scale, data, best.gp.hyperparameters)
 
 
-def _evidence(fit: TargetModel, data: TargetData) -> float:
+def evidence(fit: TargetModel, data: TargetData) -> float:
     """Return the logarithm of the marginal likelihood in the target's own unit."""
-    return fit.gp.evidence + float(np.sum(np.log(fit.scale.slope(data.values))))
+    return fit.gp.evidence + steepness(fit.scale, data)
 
 
-def _fit_on(
-    scale: TargetScale, data: TargetData, like: Hyperparameters | None, evaluations: int = MOST_EVALUATIONS
+def steepness(scale: TargetScale, data: TargetData) -> float:
+    """Return what makes evidence on a scale one in the target's own unit."""
+    return float(np.sum(np.log(np.abs(scale.slope(data.values)))))
+
+
+def fit_on(
+    scale: TargetScale, data: TargetData, like: Hyperparameters | None = None, evaluations: int = MOST_EVALUATIONS
 ) -> TargetModel:
+    """Fit one target on a scale, from hyperparameters like these where some are given."""
     noise = None if data.noise is None else (data.noise * scale.slope(data.values)) ** 2
     return TargetModel(scale, fit_gp(data.codes, scale.forward(data.values), noise, like=like, evaluations=evaluations))

@@ -21,7 +21,14 @@ from planner.errors import (
 from planner.knowing import Knowing
 from planner.ledger import Ledger, ask_index
 from planner.objective import Objective, check_together
-from planner.policies.base import PlannerData, Policy, Suggestion, policy_class
+from planner.policies.base import (
+    PlannerData,
+    Policy,
+    Suggestion,
+    looks_only_at_target,
+    policy_class,
+    refuse_fidelity,
+)
 from planner.proposal import Observation, Proposal, Value
 from planner.space import SearchSpace
 from planner.threads import one_thread
@@ -67,7 +74,9 @@ class Planner(Advised, Knowing):
         self.seed = seed
         self.policy_name = policy
         self._options = dict(options or {})
-        self._policy: Policy = policy_class(policy)(space, self.objectives, self._options)
+        chosen = policy_class(policy)
+        refuse_fidelity(policy, chosen, space)
+        self._policy: Policy = chosen(space, self.objectives, self._options)
         self._ledger = Ledger(space, self.objectives)
         self._n_asks = 0
 
@@ -227,9 +236,11 @@ class Planner(Advised, Knowing):
         return tuple(self._ledger.pending.values())
 
     def _data(self) -> PlannerData:
-        ledger = self._ledger
+        ledger, space = self._ledger, self._open or self.space
+        if space.fidelity is not None and looks_only_at_target(self._policy):
+            space = space.held({space.fidelity.name: space.fidelity.target})
         return PlannerData(
-            space=self._open or self.space,
+            space=space,
             said=self._said,
             objectives=self.objectives,
             observations=ledger.observations,

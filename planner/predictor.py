@@ -39,15 +39,22 @@ class Predictor:
         Raises:
             NotEnoughData: No value was told.
         """
-        from planner.models import fit_target, target_data
-
         if target not in self._targets:
             raise BadObservation(f"no objective is called {target!r}{did_you_mean(target, self._targets)}")
         if self._fitted_on is not data.observations:
             self._fitted_on, self._models = data.observations, {}
         if target not in self._models:
-            self._models[target] = fit_target(target_data(self._space, data.observations, target), target)
+            self._models[target] = self._fitted(data.observations, target)
         return self._models[target]
+
+    def _fitted(self, observations: Sequence[Observation], target: str) -> TargetModel:
+        if self._space.fidelity is not None:
+            from planner.fidelity_models import fit_fidelities
+
+            return fit_fidelities(self._space, self._space.fidelity, observations, target)
+        from planner.models import fit_target, target_data
+
+        return fit_target(target_data(self._space, observations, target), target)
 
     def predict(
         self, data: PlannerData, target: str, points: Sequence[Mapping[str, Value]]

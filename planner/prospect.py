@@ -13,14 +13,14 @@ remains the surrogate's own word; benchmarks/README.md says where it was wrong.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from planner.models import TargetModel, widening
 from planner.objective import Objective
 from surrogate.gp import factor
-from surrogate.matern_gp import GP, Kernel
+from surrogate.matern_gp import GP
 
 _N_DRAWS = 1024
 _JITTER = 1e-8
@@ -88,8 +88,7 @@ def prospect(
 
 def rougher(gp: GP) -> GP:
     """Return the process on the same data with shorter lengths."""
-    kernel = Kernel(_SHORTER * gp.kernel.lengths, gp.kernel.scale)
-    return GP(kernel=kernel, mean=gp.mean, X=gp.X, y=gp.y, noise=gp.noise)
+    return replace(gp, kernel=gp.kernel.shortened(_SHORTER))
 
 
 def _values(model: TargetModel, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -15,6 +15,7 @@ from typing import Any
 
 from planner.constraints import LinearConstraint
 from planner.errors import BadSave, PlannerError
+from planner.fidelity import Fidelity
 from planner.ledger import Ledger
 from planner.nonlinear import NonlinearConstraint, parse_nonlinear
 from planner.objective import Objective
@@ -25,6 +26,7 @@ from planner.space import SearchSpace
 
 FORMAT = 1
 _KINDS: dict[str, type[Parameter]] = {"continuous": Continuous, "integer": Integer, "categorical": Categorical}
+_FIDELITY = "fidelity"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +140,7 @@ def _of_space(space: SearchSpace) -> dict[str, Any]:
 
 
 def _space(found: Mapping[str, Any]) -> SearchSpace:
-    parameters = [_KINDS[one["kind"]](**{k: v for k, v in one.items() if k != "kind"}) for one in found["parameters"]]
+    parameters = [_parameter(one) for one in found["parameters"]]
     names = [parameter.name for parameter in parameters]
     constraints = [_constraint(one, names) for one in found["constraints"]]
     return SearchSpace(parameters, constraints, found["candidates"], found.get("shared", ()))
@@ -152,7 +154,16 @@ def _constraint(found: Mapping[str, Any], names: Sequence[str]) -> LinearConstra
     return LinearConstraint(**found) if "coefficients" in found else parse_nonlinear(found["text"], names)
 
 
+def _parameter(found: Mapping[str, Any]) -> Parameter:
+    given = {key: value for key, value in found.items() if key != "kind"}
+    if found["kind"] == _FIDELITY:
+        return Fidelity(**given)
+    return _KINDS[found["kind"]](**given)
+
+
 def _of_parameter(parameter: Parameter) -> dict[str, Any]:
+    if isinstance(parameter, Fidelity):
+        return {"kind": _FIDELITY, "name": parameter.name, "costs": parameter.by_level, "target": parameter.target}
     kind = next(name for name, kind in _KINDS.items() if isinstance(parameter, kind))
     return {"kind": kind, **{each.name: _plain(getattr(parameter, each.name)) for each in fields(parameter)}}
 

@@ -28,6 +28,7 @@ from planner.declared import (
 )
 from planner.encoding import Encoding, marks
 from planner.errors import EmptySearchSpace, SpaceError
+from planner.fidelity import fidelity_of
 from planner.ground import Ground
 from planner.neighbourhood import Neighbourhood
 from planner.nonlinear import NonlinearConstraint
@@ -90,6 +91,8 @@ class SearchSpace:
         self.names = tuple(parameter.name for parameter in self.parameters)
         self.constraints = read_constraints(self.parameters, constraints)
         self.shared = read_shared(self.parameters, shared)
+        self.fidelity = fidelity_of(self.parameters)
+        """The parameter that says at which fidelity a trial is made; None where there is none."""
         self.conditions = Conditions.of(self.parameters)
         """Which parameters exist where; None where all always exist."""
         self.region = (
@@ -149,7 +152,7 @@ class SearchSpace:
     def _part(self, region: Region, pool: np.ndarray | None) -> SearchSpace:
         part = object.__new__(SearchSpace)
         part.parameters, part.names, part.constraints, part.shared = self.parameters, self.names, self.constraints, ()
-        part.conditions = self.conditions
+        part.conditions, part.fidelity = self.conditions, self.fidelity
         part.region, part._scales, part.left_out = region, self._scales, self.left_out
         part.pool = pool
         if pool is not None:
@@ -327,6 +330,11 @@ class SearchSpace:
     def width(self) -> int:
         """Number of columns of the encoding."""
         return self._encoding.width
+
+    @property
+    def widths(self) -> list[int]:
+        """Number of columns of the encoding of each parameter; those of conditions come after them."""
+        return self._encoding.widths
 
     @cached_property
     def _encoding(self) -> Encoding:

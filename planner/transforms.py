@@ -18,36 +18,45 @@ _LEAST_SIZE = 1e-280
 
 @dataclass(frozen=True, slots=True)
 class TargetScale:
-    """`z = (asinh(y / knee) - shift) / spread`, or without asinh where knee is None."""
+    """`z = (asinh((y - origin) / unit / knee) - shift) / spread`, or without asinh where knee is None.
+
+    `origin` and `unit`, of either sign, are for data that resemble others but for an offset and a factor.
+    """
 
     knee: float | None
     shift: float
     spread: float
+    origin: float = 0.0
+    unit: float = 1.0
 
     @classmethod
-    def of(cls, y: np.ndarray, knee: float | None) -> TargetScale:
+    def of(cls, y: np.ndarray, knee: float | None, *, origin: float = 0.0, unit: float = 1.0) -> TargetScale:
         """Standardise the data on a scale; constant data have the spread of their size, and zeros that of 1."""
+        y = (y - origin) / unit
         bent = y if knee is None else np.arcsinh(y / knee)
         size = float(np.max(np.abs(bent)))
         size = size if size > _LEAST_SIZE else 1.0
         relative = bent / size  # squares of huge data would overflow, and of tiny ones vanish
         spread = float(np.std(relative))
-        return cls(knee, size * float(np.mean(relative)), size * (spread if spread > 1e-12 else 1.0))
+        shift, spread = size * float(np.mean(relative)), size * (spread if spread > 1e-12 else 1.0)
+        return cls(knee, shift, spread, origin, unit)
 
     def forward(self, y: np.ndarray) -> np.ndarray:
         """Return y on this scale."""
+        y = (y - self.origin) / self.unit
         bent = y if self.knee is None else np.arcsinh(y / self.knee)
         return (bent - self.shift) / self.spread
 
     def inverse(self, z: np.ndarray) -> np.ndarray:
         """Return y for values on this scale."""
         bent = self.shift + self.spread * z
-        return bent if self.knee is None else self.knee * np.sinh(bent)
+        return self.origin + self.unit * (bent if self.knee is None else self.knee * np.sinh(bent))
 
     def slope(self, y: np.ndarray) -> np.ndarray:
         """Return dz/dy."""
+        y = (y - self.origin) / self.unit
         steepness = np.ones_like(y) if self.knee is None else 1.0 / np.hypot(y, self.knee)
-        return steepness / self.spread
+        return steepness / self.spread / self.unit
 
     @property
     def typical(self) -> float:
@@ -57,12 +66,13 @@ class TargetScale:
     def moments(self, mean: np.ndarray, sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation of y, given those of a normal z (Gauss-Hermite quadrature)."""
         if self.knee is None:
-            return self.inverse(mean), self.spread * sd
+            return self.inverse(mean), abs(self.unit) * self.spread * sd
         values = self.inverse(mean[:, None] + sd[:, None] * _NODES)
         weights = _WEIGHTS / _WEIGHTS.sum()
         centre = values @ weights
-        off = (values - centre[:, None]) / self.knee  # squares of huge values would overflow
-        return centre, self.knee * np.sqrt(np.maximum(off**2 @ weights, 0.0))
+        size = self.knee * abs(self.unit)
+        off = (values - centre[:, None]) / size  # squares of huge values would overflow
+        return centre, size * np.sqrt(np.maximum(off**2 @ weights, 0.0))
 
 
 def knees_to_try(y: np.ndarray) -> list[float | None]:

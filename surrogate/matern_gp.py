@@ -6,7 +6,7 @@ through an autograd library is its overhead. `surrogate.matern_gp_fit` finds the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -47,6 +47,10 @@ class Kernel:
         r *= squared
         r *= self.scale
         return r
+
+    def shortened(self, factor: float) -> Kernel:
+        """Return the kernel with lengths times a factor."""
+        return Kernel(factor * self.lengths, self.scale)
 
 
 def _squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -107,9 +111,23 @@ class GP:
         """Return what the data say of points (`m x d`), `n x m`: its products are what they take off covariances."""
         return self._whitener @ self.kernel(self.X, points)
 
+    @property
+    def fitted_to(self) -> tuple[int, int]:
+        """Number of values and of columns that hyperparameters were fitted to."""
+        return len(self.y), self.X.shape[1]
+
+    @property
+    def typical_noise(self) -> float:
+        """Variance of one more measurement."""
+        return float(np.median(self.noise))
+
+    def noise_at(self, points: np.ndarray) -> np.ndarray:
+        """Return the variance of one more measurement at each of points (`m x d`), `m`."""
+        return np.full(len(points), self.typical_noise)
+
     def negated(self) -> GP:
         """Return the process of the same function upside down."""
-        return GP(kernel=self.kernel, mean=-self.mean, X=self.X, y=-self.y, noise=self.noise)
+        return replace(self, mean=-self.mean, y=-self.y)
 
     def with_pending(self, points: np.ndarray) -> GP:
         """Return the process as if points (`m x d`) had been measured at their means, with the typical noise."""
@@ -117,12 +135,11 @@ class GP:
 
     def with_values(self, points: np.ndarray, values: np.ndarray) -> GP:
         """Return the process as if values (`m`) had been measured at points (`m x d`), with the typical noise."""
-        return GP(
-            kernel=self.kernel,
-            mean=self.mean,
+        return replace(
+            self,
             X=np.vstack([self.X, points]),
             y=np.concatenate([self.y, values]),
-            noise=np.concatenate([self.noise, np.full(len(points), np.median(self.noise))]),
+            noise=np.concatenate([self.noise, self.noise_at(points)]),
         )
 
     @cached_property

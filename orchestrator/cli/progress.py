@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from orchestrator.campaign import Campaign
+from orchestrator.fidelities import counting
 from orchestrator.loop import Progress
 from orchestrator.plan import Act
 from orchestrator.stopping import best_trial
@@ -101,7 +102,8 @@ class LiveProgress:
 
     def _best(self, progress: Progress) -> str:
         objective = self._campaign.leading
-        best = best_trial(progress.trials, self._campaign.objectives)
+        counted = counting(self._campaign.parameters, progress.trials)
+        best = best_trial(counted, self._campaign.objectives)
         if best is None:
             return "-"
         value = _quantity(best.values[objective.name], objective.unit)

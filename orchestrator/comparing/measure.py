@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from orchestrator.campaign import Campaign
 from orchestrator.check import Ready
 from orchestrator.comparing.runs import Run
 from orchestrator.errors import InputError
+from orchestrator.fidelities import counts, fidelity_in
 from orchestrator.goals import Rank, planned, rank, worded
 from orchestrator.words import label, quantity
 from orchestrator.worlds import SCORERS, load
@@ -85,6 +86,7 @@ def measure_of(campaign: Campaign, runs: Mapping[str, Sequence[Run]]) -> Measure
         InputError: A map is to be compared, and a run has no error of it.
     """
     wanted = [objective for objective in campaign.objectives if not _is_no_goal(objective)]
+    runs = {key: [_counted(campaign, run) for run in its] for key, its in runs.items()}
     if not wanted:
         return _map_error(campaign, runs)
     if wanted[0].desirability is not None:
@@ -94,6 +96,17 @@ def measure_of(campaign: Campaign, runs: Mapping[str, Sequence[Run]]) -> Measure
     if planned(wanted[0]).is_aimed:
         return _distance(campaign, wanted[0], runs)
     return _best(campaign, wanted[0], runs)
+
+
+def _counted(campaign: Campaign, run: Run) -> Run:
+    """Return a run whose trials at cheaper fidelities count as trials and never as the best, as controls do."""
+    if fidelity_in(campaign.parameters) is None:
+        return run
+    trials = [
+        {**trial, "is_control": trial["is_control"] or not counts(campaign.parameters, trial["parameters"])}
+        for trial in run.result["trials"]
+    ]
+    return replace(run, result={**run.result, "trials": trials})
 
 
 def _is_no_goal(objective: Any) -> bool:

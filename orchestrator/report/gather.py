@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.fidelities import counts
 from orchestrator.goals import leading, rank, worded
 from orchestrator.reading import Snapshot
 from orchestrator.report.posterior import Posterior
@@ -35,6 +36,7 @@ class Gathered:
 def gather(snapshot: Snapshot, posterior: Posterior) -> Gathered:
     """Collect the data of every chart."""
     parameters, objectives = parameter_facts(snapshot), snapshot.campaign.config.get("objectives", [])
+    declared = snapshot.campaign.config.get("parameters", [])
     spectra = pack_spectra(snapshot)
     observations, notices = _observations(snapshot, parameters)
     details, more = _details(snapshot)
@@ -44,7 +46,9 @@ def gather(snapshot: Snapshot, posterior: Posterior) -> Gathered:
         "parameters": parameters,
         "objectives": objective_facts(snapshot),
         "objective": leading_fact(snapshot),
-        "trials": [_trial(trial, parameters, objectives) for trial in snapshot.trials],
+        "trials": [
+            _trial(one, parameters, objectives, is_ranked=counts(declared, one.parameters)) for one in snapshot.trials
+        ],
         "asks": _asks(snapshot),
         "observations": observations,
         "details": details,
@@ -107,8 +111,11 @@ def _numbers(values: Sequence[Any]) -> list[float]:
     return [value for value in values if isinstance(value, int | float)]
 
 
-def _trial(trial: Any, parameters: Sequence[Mapping[str, Any]], objectives: Sequence[Any]) -> dict[str, Any]:
-    merit = (rank(objectives, trial.values) or (None,))[0] if trial.outcome == "measured" else None
+def _trial(
+    trial: Any, parameters: Sequence[Mapping[str, Any]], objectives: Sequence[Any], *, is_ranked: bool
+) -> dict[str, Any]:
+    is_ranked = is_ranked and trial.outcome == "measured"
+    merit = (rank(objectives, trial.values) or (None,))[0] if is_ranked else None
     return {
         "n": trial.number,
         "o": trial.outcome or "open",

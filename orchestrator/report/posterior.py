@@ -14,7 +14,9 @@ import numpy as np
 
 from orchestrator.campaign import Campaign
 from orchestrator.errors import LabpilotError
+from orchestrator.fidelities import counting
 from orchestrator.history import History, read_standing
+from orchestrator.parameters import Worded
 from orchestrator.people.reading import read_state
 from orchestrator.people.state import Given
 from orchestrator.points import candidates_of
@@ -100,7 +102,7 @@ def _predicted(campaign: Campaign, history: History, pinned: Given | None) -> Po
 
 
 def _axis(index: int, item: Any) -> _Axis:
-    if item.kind == "categorical":
+    if isinstance(item, Worded):
         return _Axis(index, item.name, list(item.levels), is_log=False)
     low, high = item.bounds
     is_log = item.scale == "log"
@@ -135,7 +137,7 @@ def _map(knowledge: Knowledge, target: str, x: _Axis, y: _Axis) -> dict[str, Any
 def _slices(
     knowledge: Knowledge, campaign: Campaign, axes: Sequence[_Axis], trials: Sequence[TrialRecord]
 ) -> Posterior:
-    centre = best_trial(trials, campaign.objectives)
+    centre = best_trial(counting(campaign.parameters, trials), campaign.objectives)
     if centre is None:
         return Posterior(why_not="No trial gave a value, so there is none through which to cut.")
     limits = constraints(campaign)

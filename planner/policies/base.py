@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 POLICIES: dict[str, str] = {
     "auto": "planner.policies.bayes:Auto",
     "logei": "planner.policies.bayes:LogEI",
+    "fidelities": "planner.policies.fidelities:Fidelities",
     "integrated_variance": "planner.policies.active_learning:IntegratedVariance",
     "uncertainty": "planner.policies.active_learning:Uncertainty",
     "random": "planner.policies.space_filling:Random",
@@ -215,3 +216,22 @@ def policy_class(name: str) -> type[Policy]:
         raise BadOption(f"there is no policy {name!r}{did_you_mean(name, POLICIES)}")
     module, _, attribute = POLICIES[name].partition(":")
     return getattr(import_module(module), attribute)
+
+
+def refuse_fidelity(name: str, cls: object, space: SearchSpace) -> None:
+    """Refuse a space of several fidelities for a policy that would take their results for the same.
+
+    Raises:
+        BadOption: It would.
+    """
+    if space.fidelity is None or getattr(cls, "knows_fidelities", False) or looks_only_at_target(cls):
+        return
+    raise BadOption(
+        f"policy {name!r} would take results of all levels of {space.fidelity.name!r} for the same; choose policy "
+        f"'auto' or 'fidelities', or leave {space.fidelity.name!r} out"
+    )
+
+
+def looks_only_at_target(policy: object) -> bool:
+    """Say whether a policy, which does not learn, is to try nothing but the fidelity that counts."""
+    return bool(getattr(policy, "learns_nothing", False))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from planner.space import SearchSpace
 if TYPE_CHECKING:
     from planner.acquisition import Acquisition
     from planner.desirability import Desire
-    from planner.limits import Limit
+    from planner.limits import Eligible, Limit
     from planner.prospect import Prospect
     from surrogate.matern_gp import GP
 
@@ -65,10 +65,7 @@ class LogEI(Learner):
         measured = [gp.X for gp in (*upright, *(limit.gp for limit in limits))]
         known = np.unique(np.vstack([*measured, self._under_way(data, fill)]), axis=0)
         how: dict[str, Any] = {"n_draws": self._options.draws, "rng": rng}
-        if limits:
-            from planner.limits import Limits
-
-            how["limits"] = Limits(limits, known, **how)
+        how["limits"] = self._eligible(limits, known, rng)
         if self._ranked[0].desirability is not None:
             from planner.desirability import NoisyLogDesirability
 
@@ -81,6 +78,18 @@ class LogEI(Learner):
 
             return NoisyLogHit(upright[0], known, goals[0], **how)
         return NoisyLogEI(upright[0], known, **how)
+
+    def _eligible(self, limits: Sequence[Limit], known: np.ndarray, rng: np.random.Generator) -> Eligible | None:
+        """Return which of known points (`m x d`) may be the best, and the chance that others may; None: all may."""
+        if not limits:
+            return None
+        from planner.limits import Limits
+
+        return Limits(limits, known, n_draws=self._options.draws, rng=rng)
+
+    def _counted(self, gp: GP) -> np.ndarray:
+        """Return encoded points (`n x d`) whose results count."""
+        return gp.X
 
     def _goal(self, data: PlannerData, objective: Objective) -> Goal:
         return goal_of(objective, self._gps.model(data, objective.name).scale)
@@ -112,18 +121,23 @@ class LogEI(Learner):
             raise BadOption(
                 "of several objectives nothing says how much better is worth going on for; give them desirabilities"
             )
-        rows, is_result = data.tried_rows()
+        rows = self._result_rows(data)
         if not self._can_learn(data):
             raise NotEnoughData(
                 "too little was measured to say what is still to be had; tell two values of each target"
             )
-        results = data.space.encode_rows(np.unique(rows[is_result], axis=0))
+        results = data.space.encode_rows(np.unique(rows, axis=0))
         best = results[np.argmax(self._heights(data, results))]
         untried = self._worth_a_look(data, rng)
         chance, encode = self._chance(data), data.space.encode_rows
         works = np.ones(len(untried)) if chance is None else np.exp(chance(untried))
         models = {objective.name: self._gps.model(data, objective.name) for objective in self._objectives}
         return prospect(self._objectives, models, best, encode(untried), works, by=by, rng=rng)
+
+    def _result_rows(self, data: PlannerData) -> np.ndarray:
+        """Return the rows (`n x p`) that gave results that count."""
+        rows, is_result = data.tried_rows()
+        return rows[is_result]
 
     def _worth_a_look(self, data: PlannerData, rng: np.random.Generator) -> np.ndarray:
         """Return untried rows of the space that promise most, some others, and pending ones (`n x p`)."""
@@ -158,8 +172,9 @@ class LogEI(Learner):
         gps = [self._upright(data, objective) for objective in self._ranked]
         goals = [self._goal(data, objective) for objective in self._ranked]
         limits = self._limits(data)
-        best = [float(goal.merit(gp.posterior(gp.X)[0]).max()) for gp, goal in zip(gps, goals, strict=True)]
-        edges = [_LEAST_EDGE * float(np.sqrt(np.median(gp.noise))) for gp in gps]
+        means = [gp.posterior(self._counted(gp))[0] for gp in gps]
+        best = [float(goal.merit(mean).max()) for mean, goal in zip(means, goals, strict=True)]
+        edges = [_LEAST_EDGE * float(np.sqrt(gp.typical_noise)) for gp in gps]
 
         def improvement(gp: GP, goal: Goal, top: float, edge: float, codes: np.ndarray) -> np.ndarray:
             m, sd = gp.posterior(codes)
@@ -246,7 +261,9 @@ class LogEI(Learner):
 
 
 class Auto:
-    """Optimise with `LogEI` what is to be optimised, learn with `IntegratedVariance` what is to be learnt."""
+    """Optimise with `LogEI`, learn with `IntegratedVariance`, or take `Fidelities` where there are several."""
+
+    knows_fidelities: ClassVar[bool] = True
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
         to_learn = [objective.name for objective in objectives if objective.direction == "learn"]
@@ -256,8 +273,16 @@ class Auto:
                 "does one or the other"
             )
         self.follows_hints = True
-        self._policy: Learner = (IntegratedVariance if to_learn else LogEI)(space, objectives, options)
+        self._policy: Learner = self._suited(space, bool(to_learn))(space, objectives, options)
         self.plans_with = self._policy.plans_with
+
+    @staticmethod
+    def _suited(space: SearchSpace, is_learnt: bool) -> type[Learner]:
+        if space.fidelity is None:
+            return IntegratedVariance if is_learnt else LogEI
+        from planner.policies.fidelities import Fidelities
+
+        return Fidelities
 
     def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
         """Return up to n points."""

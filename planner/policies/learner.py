@@ -132,6 +132,8 @@ class Learner(Weighing, ABC):
                     else best_row(space, self._score(data, tells, _CARE * caution), candidates, taken, rng)
                 )
                 row, reason = (row, reason) if other is None else (other, self._reason_instead(data))
+                used = worth if other is None or tells is None else tells
+                row, reason = self._made(data, row, reason, used, np.vstack([fill, chosen]))
             else:
                 more = untried_rows(space, 1, taken, lambda count: space.sample_rows(count, rng), rng)
                 if not len(more):
@@ -177,6 +179,13 @@ class Learner(Weighing, ABC):
         del data, worth, row, ahead, rng
         return None
 
+    def _made(
+        self, data: PlannerData, row: np.ndarray, reason: str, worth: Acquisition, ahead: np.ndarray
+    ) -> tuple[np.ndarray, str]:
+        """Return how the best row by a worth is tried, given rows (`m x p`) that come before, and why."""
+        del data, worth, ahead
+        return row, reason
+
     def _reason_instead(self, data: PlannerData) -> str:
         """Say why a point was chosen by the worth of `_instead`."""
         del data
@@ -187,28 +196,29 @@ class Learner(Weighing, ABC):
             return []
         chance = self._chance(data)
         codes = data.space.encode_rows(rows)
-        predicted = self._foretold(data, codes)
+        predicted, meant = self._foretold(data, codes), self._foretold(data, self._counting(codes))
         hints = self._hints(data)
         if hints is not None:
             n_told = len(data.observations)
             reasons = [f"{reason}; {hints.said(row, n_told)}" for reason, row in zip(reasons, rows, strict=True)]
         works = np.ones(len(rows)) if chance is None else np.exp(chance(rows))
         costs = None if self._cost is None else self._cost.of(data.space, rows)
-        each = [
-            {name: Prediction(mean=float(mean[i]), sd=float(sd[i])) for name, (mean, sd) in predicted.items()}
-            for i in range(len(rows))
-        ]
+        each, promised = _by_point(predicted, len(rows)), _by_point(meant, len(rows))
         return [
             Suggestion(
                 parameters=point,
                 predictions=each[i],
                 reason=reasons[i]
-                + promises(self._objectives, each[i])
+                + promises(self._objectives, promised[i])
                 + ("" if chance is None else f"; works with probability {works[i]:.2f}")
                 + ("" if costs is None else f"; costs {costs[i]:.4g}"),
             )
             for i, point in enumerate(data.space.points(rows))
         ]
+
+    def _counting(self, codes: np.ndarray) -> np.ndarray:
+        """Return encoded points (`n x d`) as they would be where results count."""
+        return codes
 
     def _foretold(self, data: PlannerData, codes: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Return mean and standard deviation of each target at encoded points, `n` each."""
@@ -216,12 +226,16 @@ class Learner(Weighing, ABC):
 
     def _best_rows(self, data: PlannerData) -> np.ndarray:
         """Return the tried rows with the best predictions, once each, inside the space."""
-        rows = np.unique(data.tried_rows()[0], axis=0)
+        rows = np.unique(self._recipes(data), axis=0)
         rows = rows[data.space.region.feasible(rows)]
         rows = data.space.region.round(rows) if data.space.pool is None else rows
         rows = rows[data.space.region.feasible(rows)]
         height = self._heights(data, data.space.encode_rows(rows))
         return rows[np.argsort(-height, kind="stable")[:_N_AROUND]]
+
+    def _recipes(self, data: PlannerData) -> np.ndarray:
+        """Return what was tried, as rows (`n x p`) of what is searched."""
+        return data.tried_rows()[0]
 
     def _heights(self, data: PlannerData, codes: np.ndarray) -> np.ndarray:
         """Return how good what is expected at encoded points (`n x d`) is, `n`."""
@@ -253,3 +267,10 @@ class Learner(Weighing, ABC):
     @abstractmethod
     def _reason(self, worth: Acquisition) -> str:
         """Say why a point was chosen by its worth."""
+
+
+def _by_point(predicted: Mapping[str, tuple[np.ndarray, np.ndarray]], n: int) -> list[dict[str, Prediction]]:
+    return [
+        {name: Prediction(mean=float(mean[i]), sd=float(sd[i])) for name, (mean, sd) in predicted.items()}
+        for i in range(n)
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd
+from typing import ClassVar
 
 import numpy as np
 
@@ -46,6 +47,7 @@ class RandomOptions:
 class _SpaceFilling:
     """A policy whose predictions come from a surrogate that it does not use itself."""
 
+    learns_nothing: ClassVar[bool] = True
     _predictor: Predictor
 
     def predict(
