@@ -48,6 +48,7 @@ class ScoredRun:
     _findings: Mapping[int, Sequence[Mapping[str, Any]]]
     _told: Sequence[Telling]
     _known: Sequence[Mapping[str, Any]]
+    _sources: Sequence[Mapping[str, Any]]
     _cache: dict[int, Knowledge] = field(default_factory=dict)
 
     def predict(self, n_trials: int, points: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray] | None:
@@ -57,7 +58,8 @@ class ScoredRun:
         """
         if n_trials not in self._cache:
             campaign = self._ready.campaign
-            knowledge = knowledge_of(campaign, pool=pool_for(campaign, self._ready.worlds), known=self._known)
+            pool = pool_for(campaign, self._ready.worlds)
+            knowledge = knowledge_of(campaign, pool=pool, known=self._known, sources=self._sources)
             first = list(self._records[:n_trials])
             told = [_up_to(telling, n_trials) for telling in self._told]
             knowledge.restore(first, self._findings, told=[telling for telling in told if telling.trials])
@@ -113,4 +115,5 @@ def _run(connection: Connection, ready: Ready, trials: Sequence[TrialRecord]) ->
         _findings=history.findings,
         _told=history.told,
         _known=history.known or (),
+        _sources=history.sources or (),
     )

@@ -18,6 +18,7 @@ POLICIES = (
     "mobile_chemist",
     "soft_constraints",
     "transfer",
+    "fidelities",
     "level_set",
     "reactions",
 )

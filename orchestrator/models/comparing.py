@@ -133,7 +133,7 @@ def _of_versions(path: Path, campaign: Campaign, history: History, first: str, s
     from planner.live import made_again
 
     registry, versions = Registry(path / FOLDER), history.book.versions
-    knowledge = knowledge_of(campaign, pool=None, known=history.known or ())
+    knowledge = knowledge_of(campaign, pool=None, known=history.known or (), sources=history.sources or ())
     knowledge.restore(history.trials, history.findings, told=history.told)
     models = {}
     for name in (first, second):

@@ -19,7 +19,7 @@ from planner.live import made_again
 from surrogate.registry import folder, ledger
 from surrogate.registry.folder import Registry
 from surrogate.registry.ledger import Forecast, Result
-from tests.orchestrator.models.worlds import campaign, source
+from tests.orchestrator.models.worlds import campaign, table
 from tests.orchestrator.test_direction import following, of
 from tests.orchestrator.test_execution import killed
 from tests.orchestrator.test_journeys import events_of
@@ -209,11 +209,7 @@ def test_a_campaign_without_a_challenger_goes_on_as_ever(tmp_path, policy):
 
 
 def test_results_from_before_the_campaign_are_replayed_once(tmp_path):
-    table = source(n=12, seed=5)
-    rows = [{**point, "hydrogen": value} for point, value in zip(table["points"], table["values"], strict=True)]
-    text = "\n".join([",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)])
-    (tmp_path / "known.csv").write_text(text)
-    task = campaign(f"known={tmp_path / 'known.csv'}")
+    task = campaign(f"known={table(n=12, seed=5)}")
 
     async def halfway(person):
         while len(person.desk.facts().trials) < 6:
