@@ -23,8 +23,8 @@ from surrogate.transfer.sources import Source, prepare
 
 N_DRAWS = 256
 DILUTION = 0.95
-BAYBE_PYTHON = "BAYBE_PYTHON"
-"""Variable that names the interpreter of an environment with BayBE."""
+BAYBE_PYTHON = "PYTHON_WITH_BAYBE"
+"""Variable that names the interpreter of an environment with BayBE, which refuses variables called BAYBE_..."""
 
 
 @dataclass(frozen=True, slots=True)
