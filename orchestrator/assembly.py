@@ -17,6 +17,7 @@ from drivers.links.tap import Tap
 from drivers.manifest import warn_unverified
 from orchestrator.advice import Advisor
 from orchestrator.analysis import Analysis
+from orchestrator.asking import Asking
 from orchestrator.billing import running_bill
 from orchestrator.check import Ready
 from orchestrator.compile import Compiler
@@ -368,6 +369,18 @@ class Assembly:
             context=campaign.context,
             hours=hours,
         )
+        asking = Asking(
+            campaign=campaign,
+            journal=journal,
+            clock=self.clock,
+            knowledge=knowledge,
+            stop=self.stop,
+            desk=office.desk,
+            charge=self.charge,
+            history=self.standing.history,
+            hours=hours,
+            model_files=files,
+        )
         return CampaignLoop(
             campaign=campaign,
             journal=journal,
@@ -376,13 +389,12 @@ class Assembly:
             executor=executor,
             stop=self.stop,
             desk=office.desk,
-            charge=self.charge,
+            asking=asking,
             history=self.standing.history,
             on_progress=_harmless(self.settings.on_progress),
             bill=running_bill(journal, self.clock, self.task.lab.costs),
             hours=hours,
             closed_until=self.standing.closed_until,
-            model_files=files,
         )
 
     def _hours(self, journal: Journal, office: Office, knowledge: Knowledge) -> Timekeeper:

@@ -11,17 +11,15 @@ from datetime import datetime
 from typing import Any
 
 from drivers.clock import Clock
+from orchestrator.asking import Asking
 from orchestrator.bill import Bill
 from orchestrator.campaign import Campaign
-from orchestrator.events import Event
 from orchestrator.fidelities import counting, spent
 from orchestrator.history import History
 from orchestrator.hours.keeper import Timekeeper
-from orchestrator.hours.room import Limit, Over, Rest
+from orchestrator.hours.room import Over, Rest
 from orchestrator.journal import Journal
-from orchestrator.knowledge import Answer, Knowledge
-from orchestrator.models.book import REPLAYED
-from orchestrator.models.files import ModelFiles
+from orchestrator.knowledge import Knowledge
 from orchestrator.outcomes import StopRequested, StopSwitch
 from orchestrator.people.desk import Desk
 from orchestrator.people.intent import Intent
@@ -29,19 +27,11 @@ from orchestrator.records import Telling, TrialRecord
 from orchestrator.stopping import reason_to_stop
 from orchestrator.trials import TrialExecutor, Verdict
 from orchestrator.words import duration
-from planner.errors import NothingWithin, SearchSpaceExhausted
-from surrogate.registry.ledger import Line
 
 log = logging.getLogger(__name__)
 
 FAULTS_IN_A_ROW = 3
 """Trials lost to faults, one after another, before the campaign gives up on the lab."""
-
-MOST_REPLAYED = 16
-"""Results from before the first forecast that models are replayed over."""
-
-_NOTHING = Answer(proposals=(), wall_s=0.0, policy="")
-"""What the planner is not asked for."""
 
 _STATE_AFTER = {"measured": "analysed", "failed": "failed", "lost": "lost"}
 
@@ -75,8 +65,7 @@ class CampaignLoop:
     executor: TrialExecutor
     stop: StopSwitch
     desk: Desk
-    charge: Callable[[float], float]
-    """Takes the wall time of an ask, lets the clock know, and returns what was charged."""
+    asking: Asking
     history: History = field(default_factory=History)
     on_progress: Callable[[Progress], None] | None = None
     bill: Callable[[], Bill] | None = None
@@ -87,8 +76,6 @@ class CampaignLoop:
     """The end of the window that was open when this execution began."""
     _rest: Rest | None = None
     """Why nothing is asked for until later."""
-    model_files: ModelFiles | None = None
-    """Keeps versions of models beside the journal; None where nobody wants them."""
     _broken: list[Exception] = field(default_factory=list)
     """What ended the campaign while trials were under way."""
     _ending: Ending | None = None
@@ -241,7 +228,7 @@ class CampaignLoop:
             numbers = [trial.number for trial in waiting]
             self.history.told.append(Telling(numbers, self.history.asks))
             self.journal.append("told", {"trials": numbers, "asks": self.history.asks})
-            self._scored(self.history.book.told(waiting, self.history.findings))
+            self.asking.scored(self.history.book.told(waiting, self.history.findings))
 
     def _ended(self) -> Ending | None:
         trials, duration_s = self.history.trials, self.desk.duration_budget_s(self.campaign.budget.duration_s)
@@ -261,189 +248,20 @@ class CampaignLoop:
         reason = reason_to_stop(campaign.stopping, counted, campaign.objectives, diagnostics, self.bill)
         return Ending(status="finished", reason=reason) if reason else None
 
-    def _again(self) -> list[int]:
-        """Return the trials that are to be made again: those that people have ordered, then those that were lost."""
-        lost = [trial.number for trial in self.history.trials if self._is_worth_a_remake(trial)]
-        return list(dict.fromkeys([*self.desk.requeues, *lost]))
-
-    def _is_worth_a_remake(self, trial: TrialRecord) -> bool:
-        said = self.desk.state
-        if trial.outcome != "lost" or trial.number in said.remade or trial.number in said.skipped:
-            return False
-        before = {again: number for number, again in said.remade.items()}
-        number, tries = trial.number, 0
-        while (number := before.get(number, 0)) and tries < self.campaign.remakes:
-            tries += 1
-        return tries < self.campaign.remakes
-
     @property
     def _most_trials(self) -> int:
         return self.desk.trials_budget(self.campaign.budget.trials)
 
     async def _ask(self) -> Ending | None:
-        controls = self._controls()
-        room = self._most_trials - len(self.history.trials)
-        again = self._again()[: min(self.campaign.batch - len(controls), room)]
-        limit = None
-        if self.hours is not None:
-            found = self.hours.room(min(self.campaign.batch, room))
-            if isinstance(found, Over):
-                return Ending(status="finished", reason=found.reason)
-            if isinstance(found, Rest):
-                self._rest = found
-                return None
-            limit, room = self.hours.limit(found), min(room, found.n)
-            again, controls = self._fitting(again, controls, limit, room)
-        wanted = min(self.campaign.batch - len(controls), room) - len(again)
-        asked_s = self.clock.now_s()
-        try:
-            answer, diagnostics, replayed = await self._asked(wanted, limit)
-        except StopRequested:
-            return None
-        except NothingWithin as error:
-            if not again:
-                return self._nothing_fits(error)
-            answer, diagnostics, replayed = _NOTHING, self.history.diagnostics, {}
-        except SearchSpaceExhausted as error:
-            if not again:
-                return Ending(status="finished", reason=str(error))
-            answer, diagnostics, replayed = _NOTHING, self.history.diagnostics, {}
-        charged_s = self.charge(answer.wall_s)
-        self.history.diagnostics = diagnostics
-        accepted = self._accept(answer, again, controls[: room - len(answer.proposals) - len(again)])
-        for number, trial in zip(again, accepted[len(answer.proposals) :], strict=False):
-            self.desk.requeued(number, as_trial=trial.number)
-        if replayed:
-            self.journal.append(REPLAYED, replayed)
-            self._scored(self.history.book.replayed(replayed))
-        self._journal_ask(answer, accepted, asked_s=asked_s, charged_s=charged_s)
-        self.history.trials.extend(accepted)
-        self._show()
+        found = await self.asking.batch(self._most_trials - len(self.history.trials))
+        if isinstance(found, Over):
+            return Ending(status="finished", reason=found.reason)
+        if isinstance(found, Rest):
+            self._rest = found
+        elif found:
+            self.history.trials.extend(found)
+            self._show()
         return None
-
-    def _fitting(
-        self, again: list[int], controls: list[Mapping[str, Any]], limit: Limit | None, room: int
-    ) -> tuple[list[int], list[Mapping[str, Any]]]:
-        """Return those trials that are to be made again, and those controls, that there is room for."""
-        if limit is None:
-            return again[:room], controls
-        again = [number for number in again if limit.fits(self.history.trials[number - 1].parameters)][:room]
-        return again, [point for point in controls if limit.fits(point)][: max(0, room - max(1, len(again)))]
-
-    def _nothing_fits(self, error: NothingWithin) -> Ending | None:
-        """Wait for more time where more is to come; otherwise end."""
-        rest = None if self.hours is None else self.hours.later()
-        if rest is None:
-            return Ending(status="finished", reason=str(error))
-        self._rest = rest
-        return None
-
-    async def _asked(self, n: int, limit: Limit | None = None) -> tuple[Answer, dict[str, Any], dict[str, Any]]:
-        """Ask the planner, what it says of itself, and what its models would have foretold of results from before.
-
-        On real ports everything else goes on meanwhile.
-
-        Raises:
-            StopRequested: The operator asked to stop; the answer is not waited for.
-        """
-
-        self._pass_on()
-
-        def work() -> tuple[Answer, dict[str, Any], dict[str, Any]]:
-            answer = self.knowledge.ask(n, limit) if n else _NOTHING
-            is_first = bool(answer.foretold.live) and not self.history.book.ledger.lines
-            replayed = self.knowledge.replayed(MOST_REPLAYED) if is_first else {}
-            return answer, self.knowledge.diagnostics(), replayed
-
-        return work() if self.clock.is_virtual else await self.stop.unless_set(asyncio.to_thread(work))
-
-    def _pass_on(self) -> None:
-        """Pass on to the planner who leads, and what people have said to it since the last ask."""
-        if len(self.history.book.models) > 1:
-            self.knowledge.follow(self.history.book.champion)
-        for said in self.desk.state.advice:
-            if not self.knowledge.is_advised(said.id):
-                since = self.desk.advised(said.id, n_told=self.knowledge.n_told)
-                problem = self.knowledge.advise(said.id, said.kind, said.arguments, since=since)
-                if problem:
-                    self.journal.append("incident", {"kind": "people", "text": f"{said.kind}, {said}: {problem}"})
-
-    def _controls(self) -> list[Mapping[str, Any]]:
-        return [control.parameters for control in self.campaign.controls for _ in range(control.per_batch)]
-
-    def _accept(self, answer: Answer, again: Sequence[int], controls: Sequence[Mapping[str, Any]]) -> list[TrialRecord]:
-        first, ask = len(self.history.trials) + 1, self.history.asks
-        proposed = [
-            TrialRecord(
-                number=first + index,
-                parameters=dict(proposal.parameters),
-                ask=ask,
-                is_control=False,
-                proposal_id=proposal.id,
-                proposal_reason=proposal.reason,
-                predictions={name: asdict(prediction) for name, prediction in proposal.predictions.items()},
-            )
-            for index, proposal in enumerate(answer.proposals)
-        ]
-        for number in again:
-            before = self.history.trials[number - 1]
-            given = self.desk.state.requeues.get(number)
-            why = "as it was lost" if given is None else f"as ordered {given}"
-            reason = f"trial {number} again, {why}"
-            proposed.append(
-                TrialRecord(
-                    number=first + len(proposed),
-                    parameters=dict(before.parameters),
-                    ask=ask,
-                    is_control=before.is_control,
-                    proposal_id=None,
-                    proposal_reason=reason,
-                )
-            )
-        first += len(proposed)
-        return proposed + [
-            TrialRecord(number=first + index, parameters=dict(point), ask=ask, is_control=True, proposal_id=None)
-            for index, point in enumerate(controls)
-        ]
-
-    def _journal_ask(
-        self, answer: Answer, accepted: Sequence[TrialRecord], *, asked_s: float, charged_s: float
-    ) -> None:
-        names = ("number", "parameters", "is_control", "proposal_id", "proposal_reason", "predictions")
-        body = {
-            "index": self.history.asks,
-            "n": len(accepted),
-            "asked_s": asked_s,
-            "charged_s": charged_s,
-            "wall_s": answer.wall_s,
-            "cpu_s": answer.cpu_s,
-            "policy": answer.policy,
-            "fallback_reason": answer.fallback_reason,
-            "diagnostics": self.history.diagnostics,
-            "trials": [{name: getattr(trial, name) for name in names} for trial in accepted],
-        }
-        if answer.foretold.live:
-            numbers = [trial.number for trial in accepted[: len(answer.proposals)]]
-            forecasts = dict(zip(numbers, answer.foretold.forecasts, strict=True))
-            body["models"] = self.history.book.part_of_ask(answer.foretold.live, forecasts, self.campaign.seed)
-        if answer.fallback_reason:
-            self.journal.append("incident", {"kind": "fallback", "text": answer.fallback_reason})
-        event = self.journal.append("asked", body, durable=True)
-        self._foretold(event, answer)
-
-    def _foretold(self, event: Event, answer: Answer) -> None:
-        """Take in what models foretold, which is durable by now, and keep them."""
-        book = self.history.book
-        self._scored(book.asked(event.body, event.utc))
-        if self.model_files is not None and answer.foretold.live:
-            new = [version for version in book.versions.values() if version.ask == event.body["index"]]
-            self.model_files.keep(new, answer.foretold.live)
-            given = self.desk.state.planned_with
-            self.model_files.point(book, pinned=None if given is None else given.arguments["version"])
-
-    def _scored(self, lines: Sequence[Line]) -> None:
-        if self.model_files is not None:
-            self.model_files.add(lines)
 
     def _show(self) -> None:
         if self.on_progress is not None:
