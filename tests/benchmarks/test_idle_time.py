@@ -40,11 +40,11 @@ def test_what_misses_a_target_is_named():
     assert [one.split()[2] for one in idle_time.missed([row])] == ["idle", "hidden"]
 
 
-def test_a_short_soak_agrees_with_virtual_time(tmp_path, monkeypatch):
+def test_a_short_soak_is_lived_again_in_virtual_time(tmp_path, monkeypatch):
     monkeypatch.setattr(idle_time, "RESULTS", tmp_path)
-    rows = idle_time.soak(0.1)
-    assert [row["policy"] for row in rows] == ["edf", "block", "edf"]
-    for row in rows:
-        assert abs(row["off"]) < 0.25  # a few runs on a machine that tests share
-        assert row["ended"]["done"] >= 3 and set(row["failures"]) <= {"timeout"}  # of plans that the ladder stopped
+    monkeypatch.setattr(idle_time, "SOAKS", idle_time.SOAKS[-1:])
+    (row,) = idle_time.soak(0.01)
+    assert row["policy"] == "edf" and row["virtual_s"] > 0
+    assert abs(row["off"]) < 0.5  # three runs, on a machine that tests share
+    assert row["ended"]["done"] >= 3 and set(row["failures"]) <= {"timeout"}  # of plans that the ladder stopped
     assert (tmp_path / "soak_costs.json").exists()
