@@ -12,7 +12,7 @@ uniform admissible points), 80 at most. Cheaper levels have no noise where they 
 - branin, two levels: a simulation with b - 0.1 (0.05), as AugmentedBranin of BoTorch has it, and a scan with b - 0.01
   and an offset (0.3).
 - hartmann, biased: Hartmann's function in six dimensions; cheap has alpha - 0.1 (Kandasamy et al.), times 2, plus 5.
-- hartmann, coarse: cheap has alpha = (0.5, 0.5, 2, 4), as in Picheny's variants, times 2, plus 5.
+- hartmann, coarse: cheap has alpha = (0.5, 0.5, 2, 4), times 2, plus 5.
 - photocatalysis: the closed form fitted to the real campaign of Burger et al. (`simulators.materials.photocatalysis`),
   five ingredients; cheap (0.15) is ten minutes of light, in which silicate has no effect yet, at an offset.
 - branin, useless and hartmann, useless: cheap is another function altogether, of waves; once at 0.05 and, as a scan, at

@@ -7,6 +7,7 @@ eigenvalues, and is far from what was not distorted.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -77,11 +78,11 @@ def _of_molecule(molecule: Molecule) -> np.ndarray:
     return coulomb_matrix(numbers, np.array(molecule.positions_angstrom))
 
 
-class _OfCrystals(_Spectrum):
+class _OfCrystals(_Spectrum, ABC):
     takes = "structure"
 
-    def _matrix(self, atoms: Atoms) -> np.ndarray:
-        raise NotImplementedError
+    @abstractmethod
+    def _matrix(self, atoms: Atoms) -> np.ndarray: ...
 
     def features(self, items: Sequence[Phase]) -> np.ndarray:
         """Return the spectra of structures in hartree, `n x columns`.

@@ -12,14 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from orchestrator import scoring
 from orchestrator.check import check_campaign
 from orchestrator.earlier_campaign import SD_OF, read_earlier
 from orchestrator.errors import InputError
 from orchestrator.execution import Settings, resume, start
 from orchestrator.explaining import explained
 from orchestrator.export import export_campaign
+from orchestrator.history import read_standing
 from orchestrator.knowledge import knowledge_of
-from orchestrator.reading import read_snapshot
+from orchestrator.reading import open_reading, read_snapshot
 from orchestrator.report import write_report
 from orchestrator.source_use import as_option
 from orchestrator.sources import sources_of
@@ -447,3 +449,16 @@ def test_an_earlier_campaign_that_is_still_at_work_changes_nothing_later(kitchen
     assert len(read(kitchen_with(WINTER))[0].values) > len(before.values)
     (kept,) = read_snapshot(tmp_path / "c").sources
     assert kept["values"] == list(before.values)
+
+
+def test_a_scorer_is_told_what_the_planner_knew_with_its_sources(kitchen_with, tmp_path):
+    task = kitchen_with(MAY, may=GOOD).require()
+    run(task, tmp_path / "c")
+    with open_reading(tmp_path / "c") as reading:
+        trials = read_standing(reading.connection).history.trials
+        scored = scoring._run(reading.connection, task, trials)
+    points = [{**trial.parameters} for trial in trials[:2]]
+    told = scored.predict(len(trials), points)
+    assert told is not None
+    mean, sd = told
+    assert mean.shape == sd.shape == (2,) and (sd > 0).all()
