@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from drivers.clock import Clock
 from drivers.errors import DriverError
+from orchestrator.acts.step import owner_of
 from orchestrator.advice import Advice, Advisor
 from orchestrator.attention import Attention
 from orchestrator.errors import StorageError
@@ -24,7 +25,7 @@ from orchestrator.foresight import Foresight, Taken, stations_of
 from orchestrator.journey import BatchRun, Doubt, Journey, Whereabouts
 from orchestrator.outcomes import NOT_APPROVED, StopRequested, TrialLost
 from orchestrator.plan import Act, Firing, Furnace, Node
-from orchestrator.runner import Runner, owner_of
+from orchestrator.runner import Runner
 from orchestrator.scheduling.batching import LONGEST_WAIT, Batch, Former, Member
 from orchestrator.scheduling.board import Option
 from orchestrator.scheduling.dispatcher import Dispatcher

@@ -15,6 +15,7 @@ from typing import Any
 
 from drivers.clock import Clock
 from drivers.errors import DriverError
+from orchestrator.acts.step import owner_of
 from orchestrator.advice import Advisor
 from orchestrator.attention import RESTOCK, Attendant, Attention
 from orchestrator.firings import Firings
@@ -25,7 +26,7 @@ from orchestrator.measurements import MeasurementFile
 from orchestrator.outcomes import Done, TrialFailed, TrialLost
 from orchestrator.plan import Act, Firing, Furnace, Plan, Visit, Wait, Way
 from orchestrator.records import TrialRecord
-from orchestrator.runner import Runner, owner_of
+from orchestrator.runner import Runner
 from orchestrator.scheduling.board import Option
 from orchestrator.scheduling.dispatcher import Dispatcher
 from orchestrator.scheduling.layout import Layout, Leg, Route

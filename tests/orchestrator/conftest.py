@@ -458,3 +458,19 @@ def bakery(tmp_path, monkeypatch):
         return check_campaign(folder / "campaign.yaml", None, list(overrides)).require()
 
     return made
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """A runner and its oven; call it with what the oven is to answer."""
+    from tests.orchestrator.oven import Bench, Oven
+
+    made = []
+
+    def make(*script):
+        made.append(Bench(tmp_path, Oven(*script)))
+        return made[-1]
+
+    yield make
+    for item in made:
+        item.engine.dispose()
