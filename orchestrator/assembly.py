@@ -34,7 +34,7 @@ from orchestrator.hours.keeper import Timekeeper
 from orchestrator.hours.outlook import timekeeper_of
 from orchestrator.interrupts import interrupts
 from orchestrator.journal import Journal
-from orchestrator.journeys import Journeys, board_names
+from orchestrator.journeys import Journeys
 from orchestrator.knowledge import Knowledge, knowledge_of
 from orchestrator.laboratory import Laboratory, station
 from orchestrator.loop import CampaignLoop, Ending, Progress
@@ -50,6 +50,7 @@ from orchestrator.runner import Runner
 from orchestrator.samples import Racks
 from orchestrator.scheduling.board import Board
 from orchestrator.scheduling.dispatcher import Dispatcher
+from orchestrator.scheduling.names import board_names
 from orchestrator.scheduling.optimising import NotInstalled, Optimiser
 from orchestrator.seams import Seams
 from orchestrator.sources import sources_of

@@ -474,3 +474,13 @@ def bench(tmp_path):
     yield make
     for item in made:
         item.engine.dispose()
+
+
+@pytest.fixture
+def workshop(tmp_path):
+    """Two arms and an oven, and what carries samples there."""
+    from tests.orchestrator.workshop import Workshop
+
+    made = Workshop(tmp_path)
+    yield made
+    made.engine.dispose()
