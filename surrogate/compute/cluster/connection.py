@@ -1,0 +1,129 @@
+"""Joining a cluster: what can be wrong with it is said before the first job."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from surrogate.compute.cluster.address import ClusterAddress
+from surrogate.compute.cluster.likeness import unlike_workers
+from surrogate.compute.cluster.places import identity_of, members_of, refuse_exposed
+from surrogate.compute.cluster.pool import ClusterPool
+from surrogate.compute.errors import ClusterError, NoCluster, UnlikeWorkers
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+ANSWERS_S = 10.0
+"""What a scheduler may take to answer."""
+_REACHED_S = 3.0
+_LOOK_S = 0.2
+_SHOWN = 5
+
+
+@asynccontextmanager
+async def connected(
+    address: ClusterAddress,
+    *,
+    workers_within_s: float = 60.0,
+    waiting: Callable[[], None] | None = None,
+    **options: Any,
+) -> AsyncIterator[ClusterPool]:
+    """Join a cluster, and hold the connection open.
+
+    Args:
+        address: Where its scheduler is.
+        workers_within_s: How long is waited for the first worker.
+        waiting: Is called once where there is none yet.
+        options: Of `ClusterPool`.
+
+    Raises:
+        NoCluster: The scheduler does not answer, does not take the certificates, or has no workers.
+        UnsafeCluster: Others than this machine reach it without TLS.
+        UnlikeWorkers: Workers have another version of labpilot or of a library.
+    """
+    client = await _client(address)
+    try:
+        await _checked(client, address, workers_within_s, waiting)
+        yield ClusterPool(client, **options)
+    finally:
+        await client.close()
+
+
+async def _client(address: ClusterAddress) -> Client:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ClusterError("a cluster needs Dask: pip install 'labpilot[cluster]', on every machine") from error
+    await _reach(address)
+    quiet = logging.getLogger("distributed")
+    if not quiet.handlers and quiet.level == logging.NOTSET:
+        quiet.setLevel(logging.CRITICAL)  # what it would say of lost connections is told by our own errors
+    made = Client(address.url, security=address.security(), asynchronous=True, timeout=ANSWERS_S, set_as_default=False)
+    try:
+        return await cast(Any, made)
+    except (OSError, ValueError) as error:
+        raise NoCluster(
+            f"something answers at {address.url}, but it is no scheduler that talks with this process "
+            f"({_inner(error)}); is it started with the same protocol (tls or tcp), and are all certificates signed by "
+            "the same authority?"
+        ) from error
+
+
+async def _reach(address: ClusterAddress) -> None:
+    """Find out quickly whether anything listens there at all; Dask itself tries again and again."""
+    host, port = address.place
+    try:
+        async with asyncio.timeout(_REACHED_S):
+            _, writer = await asyncio.open_connection(host, port)
+    except (OSError, TimeoutError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or f"no answer within {_REACHED_S:g} s"
+        raise NoCluster(
+            f"no scheduler answers at {address.url} ({reason}); start one (`dask scheduler`, docs/cluster.md), or give "
+            "the address that it prints"
+        ) from error
+    writer.close()
+
+
+def _inner(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {error}"
+
+
+async def _checked(
+    client: Client, address: ClusterAddress, workers_within_s: float, waiting: Callable[[], None] | None
+) -> None:
+    began_s, is_told = time.monotonic(), False
+    while True:
+        identity = await identity_of(client)
+        refuse_exposed(identity)
+        if members := members_of(identity):
+            _refuse_unlike(await unlike_workers(client, [member.address for member in members.values()]))
+            return
+        if time.monotonic() - began_s >= workers_within_s:
+            raise NoCluster(
+                f"the scheduler at {address.url} has no workers; start some (`dask worker {address.url} --nthreads 1`, "
+                "docs/cluster.md), and give the same command again"
+            )
+        if waiting is not None and not is_told:
+            is_told = True
+            waiting()
+        await asyncio.sleep(_LOOK_S)
+
+
+def _refuse_unlike(unlike: Mapping[str, Sequence[str]]) -> None:
+    if not unlike:
+        return
+    lines = [f"  {address}: {'; '.join(differs)}" for address, differs in list(unlike.items())[:_SHOWN]]
+    more = [f"  and {len(unlike) - _SHOWN} more"] if len(unlike) > _SHOWN else []
+    raise UnlikeWorkers(
+        "\n".join(
+            ["these workers would not come to the same results as this process; install the same versions there, and "
+             "start them again:", *lines, *more]
+        ), unlike,
+    )  # fmt: skip

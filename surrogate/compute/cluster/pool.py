@@ -1,0 +1,255 @@
+"""A pool on the workers of a Dask scheduler: a process of ours in each of their threads."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from surrogate.compute.cluster import hand
+from surrogate.compute.cluster.life import HandLost, Life
+from surrogate.compute.cluster.likeness import unlike_workers
+from surrogate.compute.cluster.places import GPU, Member, Place, identity_of, members_of, places_of, refuse_exposed
+from surrogate.compute.errors import NoCluster
+from surrogate.compute.events import GpuFound
+from surrogate.compute.jobs import MIB
+from surrogate.compute.pool import FIRST_PAUSE_S, LONGEST_PAUSE_S, Inbox, Work
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+log = logging.getLogger(__name__)
+
+_LOOK_S = 0.5
+_TOUCH_S = hand.FORGOTTEN_S / 6
+_ANSWERS_S = 5.0
+_SILENT_S = 30.0
+"""After so long without an answer of the scheduler the cluster is given up."""
+_GPU_STARTS = 3
+"""After so many starts of a GPU's owner that failed in a row, its place is given up."""
+
+_MemberId = tuple[str, str]
+
+
+class ClusterPool:
+    """Processes in the threads of Dask workers; `surrogate.compute.cluster.connected` makes one.
+
+    A worker that declares ``GPU=n`` has n owners of a GPU, and the rest of its threads are for the CPU. Jobs for the
+    GPU go to those alone.
+
+    Args:
+        client: Of Dask, connected, on the loop of the queue.
+        threads: What numerical libraries in each process may use.
+        preload: Modules that processes import before their first job.
+        gpu_part: How much of a GPU's memory may be leased.
+        gpu_patience_s: How long jobs for the GPU wait where no worker has one; then they run on the CPU.
+        max_jobs: After so many jobs a process is replaced, as libraries leak.
+        worn_bytes: With so much memory left behind by jobs it is replaced, too.
+        slack_bytes: What a job may take beyond its lease, imports for instance.
+        starts_s: What a process may take until it is ready.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        threads: int = 1,
+        preload: Sequence[str] = (),
+        gpu_part: float = 0.9,
+        gpu_patience_s: float = 10.0,
+        max_jobs: int = 1000,
+        worn_bytes: int = 1024 * MIB,
+        slack_bytes: int = 256 * MIB,
+        starts_s: float = 120.0,
+    ) -> None:
+        self.name = uuid.uuid4().hex[:12]
+        self._client = client
+        self._options = {
+            "threads": threads, "preload": list(preload), "slack_bytes": slack_bytes, "starts_s": starts_s,
+        }  # fmt: skip
+        self._limits = {"max_jobs": max_jobs, "worn_bytes": worn_bytes}
+        self._gpu_part, self._gpu_patience_s = gpu_part, gpu_patience_s
+        self._numbers = count(1)
+        self._lives: dict[int, Life] = {}
+        self._members: dict[_MemberId, Member] = {}
+        self._tasks: dict[_MemberId, list[asyncio.Task[None]]] = {}
+        self._unlike: set[_MemberId] = set()
+        self._gpu_wanted = False
+        self._no_gpu = f"no worker declares the resource {GPU}"
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Return the workers that are there and can be used."""
+        return tuple(self._members.values())
+
+    @property
+    def n_places(self) -> int:
+        """Return how many jobs can be at work now."""
+        return sum(life.is_up for life in self._lives.values())
+
+    async def run(self, inbox: Inbox, now_s: Callable[[], float]) -> None:
+        """Follow workers as they come and go, until cancelled.
+
+        Raises:
+            NoCluster: The scheduler has gone.
+            UnsafeCluster: A worker has come that others reach without TLS.
+        """
+        self._inbox, self._now_s = inbox, now_s
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                self._group.create_task(self._touching(), name="cluster touch")
+                await self._looking()
+        finally:
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(_ANSWERS_S):
+                    await self._client.run(hand.closed, self.name, on_error="ignore")
+
+    def want_gpu(self) -> None:
+        """Start the owners of the GPUs that workers declare."""
+        if self._gpu_wanted:
+            return
+        self._gpu_wanted = True
+        self._group.create_task(self._missing_gpu(), name="cluster without gpu")
+        for which, member in self._members.items():
+            self._settle(which, [place for place in places_of(member, with_gpu=True) if place.device == "gpu"])
+
+    def start(self, worker: int, work: Work) -> None:
+        """Send a job to its process."""
+        self._lives[worker].work.put_nowait(work)
+
+    def ask_yield(self, worker: int) -> None:
+        """Tell the job of a process to leave."""
+        life = self._lives[worker]
+        self._tell(life, hand.leave, life.key, life.run)
+
+    def kill(self, worker: int, reason: str) -> None:
+        """End a process."""
+        life = self._lives[worker]
+        life.reason = reason
+        life.work.put_nowait(None)
+        self._tell(life, hand.ended, life.key, reason)
+
+    def _tell(self, life: Life, function: Callable[..., None], *arguments: Any) -> None:
+        """Run something on a worker beside its tasks; one that is not there any more need not know."""
+
+        async def told() -> None:
+            with suppress(OSError):
+                await self._client.run(
+                    function, *arguments, workers=[life.place.member.address], on_error="ignore"
+                )  # fmt: skip
+
+        self._group.create_task(told(), name=f"tell {life.number}")
+
+    async def _looking(self) -> None:
+        answered_s = time.monotonic()
+        while True:
+            try:
+                async with asyncio.timeout(_ANSWERS_S):
+                    identity = await identity_of(self._client)
+                    refuse_exposed(identity)
+                    await self._follow(members_of(identity))
+                answered_s = time.monotonic()
+            except (OSError, TimeoutError) as error:
+                if time.monotonic() - answered_s > _SILENT_S:
+                    raise NoCluster(f"the scheduler has not answered for {_SILENT_S:g} s ({error})") from error
+            await asyncio.sleep(_LOOK_S)
+
+    async def _follow(self, found: dict[_MemberId, Member]) -> None:
+        """Leave workers that are gone, and settle on those that came."""
+        for which in [one for one in self._members if one not in found]:
+            self._leave(which)
+        came = {which: member for which, member in found.items() if which not in {*self._members, *self._unlike}}
+        if not came:
+            return
+        unlike = await unlike_workers(self._client, [member.address for member in came.values()])
+        for which, member in came.items():
+            if member.address in unlike:
+                self._unlike.add(which)
+                log.warning("worker_unlike worker=%s differences=%r", member.words, unlike[member.address])
+                continue
+            self._members[which] = member
+            self._settle(which, places_of(member, with_gpu=self._gpu_wanted))
+
+    def _leave(self, which: _MemberId) -> None:
+        member = self._members.pop(which)
+        for life in self._lives.values():
+            if life.place.member == member:
+                life.reason = "the worker has left the cluster"
+        for task in self._tasks.pop(which, []):
+            task.cancel()
+
+    def _settle(self, which: _MemberId, places: Iterable[Place]) -> None:
+        self._tasks.setdefault(which, []).extend(
+            self._group.create_task(self._kept(place), name=f"place {place}") for place in places
+        )
+
+    async def _kept(self, place: Place) -> None:
+        """Keep a process going at a place, until cancelled or, for a GPU, until there is none."""
+        pause_s, failures = FIRST_PAUSE_S, 0
+        while True:
+            life = Life(
+                next(self._numbers), place, pool=self.name, client=self._client, inbox=self._inbox, now_s=self._now_s,
+                limits=self._limits,
+            )  # fmt: skip
+            self._lives[life.number] = life
+            try:
+                if not await self._lived(life):
+                    return
+                pause_s, failures = FIRST_PAUSE_S, 0
+            except HandLost as error:
+                failures += 1
+                log.warning("worker_not_started place=%s reason=%r", place, str(error))
+                if place.device == "gpu" and failures == _GPU_STARTS:
+                    self._no_gpu = f"the GPU's owner on {place.member.words} does not start: {error}"
+                    return
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            finally:
+                del self._lives[life.number]
+                if place.device == "gpu":
+                    self._tell_gpu()
+
+    async def _lived(self, life: Life) -> bool:
+        """Let a process live; return whether another may follow."""
+        hello = await life.open(self._options)
+        if life.place.device == "gpu":
+            if not hello["gpu_bytes"]:
+                self._no_gpu = f"{life.place.member.words} declares a GPU, but {hello['why']}"
+                self._tell(life, hand.ended, life.key, self._no_gpu)
+                return False
+            life.gpu_bytes = int(self._gpu_part * hello["gpu_bytes"])
+            self._tell_gpu(hello["gpu"])
+        await life.serve()
+        return True
+
+    def _tell_gpu(self, name: str = "") -> None:
+        """Say how much of all GPUs together may be leased; where none is left, wait a while before that is said."""
+        total = sum(life.gpu_bytes or 0 for life in self._lives.values())
+        if total:
+            self._inbox(GpuFound(at_s=self._now_s(), memory_bytes=total, reason=name), b"")
+        else:
+            self._group.create_task(self._missing_gpu(), name="cluster without gpu")
+
+    async def _missing_gpu(self) -> None:
+        """Let jobs for the GPU go to the CPU, unless an owner of one comes soon, or is about to be ready."""
+        await asyncio.sleep(self._gpu_patience_s)
+        while any(life.place.device == "gpu" and not life.is_up for life in self._lives.values()):
+            await asyncio.sleep(_LOOK_S)
+        if not any(life.gpu_bytes for life in self._lives.values()):
+            log.info("no_gpu reason=%r", self._no_gpu)
+            self._inbox(GpuFound(at_s=self._now_s(), memory_bytes=0, reason=self._no_gpu), b"")
+
+    async def _touching(self) -> None:
+        """Let workers know which processes are still wanted."""
+        while True:
+            await asyncio.sleep(_TOUCH_S)
+            addresses = [member.address for member in self._members.values()]
+            with suppress(OSError):
+                await self._client.run(
+                    hand.touched, self.name, list(self._lives), workers=addresses, on_error="ignore"
+                )  # fmt: skip
