@@ -104,6 +104,11 @@ class ProcessPool:
         """Return the process id of each worker that is up."""
         return {number: process.pid for number, process in self._processes.items()}
 
+    @property
+    def n_places(self) -> int:
+        """Return how many jobs can be at work on the CPU now."""
+        return sum(not process.is_gpu for process in self._processes.values())
+
     async def run(self, inbox: Inbox, now_s: Callable[[], float]) -> None:
         """Keep the processes going until cancelled."""
         self._inbox, self._now_s = inbox, now_s

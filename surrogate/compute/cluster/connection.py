@@ -51,7 +51,7 @@ async def connected(
         await _checked(client, address, workers_within_s, waiting)
         yield ClusterPool(client, **options)
     finally:
-        await client.close()
+        await cast(Any, client.close())
 
 
 async def _client(address: ClusterAddress) -> Client:
@@ -63,9 +63,12 @@ async def _client(address: ClusterAddress) -> Client:
     quiet = logging.getLogger("distributed")
     if not quiet.handlers and quiet.level == logging.NOTSET:
         quiet.setLevel(logging.CRITICAL)  # what it would say of lost connections is told by our own errors
-    made = Client(address.url, security=address.security(), asynchronous=True, timeout=ANSWERS_S, set_as_default=False)
+    made = cast(
+        Any,
+        Client(address.url, security=address.security(), asynchronous=True, timeout=ANSWERS_S, set_as_default=False),
+    )
     try:
-        return await cast(Any, made)
+        return await made
     except (OSError, ValueError) as error:
         raise NoCluster(
             f"something answers at {address.url}, but it is no scheduler that talks with this process "

@@ -89,8 +89,8 @@ class ClusterPool:
 
     @property
     def n_places(self) -> int:
-        """Return how many jobs can be at work now."""
-        return sum(life.is_up for life in self._lives.values())
+        """Return how many jobs can be at work on the CPU now."""
+        return sum(life.is_up and life.place.device == "cpu" for life in self._lives.values())
 
     async def run(self, inbox: Inbox, now_s: Callable[[], float]) -> None:
         """Follow workers as they come and go, until cancelled.
