@@ -120,7 +120,8 @@ class Teller:
             self.say(f"ended early: {self._broken}")
             troubles.append(self._broken)
         if missing:
-            self.say(f"{len(results)} of {plural(len(self.seeds), 'seed')} in {self.shelf.folder}; {_AGAIN}")
+            early = "interrupted: " if self._is_interrupted else ""
+            self.say(f"{early}{len(results)} of {plural(len(self.seeds), 'seed')} in {self.shelf.folder}; {_AGAIN}")
         else:
             self.say(f"{self._all()} in {self.shelf.folder}")
         return Series(results=results, is_interrupted=self._is_interrupted, troubles=troubles)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,8 +18,9 @@ from orchestrator.check import check_campaign
 from orchestrator.cli.simulating import Series
 from orchestrator.cli.spread_telling import Teller
 from orchestrator.errors import CampaignFaulted, InputError
+from orchestrator.interrupts import SIGNALS
 from orchestrator.series.keeping import Shelf
-from orchestrator.series.parcels import Parcel, packed_up
+from orchestrator.series.parcels import Parcel, packed_up, refuse_drivers
 from orchestrator.series.spreading import AllAlike, Spreadable
 from orchestrator.series.spreading import Series as Spread
 from orchestrator.series.work import PRELOADED
@@ -80,6 +82,8 @@ def spread_all(
     """
     console = Console(quiet=is_quiet)
     ready = check_campaign(campaign, lab, overrides).require()
+    if over.cluster is not None:
+        refuse_drivers(ready.lab)
     parcel = packed_up(ready.campaign, ready.lab)
     name = re.sub(r"[^\w.-]+", "-", ready.campaign.name) or "campaign"
     shelf = Shelf.of(out or FOLDER / name, parcel, versions=likeness(), provenance=provenance)
@@ -96,13 +100,14 @@ def _run(
     teller: Teller, missing: Sequence[int], over: Spreading, parcel: Parcel, provenance: Mapping[str, Any]
 ) -> None:
     async def run() -> None:
+        _hear_signals()
         async with _pool(over, teller) as pool:
             teller.shelf.opened()
             await Spread(parcel=parcel, provenance=provenance, pool=pool, watcher=teller).run(missing)
 
     try:
         asyncio.run(run())
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         teller.interrupted()
     except AllAlike as error:
         raise CampaignFaulted(str(error)) from error
@@ -110,6 +115,14 @@ def _run(
         if not teller.is_joined:
             raise InputError(str(error)) from error
         teller.broken(str(error))
+
+
+def _hear_signals() -> None:
+    """Let SIGTERM and a terminal that goes away mean what Ctrl-C does; who was told to ignore one does."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    for number in SIGNALS:
+        if task is not None and signal.getsignal(number) != signal.SIG_IGN:
+            loop.add_signal_handler(number, task.cancel)
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ from orchestrator.series.parcels import Parcel
 FORMAT = 1
 _TERMS = "series.json"
 _SHOWN = 4
+_LATELY = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +98,10 @@ class Shelf:
             ) from error
 
     def others(self) -> str:
-        """Say what was run before under other terms in folders beside this one; empty: nothing was."""
+        """Say what was run lately under other terms in folders beside this one; empty: nothing was."""
         lines: list[str] = []
-        for folder in sorted(self.folder.parent.glob("*/")):
+        beside = [folder for folder in self.folder.parent.glob("*/") if (folder / _TERMS).exists()]
+        for folder in sorted(beside, key=lambda one: one.stat().st_mtime, reverse=True)[:_LATELY]:
             count = len(list(folder.glob("seed-*.json")))
             if folder == self.folder or not count:
                 continue

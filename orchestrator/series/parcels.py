@@ -72,8 +72,7 @@ def packed_up(campaign: Campaign, lab: Lab) -> Parcel:
     Raises:
         InputError: Something cannot be sent, or not be read; every such thing is named.
     """
-    problems, contents = _of_drivers(lab), dict[str, bytes]()
-    needs: list[Need] = []
+    problems, contents, needs = list[str](), dict[str, bytes](), list[Need]()
     for at, path, files, is_settled in _named(campaign):
         try:
             needs.append(_need(at, path, files, contents, is_settled=is_settled))
@@ -210,11 +209,17 @@ def _journal_copy(path: Path) -> bytes:
         raise InputError(f"{path} cannot be read: {error}") from error
 
 
-def _of_drivers(lab: Lab) -> list[str]:
-    """Refuse drivers that are files: a worker runs what is installed there, and no code that comes from elsewhere."""
-    return [
+def refuse_drivers(lab: Lab) -> None:
+    """Refuse drivers that are files: another machine runs what is installed there, and no code that is sent.
+
+    Raises:
+        InputError: Names them.
+    """
+    problems = [
         f"the driver of {name} is a file ({device.driver}), and only installed packages are run on a cluster: make a "
         "package of it (docs/plug_in_an_instrument.md) and install it on every machine, or leave out --cluster"
         for name, device in lab.devices.items()
         if ".py:" in device.driver
     ]
+    if problems:
+        raise InputError(problems)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -18,8 +19,6 @@ from surrogate.compute.errors import ClusterError, NoCluster, UnlikeWorkers
 if TYPE_CHECKING:
     from distributed import Client
 
-ANSWERS_S = 10.0
-"""What a scheduler may take to answer."""
 _REACHED_S = 3.0
 _LOOK_S = 0.2
 _SHOWN = 5
@@ -29,6 +28,7 @@ _SHOWN = 5
 async def connected(
     address: ClusterAddress,
     *,
+    answers_s: float = 10.0,
     workers_within_s: float = 60.0,
     waiting: Callable[[], None] | None = None,
     **options: Any,
@@ -37,6 +37,7 @@ async def connected(
 
     Args:
         address: Where its scheduler is.
+        answers_s: What the scheduler may take to answer.
         workers_within_s: How long is waited for the first worker.
         waiting: Is called once where there is none yet.
         options: Of `ClusterPool`.
@@ -46,7 +47,7 @@ async def connected(
         UnsafeCluster: Others than this machine reach it without TLS.
         UnlikeWorkers: Workers have another version of labpilot or of a library.
     """
-    client = await _client(address)
+    client = await _client(address, answers_s)
     try:
         await _checked(client, address, workers_within_s, waiting)
         yield ClusterPool(client, **options)
@@ -54,7 +55,7 @@ async def connected(
         await cast(Any, client.close())
 
 
-async def _client(address: ClusterAddress) -> Client:
+async def _client(address: ClusterAddress, answers_s: float) -> Client:
     try:
         from distributed import Client
     except ImportError as error:
@@ -65,7 +66,7 @@ async def _client(address: ClusterAddress) -> Client:
         quiet.setLevel(logging.CRITICAL)  # what it would say of lost connections is told by our own errors
     made = cast(
         Any,
-        Client(address.url, security=address.security(), asynchronous=True, timeout=ANSWERS_S, set_as_default=False),
+        Client(address.url, security=address.security(), asynchronous=True, timeout=answers_s, set_as_default=False),
     )
     try:
         return await made
@@ -84,7 +85,8 @@ async def _reach(address: ClusterAddress) -> None:
         async with asyncio.timeout(_REACHED_S):
             _, writer = await asyncio.open_connection(host, port)
     except (OSError, TimeoutError) as error:
-        reason = getattr(error, "strerror", None) or str(error) or f"no answer within {_REACHED_S:g} s"
+        code = error.errno if isinstance(error, OSError) else None
+        reason = os.strerror(code) if code and code > 0 else str(error) or f"no answer within {_REACHED_S:g} s"
         raise NoCluster(
             f"no scheduler answers at {address.url} ({reason}); start one (`dask scheduler`, docs/cluster.md), or give "
             "the address that it prints"

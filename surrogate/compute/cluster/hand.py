@@ -30,9 +30,6 @@ Message = tuple[dict[str, Any], bytes]
 GONE, OVERGROWN = "gone", "overgrown"
 """Kinds of messages beside those of `surrogate.compute.worker`."""
 
-FORGOTTEN_S = 60.0
-"""After so long without a word of its pool a process is ended: the controller has died, or the network between."""
-
 _HANDS: dict[Key, Hand] = {}
 _RUNNING: set[asyncio.Task[None]] = set()
 
@@ -46,17 +43,19 @@ class Hand:
 
     Args:
         key: Who it is of.
-        options: Of `WorkerProcess`, and ``starts_s``.
+        options: Of `WorkerProcess`, ``starts_s``, and after how long without a word of its pool it is ended:
+            ``forgotten_s``. The controller has died then, or the network between.
         folder: Where its temporary files go.
     """
 
     def __init__(self, key: Key, options: Mapping[str, Any], folder: str) -> None:
         made = {name: options[name] for name in ("threads", "is_gpu", "slack_bytes")}
         self.process = WorkerProcess(key[1], preload=tuple(options["preload"]), folder=folder, **made)
-        self._key, self._starts_s = key, float(options["starts_s"])
+        self._key = key
+        self._starts_s, self._forgotten_s = float(options["starts_s"]), float(options["forgotten_s"])
         self._told: asyncio.Queue[Message] = asyncio.Queue()
-        self._leaves = 0
-        """The latest run that is to leave, which may not have begun."""
+        self._token = self._leaves = 0
+        """The job at hand as the pool counts them, and the latest that is to leave, which may not have begun."""
         self.touched_s = time.monotonic()
 
     async def live(self) -> None:
@@ -82,35 +81,39 @@ class Hand:
         finally:
             self._told.put_nowait(({"kind": GONE, "reason": reason}, b""))
             # whoever asks once more is to hear why; nobody may
-            asyncio.get_running_loop().call_later(FORGOTTEN_S, _HANDS.pop, self._key, None)
+            asyncio.get_running_loop().call_later(self._forgotten_s, _HANDS.pop, self._key, None)
 
     async def _watched(self) -> None:
         run_told = 0
         while True:
             await asyncio.sleep(WATCH_S)
-            if time.monotonic() - self.touched_s > FORGOTTEN_S:
-                self.process.kill(f"nobody has asked for it in {FORGOTTEN_S:g} s")
+            if time.monotonic() - self.touched_s > self._forgotten_s:
+                self.process.kill(f"nobody has asked for it in {self._forgotten_s:g} s")
             reason = overgrown_words(self.process)
             if reason and run_told != self.process.run:
                 run_told = self.process.run
                 self._told.put_nowait(({"kind": OVERGROWN, "run": run_told, "rss": 0, "reason": reason}, b""))
 
-    def begin(self, head: Mapping[str, Any], payload: bytes, *, ticket: int, lease: int) -> None:
+    def begin(self, token: int, head: Mapping[str, Any], payload: bytes, *, ticket: int, lease: int) -> None:
         """Give the process its next job."""
+        self._token = token
         self.process.note_resident()
         self.process.send(dict(head), payload, ticket=ticket, lease=lease)
-        if self._leaves == self.process.run:
+        if self._leaves == token:
             self.process.ask_leave()
 
-    def leave(self, run: int) -> None:
-        """Ask a run to leave, also one that has not begun."""
-        self._leaves = run
-        if self.process.run == run:
+    def leave(self, token: int) -> None:
+        """Ask a job to leave, also one that has not begun."""
+        self._leaves = token
+        if self._token == token:
             self.process.ask_leave()
 
     async def next(self) -> Message:
-        """Wait for the next message."""
-        message = await self._told.get()
+        """Wait for the next message that is of the job at hand, or of none."""
+        while True:
+            message = await self._told.get()
+            if message[0].get("run", self.process.run) == self.process.run:
+                break
         if message[0]["kind"] not in ("slice", OVERGROWN):
             self.process.ticket = None
         return message
@@ -128,10 +131,10 @@ async def opened(key: Key, options: Mapping[str, Any]) -> Message:
     return await hand.next()
 
 
-async def begun(key: Key, head: Mapping[str, Any], payload: bytes, ticket: int, lease: int) -> Message:
+async def begun(key: Key, token: int, head: Mapping[str, Any], payload: bytes, ticket: int, lease: int) -> Message:
     """Begin a job; return the first message of it."""
     hand = _hand(key)
-    hand.begin(head, payload, ticket=ticket, lease=lease)
+    hand.begin(token, head, payload, ticket=ticket, lease=lease)
     return await hand.next()
 
 
@@ -140,10 +143,10 @@ async def words(key: Key) -> Message:
     return await _hand(key).next()
 
 
-def leave(key: Key, run: int) -> None:
+def leave(key: Key, token: int) -> None:
     """Ask a job to leave at its next step."""
     if key in _HANDS:
-        _HANDS[key].leave(run)
+        _HANDS[key].leave(token)
 
 
 def ended(key: Key, reason: str) -> None:

@@ -52,8 +52,8 @@ class Life:
         self._asks = count(1)
         self.work: asyncio.Queue[Work | None] = asyncio.Queue()
         """Jobs to do; None: there will be no more."""
-        self.run = 0
-        """Counts the jobs that it was sent."""
+        self.n_given = 0
+        """Counts the jobs that it was given."""
         self.is_up = False
         self.reason = ""
         """Why it is gone, where that is known here."""
@@ -92,26 +92,31 @@ class Life:
             self._inbox(
                 WorkerDown(at_s=self._now_s(), worker=self.number, reason=f"{self.reason or 'gone'}, on {where}"), b""
             )
-        if is_wanted and not self.run:
+        if is_wanted and not self.n_given:
             raise HandLost(self.reason or "it was gone before its first job")
+
+    def give(self, work: Work) -> None:
+        """Let it do a job next."""
+        self.n_given += 1
+        self.work.put_nowait(work)
 
     async def _done(self, work: Work) -> bool:
         """Do a job; return whether the process goes on."""
         if self.gpu_bytes is not None and work.lease > self.gpu_bytes:
             self._refuse(work)
             return True
-        self.run += 1
         job = work.job
         told = {"function": job.function, "steps": job.steps, "slice_s": job.slice_s, "split": len(work.arguments)}
-        head, payload = await self._asked(hand.begun, told, work.arguments + work.checkpoint, work.ticket, work.lease)
+        payload = work.arguments + work.checkpoint
+        head, payload = await self._asked(hand.begun, self.n_given, told, payload, work.ticket, work.lease)
         while head["kind"] != hand.GONE:
             if head["kind"] == hand.OVERGROWN:
                 event = Overgrown(
                     at_s=self._now_s(), worker=self.number, ticket=work.ticket, reason=head["reason"]
                 )  # fmt: skip
                 self._inbox(event, b"")
-            elif head["run"] == self.run:
-                worn = worn_words(self.run, head["rss"], **self._limits)
+            else:
+                worn = worn_words(self.n_given, head["rss"], **self._limits)
                 event = told_event(head, at_s=self._now_s(), worker=self.number, ticket=work.ticket, worn=worn)
                 self._inbox(event, b"" if isinstance(event, Broke) else payload)
                 if not isinstance(event, Sliced):

@@ -26,10 +26,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LOOK_S = 0.5
-_TOUCH_S = hand.FORGOTTEN_S / 6
+_TOUCHES = 6
+"""How many words of the pool may be lost until its processes are ended."""
 _ANSWERS_S = 5.0
-_SILENT_S = 30.0
-"""After so long without an answer of the scheduler the cluster is given up."""
 _GPU_STARTS = 3
 """After so many starts of a GPU's owner that failed in a row, its place is given up."""
 
@@ -52,6 +51,8 @@ class ClusterPool:
         worn_bytes: With so much memory left behind by jobs it is replaced, too.
         slack_bytes: What a job may take beyond its lease, imports for instance.
         starts_s: What a process may take until it is ready.
+        silent_s: After so long without an answer of the scheduler the cluster is given up.
+        forgotten_s: After so long without this pool processes on workers end.
     """
 
     def __init__(
@@ -66,19 +67,23 @@ class ClusterPool:
         worn_bytes: int = 1024 * MIB,
         slack_bytes: int = 256 * MIB,
         starts_s: float = 120.0,
+        silent_s: float = 30.0,
+        forgotten_s: float = 60.0,
     ) -> None:
         self.name = uuid.uuid4().hex[:12]
         self._client = client
         self._options = {
             "threads": threads, "preload": list(preload), "slack_bytes": slack_bytes, "starts_s": starts_s,
+            "forgotten_s": forgotten_s,
         }  # fmt: skip
         self._limits = {"max_jobs": max_jobs, "worn_bytes": worn_bytes}
         self._gpu_part, self._gpu_patience_s = gpu_part, gpu_patience_s
+        self._silent_s, self._touch_s = silent_s, forgotten_s / _TOUCHES
         self._numbers = count(1)
         self._lives: dict[int, Life] = {}
         self._members: dict[_MemberId, Member] = {}
         self._tasks: dict[_MemberId, list[asyncio.Task[None]]] = {}
-        self._unlike: set[_MemberId] = set()
+        self._unlike: dict[_MemberId, list[str]] = {}
         self._gpu_wanted = False
         self._no_gpu = f"no worker declares the resource {GPU}"
 
@@ -86,6 +91,15 @@ class ClusterPool:
     def members(self) -> tuple[Member, ...]:
         """Return the workers that are there and can be used."""
         return tuple(self._members.values())
+
+    @property
+    def unlike(self) -> dict[str, list[str]]:
+        """Return the workers that are not used, by address, with what differs."""
+        return {address: list(words) for (address, _), words in self._unlike.items()}
+
+    def place_of(self, worker: int) -> Place:
+        """Return where a worker of the queue is."""
+        return self._lives[worker].place
 
     @property
     def n_places(self) -> int:
@@ -120,12 +134,12 @@ class ClusterPool:
 
     def start(self, worker: int, work: Work) -> None:
         """Send a job to its process."""
-        self._lives[worker].work.put_nowait(work)
+        self._lives[worker].give(work)
 
     def ask_yield(self, worker: int) -> None:
         """Tell the job of a process to leave."""
         life = self._lives[worker]
-        self._tell(life, hand.leave, life.key, life.run)
+        self._tell(life, hand.leave, life.key, life.n_given)
 
     def kill(self, worker: int, reason: str) -> None:
         """End a process."""
@@ -155,8 +169,8 @@ class ClusterPool:
                     await self._follow(members_of(identity))
                 answered_s = time.monotonic()
             except (OSError, TimeoutError) as error:
-                if time.monotonic() - answered_s > _SILENT_S:
-                    raise NoCluster(f"the scheduler has not answered for {_SILENT_S:g} s ({error})") from error
+                if time.monotonic() - answered_s > self._silent_s:
+                    raise NoCluster(f"the scheduler has not answered for {self._silent_s:g} s ({error})") from error
             await asyncio.sleep(_LOOK_S)
 
     async def _follow(self, found: dict[_MemberId, Member]) -> None:
@@ -169,7 +183,7 @@ class ClusterPool:
         unlike = await unlike_workers(self._client, [member.address for member in came.values()])
         for which, member in came.items():
             if member.address in unlike:
-                self._unlike.add(which)
+                self._unlike[which] = unlike[member.address]
                 log.warning("worker_unlike worker=%s differences=%r", member.words, unlike[member.address])
                 continue
             self._members[which] = member
@@ -247,7 +261,7 @@ class ClusterPool:
     async def _touching(self) -> None:
         """Let workers know which processes are still wanted."""
         while True:
-            await asyncio.sleep(_TOUCH_S)
+            await asyncio.sleep(self._touch_s)
             addresses = [member.address for member in self._members.values()]
             with suppress(OSError):
                 await self._client.run(
