@@ -56,7 +56,7 @@ def test_a_scheduler_without_workers_is_told_and_one_that_others_reach_is_refuse
     told = []
 
     async def main(host):
-        async with Scheduler(host=host, port=0, dashboard=False) as scheduler:
+        async with Scheduler(host=host, port=0, dashboard_address="127.0.0.1:0") as scheduler:
             port = scheduler.port
             if host == "0.0.0.0" and "127.0.0.1" in scheduler.address:
                 pytest.skip("this machine has no address but its own")

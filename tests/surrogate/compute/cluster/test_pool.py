@@ -161,7 +161,8 @@ CONTROLLER = """
     from tests.surrogate.compute.cluster.machines import DOUBLE, call
 
     async def main():
-        async with connected(ClusterAddress(scheduler=sys.argv[1]), forgotten_s=2.0) as pool, ComputeQueue(pool) as queue:
+        address = ClusterAddress(scheduler=sys.argv[1])
+        async with connected(address, forgotten_s=2.0) as pool, ComputeQueue(pool) as queue:
             print((await queue.submit(DOUBLE).value(within_s=60.0))["pid"], flush=True)
             [queue.submit(call("hang", seconds=1000.0)) for _ in range(2)]
             await asyncio.sleep(1000)
