@@ -4,7 +4,13 @@ from tests.surrogate.compute.cluster.machines import local_cluster
 
 
 @pytest.fixture(scope="session")
-def scheduler():
-    """The address of a cluster of two workers, each a process with one thread."""
-    with local_cluster() as cluster:
-        yield cluster.scheduler_address
+def cluster():
+    """Two workers, each a process with one thread, in the place of which another one comes when it is killed."""
+    with local_cluster() as made:
+        yield made
+
+
+@pytest.fixture
+def scheduler(cluster):
+    """The address of that cluster."""
+    return cluster.scheduler_address

@@ -110,8 +110,8 @@ def test_a_cancelled_killable_job_frees_its_place_at_once(scheduler):
     assert live(scheduler, life)["twice"] == 6
 
 
-def test_a_lost_workers_job_goes_on_from_its_checkpoint_on_another_one():
-    async def life(queue, pool, cluster):
+def test_a_lost_workers_job_goes_on_from_its_checkpoint_on_another_one(cluster):
+    async def life(queue, pool):
         steps = replace(call("total", n=300, pause_s=0.01), steps=True, slice_s=0.05, job_class=JobClass.REFIT)
         ticket = queue.submit(steps)
         await until(lambda: (queue.checkpoint_of(ticket) or {"i": 0})["i"] > 20)
@@ -120,8 +120,7 @@ def test_a_lost_workers_job_goes_on_from_its_checkpoint_on_another_one():
         os.kill({one.worker_address: one.process.pid for one in cluster.workers.values()}[address], signal.SIGKILL)
         return await ticket.outcome(within_s=WITHIN_S), [one.reason for one in queue.records if one.what == "failed"]
 
-    with local_cluster() as cluster:
-        outcome, reasons = live(cluster.scheduler_address, lambda queue, pool: life(queue, pool, cluster))
+    outcome, reasons = live(cluster.scheduler_address, life)
     assert outcome.value["sum"].tolist() == [300 * 299 / 2] and outcome.attempts == 2
     first, second = outcome.value["pids"]
     wait_until(lambda: is_gone(first) and is_gone(second))
