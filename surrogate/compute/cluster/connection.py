@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from surrogate.compute.cluster.address import ClusterAddress
@@ -64,17 +65,19 @@ async def _client(address: ClusterAddress, answers_s: float) -> Client:
     quiet = logging.getLogger("distributed")
     if not quiet.handlers and quiet.level == logging.NOTSET:
         quiet.setLevel(logging.CRITICAL)  # what it would say of lost connections is told by our own errors
-    made = cast(
+    made: Any = cast(
         Any,
         Client(address.url, security=address.security(), asynchronous=True, timeout=answers_s, set_as_default=False),
     )
     try:
         return await made
     except (OSError, ValueError) as error:
+        with suppress(OSError, ValueError):
+            await made.close()
         raise NoCluster(
             f"something answers at {address.url}, but it is no scheduler that talks with this process "
-            f"({_inner(error)}); is it started with the same protocol (tls or tcp), and are all certificates signed by "
-            "the same authority?"
+            f"({_reason(error, answers_s)}); is it started with the same protocol (tls or tcp), and are all "
+            "certificates signed by the same authority?"
         ) from error
 
 
@@ -94,10 +97,11 @@ async def _reach(address: ClusterAddress) -> None:
     writer.close()
 
 
-def _inner(error: BaseException) -> str:
-    while error.__cause__ is not None:
+def _reason(error: BaseException, answers_s: float) -> str:
+    """Return what TLS has against the other end, or else how long was waited."""
+    while error.__cause__ is not None and not isinstance(error, ssl.SSLError):
         error = error.__cause__
-    return f"{type(error).__name__}: {error}"
+    return str(error.reason) if isinstance(error, ssl.SSLError) else f"no answer within {answers_s:g} s"
 
 
 async def _checked(
@@ -106,9 +110,10 @@ async def _checked(
     began_s, is_told = time.monotonic(), False
     while True:
         identity = await identity_of(client)
-        refuse_exposed(identity)
-        if members := members_of(identity):
-            _refuse_unlike(await unlike_workers(client, [member.address for member in members.values()]))
+        addresses = [member.address for member in members_of(identity).values()]
+        await refuse_exposed(client, identity, addresses)
+        if addresses:
+            _refuse_unlike(await unlike_workers(client, addresses))
             return
         if time.monotonic() - began_s >= workers_within_s:
             raise NoCluster(

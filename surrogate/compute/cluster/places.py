@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -79,15 +79,39 @@ def places_of(member: Member, *, with_gpu: bool) -> Iterator[Place]:
     yield from (Place(member=member, device="cpu", index=index) for index in range(member.n_threads - n_gpus))
 
 
-def refuse_exposed(identity: Mapping[str, Any]) -> None:
+async def refuse_exposed(client: Client, identity: Mapping[str, Any], workers: Collection[str]) -> None:
     """Refuse a scheduler or workers that others than this machine reach without TLS.
+
+    Args:
+        client: Of Dask.
+        identity: What the scheduler tells of itself and its workers.
+        workers: Addresses of those to be asked where they listen, which may be everywhere whatever they are called.
+
+    Raises:
+        UnsafeCluster: Names the first of them.
+        OSError: One of them has gone meanwhile.
+    """
+    refuse_open([("scheduler", identity["address"]), *(("worker", one) for one in identity["workers"])])
+    if not workers:
+        return
+    said = await client.run(listens, workers=list(workers), on_error="return")
+    refuse_open([("worker", one) for found in said.values() if isinstance(found, list) for one in found])
+
+
+def refuse_open(addresses: Iterable[tuple[str, str]]) -> None:
+    """Refuse addresses, each with what has it, that others than this machine reach without TLS.
 
     Raises:
         UnsafeCluster: Names the first of them.
     """
-    for what, address in [("scheduler", identity["address"]), *(("worker", one) for one in identity["workers"])]:
+    for what, address in addresses:
         if address.startswith("tcp://") and not is_loopback(host_of(address)):
             raise UnsafeCluster(
-                f"the {what} {address} can be reached from other machines without TLS, and whoever reaches it can run "
-                f"code there: start it with --host 127.0.0.1, or scheduler and workers with TLS (docs/cluster.md)"
+                f"the {what} at {address} can be reached from other machines without TLS, and whoever reaches it can "
+                "run code there: start it with --host 127.0.0.1, or scheduler and workers with TLS (docs/cluster.md)"
             )
+
+
+def listens(dask_worker: Any) -> list[str]:
+    """Return where a worker listens; runs there."""
+    return [listener.listen_address for listener in dask_worker.listeners]

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -165,22 +165,24 @@ class ClusterPool:
             try:
                 async with asyncio.timeout(_ANSWERS_S):
                     identity = await identity_of(self._client)
-                    refuse_exposed(identity)
-                    await self._follow(members_of(identity))
+                    await self._follow(identity)
                 answered_s = time.monotonic()
             except (OSError, TimeoutError) as error:
                 if time.monotonic() - answered_s > self._silent_s:
                     raise NoCluster(f"the scheduler has not answered for {self._silent_s:g} s ({error})") from error
             await asyncio.sleep(_LOOK_S)
 
-    async def _follow(self, found: dict[_MemberId, Member]) -> None:
+    async def _follow(self, identity: Mapping[str, Any]) -> None:
         """Leave workers that are gone, and settle on those that came."""
+        found = members_of(identity)
         for which in [one for one in self._members if one not in found]:
             self._leave(which)
         came = {which: member for which, member in found.items() if which not in {*self._members, *self._unlike}}
         if not came:
             return
-        unlike = await unlike_workers(self._client, [member.address for member in came.values()])
+        addresses = [member.address for member in came.values()]
+        await refuse_exposed(self._client, identity, addresses)
+        unlike = await unlike_workers(self._client, addresses)
         for which, member in came.items():
             if member.address in unlike:
                 self._unlike[which] = unlike[member.address]

@@ -41,10 +41,10 @@ def local_cluster(workers=2, **options):
 
 
 @contextmanager
-def worker_by_hand(scheduler, *options, first=""):
+def worker_by_hand(scheduler, *options, first="", host=("--host", "127.0.0.1")):
     """`dask worker`, as on another machine; what is in the folder `first` goes before all that is installed."""
     with subprocess.Popen(
-        [sys.executable, "-m", "dask", "worker", scheduler, "--host", "127.0.0.1", "--no-dashboard", *options],
+        [sys.executable, "-m", "dask", "worker", scheduler, *host, "--no-dashboard", *options],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [first, *sys.path]))},
     ) as process:  # fmt: skip

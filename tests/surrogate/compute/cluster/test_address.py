@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surrogate.compute.cluster import ClusterAddress, UnsafeCluster
-from surrogate.compute.cluster.places import refuse_exposed
+from surrogate.compute.cluster.places import refuse_open
 from tests.surrogate.compute.cluster.machines import certificates
 
 
@@ -96,16 +96,20 @@ def test_a_key_that_others_may_read_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("scheduler", "worker", "words"),
     [
-        ("tcp://10.0.0.5:8786", "tcp://127.0.0.1:9000", "the scheduler tcp://10.0.0.5:8786 can be reached from other"),
-        ("tcp://127.0.0.1:8786", "tcp://10.0.0.6:9000", "the worker tcp://10.0.0.6:9000 can be reached"),
+        (
+            "tcp://10.0.0.5:8786",
+            "tcp://127.0.0.1:9000",
+            "the scheduler at tcp://10.0.0.5:8786 can be reached from other",
+        ),
+        ("tcp://127.0.0.1:8786", "tcp://0.0.0.0:9000", "the worker at tcp://0.0.0.0:9000 can be reached"),
         ("tls://10.0.0.5:8786", "tcp://10.0.0.6:9000", "the worker"),
     ],
 )
 def test_what_listens_to_others_without_tls_is_refused(scheduler, worker, words):
     with pytest.raises(UnsafeCluster, match=words):
-        refuse_exposed({"address": scheduler, "workers": {worker: {}}})
+        refuse_open([("scheduler", scheduler), ("worker", worker)])
 
 
 def test_what_has_tls_or_listens_to_this_machine_alone_is_not():
-    refuse_exposed({"address": "tls://10.0.0.5:8786", "workers": {"tls://10.0.0.6:9000": {}}})
-    refuse_exposed({"address": "tcp://127.0.0.1:8786", "workers": {"tcp://[::1]:9000": {}}})
+    refuse_open([("scheduler", "tls://10.0.0.5:8786"), ("worker", "tls://0.0.0.0:9000")])
+    refuse_open([("scheduler", "tcp://127.0.0.1:8786"), ("worker", "tcp://[::1]:9000")])

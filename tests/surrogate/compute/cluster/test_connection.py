@@ -71,6 +71,20 @@ def test_a_scheduler_without_workers_is_told_and_one_that_others_reach_is_refuse
         asyncio.run(main("0.0.0.0"))
 
 
+def test_a_worker_that_listens_to_everybody_is_refused_whatever_its_address_says():
+    """`dask worker` without --host: its address is of this machine, and its port open to all."""
+
+    async def main():
+        async with Scheduler(host="127.0.0.1", port=0, dashboard_address="127.0.0.1:0") as scheduler:
+            with worker_by_hand(scheduler.address, "--no-nanny", host=()):
+                await until(lambda: scheduler.workers)
+                async with connected(ClusterAddress(scheduler=scheduler.address)):
+                    pass
+
+    with pytest.raises(UnsafeCluster, match=r"the worker at tcp://0\.0\.0\.0:\d+ can be reached from other machines"):
+        asyncio.run(main())
+
+
 def test_a_worker_of_another_version_is_refused_and_one_that_comes_later_is_not_used(scheduler, tmp_path):
     """It has our code, and what is installed there says that it is another version of it."""
     installed = tmp_path / "labpilot-9.9.dist-info"
