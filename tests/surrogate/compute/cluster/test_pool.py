@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,6 +44,15 @@ def test_jobs_and_arrays_go_there_and_back_and_every_worker_has_its_part(schedul
     assert [one["twice"] for one in doubled] == [0, 2, 4, 6, 8, 10]
     assert len({one["pid"] for one in doubled}) == 2 and {one["threads"] for one in doubled} == {"3"}
     wait_until(lambda: all(is_gone(one["pid"]) for one in doubled))
+
+
+def test_the_snippet_of_the_page_runs(scheduler, capsys):
+    page = (Path(__file__).parents[4] / "docs/cluster.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    given = {}
+    exec(code, given)  # noqa: S102  as a reader would paste it
+    asyncio.run(given["main"](scheduler))
+    assert capsys.readouterr().out.strip() == "[1. 3.]"
 
 
 def test_large_arguments_and_results_pass(scheduler):
