@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _REACHED_S = 3.0
+_TELLS_S = 60.0
 _LOOK_S = 0.2
 _SHOWN = 5
 
@@ -111,9 +112,9 @@ async def _checked(
     while True:
         identity = await identity_of(client)
         addresses = [member.address for member in members_of(identity).values()]
-        await refuse_exposed(client, identity, addresses)
+        await refuse_exposed(client, identity, ())
         if addresses:
-            _refuse_unlike(await unlike_workers(client, addresses))
+            await _asked(client, address, identity, addresses)
             return
         if time.monotonic() - began_s >= workers_within_s:
             raise NoCluster(
@@ -124,6 +125,20 @@ async def _checked(
             is_told = True
             waiting()
         await asyncio.sleep(_LOOK_S)
+
+
+async def _asked(
+    client: Client, address: ClusterAddress, identity: Mapping[str, Any], addresses: Sequence[str]
+) -> None:
+    try:
+        async with asyncio.timeout(_TELLS_S):
+            await refuse_exposed(client, identity, addresses)
+            _refuse_unlike(await unlike_workers(client, addresses))
+    except OSError as error:
+        raise NoCluster(
+            f"not all {len(addresses)} workers of {address.url} have said within {_TELLS_S:g} s what they are; end "
+            "those that do not answer any more, and give the same command again"
+        ) from error
 
 
 def _refuse_unlike(unlike: Mapping[str, Sequence[str]]) -> None:

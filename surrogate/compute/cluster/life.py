@@ -54,7 +54,7 @@ class Life:
         """Jobs to do; None: there will be no more."""
         self.n_given = 0
         """Counts the jobs that it was given."""
-        self.is_up = False
+        self.is_up = self.is_retired = False
         self.reason = ""
         """Why it is gone, where that is known here."""
         self.gpu_bytes: int | None = None
@@ -79,11 +79,9 @@ class Life:
         """
         self.is_up = True
         self._inbox(WorkerUp(at_s=self._now_s(), worker=self.number, device=self.place.device), b"")
-        is_wanted = True
         try:
             while (work := await self.work.get()) is not None and await self._done(work):
                 pass
-            is_wanted = work is not None
         except HandLost as error:
             self.reason = self.reason or str(error)
         finally:
@@ -92,13 +90,18 @@ class Life:
             self._inbox(
                 WorkerDown(at_s=self._now_s(), worker=self.number, reason=f"{self.reason or 'gone'}, on {where}"), b""
             )
-        if is_wanted and not self.n_given:
+        if not self.is_retired and not self.n_given:
             raise HandLost(self.reason or "it was gone before its first job")
 
     def give(self, work: Work) -> None:
         """Let it do a job next."""
         self.n_given += 1
         self.work.put_nowait(work)
+
+    def retire(self, reason: str) -> None:
+        """Let it do no more jobs; whoever ends the process says why."""
+        self.is_retired, self.reason = True, reason
+        self.work.put_nowait(None)
 
     async def _done(self, work: Work) -> bool:
         """Do a job; return whether the process goes on."""

@@ -83,6 +83,7 @@ class ClusterPool:
         self._lives: dict[int, Life] = {}
         self._members: dict[_MemberId, Member] = {}
         self._tasks: dict[_MemberId, list[asyncio.Task[None]]] = {}
+        self._greeted: set[_MemberId] = set()
         self._unlike: dict[_MemberId, list[str]] = {}
         self._gpu_wanted = False
         self._no_gpu = f"no worker declares the resource {GPU}"
@@ -144,8 +145,7 @@ class ClusterPool:
     def kill(self, worker: int, reason: str) -> None:
         """End a process."""
         life = self._lives[worker]
-        life.reason = reason
-        life.work.put_nowait(None)
+        life.retire(reason)
         self._tell(life, hand.ended, life.key, reason)
 
     def _tell(self, life: Life, function: Callable[..., None], *arguments: Any) -> None:
@@ -165,31 +165,41 @@ class ClusterPool:
             try:
                 async with asyncio.timeout(_ANSWERS_S):
                     identity = await identity_of(self._client)
-                    await self._follow(identity)
+                self._follow(identity)
                 answered_s = time.monotonic()
             except (OSError, TimeoutError) as error:
                 if time.monotonic() - answered_s > self._silent_s:
                     raise NoCluster(f"the scheduler has not answered for {self._silent_s:g} s ({error})") from error
             await asyncio.sleep(_LOOK_S)
 
-    async def _follow(self, identity: Mapping[str, Any]) -> None:
-        """Leave workers that are gone, and settle on those that came."""
+    def _follow(self, identity: Mapping[str, Any]) -> None:
+        """Leave workers that are gone, and greet those that came."""
         found = members_of(identity)
         for which in [one for one in self._members if one not in found]:
             self._leave(which)
-        came = {which: member for which, member in found.items() if which not in {*self._members, *self._unlike}}
-        if not came:
+        for which in found.keys() - self._members.keys() - self._unlike.keys() - self._greeted:
+            self._greeted.add(which)
+            self._group.create_task(self._greet(which, found[which], identity), name=f"greet {which[0]}")
+
+    async def _greet(self, which: _MemberId, member: Member, identity: Mapping[str, Any]) -> None:
+        """Ask a worker what it is, however long it takes to answer, and settle there if it is like this process.
+
+        Raises:
+            UnsafeCluster: Others reach it without TLS.
+        """
+        try:
+            await refuse_exposed(self._client, identity, [member.address])
+            unlike = await unlike_workers(self._client, [member.address])
+        except OSError:  # it has gone, or is asked again
             return
-        addresses = [member.address for member in came.values()]
-        await refuse_exposed(self._client, identity, addresses)
-        unlike = await unlike_workers(self._client, addresses)
-        for which, member in came.items():
-            if member.address in unlike:
-                self._unlike[which] = unlike[member.address]
-                log.warning("worker_unlike worker=%s differences=%r", member.words, unlike[member.address])
-                continue
-            self._members[which] = member
-            self._settle(which, places_of(member, with_gpu=self._gpu_wanted))
+        finally:
+            self._greeted.discard(which)
+        if member.address in unlike:
+            self._unlike[which] = unlike[member.address]
+            log.warning("worker_unlike worker=%s differences=%r", member.words, unlike[member.address])
+            return
+        self._members[which] = member
+        self._settle(which, places_of(member, with_gpu=self._gpu_wanted))
 
     def _leave(self, which: _MemberId) -> None:
         member = self._members.pop(which)
@@ -265,7 +275,8 @@ class ClusterPool:
         while True:
             await asyncio.sleep(self._touch_s)
             addresses = [member.address for member in self._members.values()]
+            wanted = [number for number, life in self._lives.items() if not life.is_retired]
             with suppress(OSError):
                 await self._client.run(
-                    hand.touched, self.name, list(self._lives), workers=addresses, on_error="ignore"
+                    hand.touched, self.name, wanted, workers=addresses, on_error="ignore"
                 )  # fmt: skip
