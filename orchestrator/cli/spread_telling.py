@@ -89,9 +89,8 @@ class Teller:
         self._places = places
         if self._progress is not None:
             done = len(self._results) + len(self._troubles)
-            self._progress.update(
-                self._progress.task_ids[0], completed=done, doing=f"{at_work} at work in {plural(places, 'place')}"
-            )
+            doing = f"{at_work} at work in {plural(places, 'place')}" if places else "no place yet"
+            self._progress.update(self._progress.task_ids[0], completed=done, doing=doing)
 
     def interrupted(self) -> None:
         """Take note of Ctrl-C.

@@ -63,9 +63,8 @@ async def _client(address: ClusterAddress, answers_s: float) -> Client:
     except ImportError as error:
         raise ClusterError("a cluster needs Dask: pip install 'labpilot[cluster]', on every machine") from error
     await _reach(address)
-    quiet = logging.getLogger("distributed")
-    if not quiet.handlers and quiet.level == logging.NOTSET:
-        quiet.setLevel(logging.CRITICAL)  # what it would say of lost connections is told by our own errors
+    # what it says of lost connections is told by our own errors
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     made: Any = cast(
         Any,
         Client(address.url, security=address.security(), asynchronous=True, timeout=answers_s, set_as_default=False),

@@ -57,6 +57,8 @@ class Life:
         self.is_up = self.is_retired = False
         self.reason = ""
         """Why it is gone, where that is known here."""
+        self.gpu = ""
+        """Its GPU's name."""
         self.gpu_bytes: int | None = None
         """What may be leased of its GPU; None: it is on the CPU."""
 
@@ -138,24 +140,30 @@ class Life:
         Raises:
             HandLost: There will be none.
         """
-        import dask.config
         from distributed.client import FutureCancelledError
+
+        future: Any = None
+        try:
+            future = self._submitted(function, *arguments)
+            return await future
+        except FutureCancelledError as error:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+            raise HandLost(f"the scheduler has lost it ({error.reason})") from error
+        except Exception as error:  # noqa: BLE001 - whatever Dask raises: the supervisor of what runs elsewhere
+            raise HandLost(f"{type(error).__name__}: {error}") from error
+        finally:
+            if future is not None:
+                future.release()
+
+    def _submitted(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        import dask.config
 
         # arguments are as large as they are, and go to one worker only
         with dask.config.set({_LARGE: "1TB"}):
-            future: Any = self._client.submit(
+            return self._client.submit(
                 function, self.key, *arguments,
                 key=f"labpilot-{self.key[0]}-{self.number}-{next(self._asks)}", pure=False, retries=0,
                 workers=[self.place.member.address], allow_other_workers=False,
                 resources={GPU: 1} if self.place.device == "gpu" else None,
             )  # fmt: skip
-        try:
-            return await future
-        except FutureCancelledError as error:
-            if (task := asyncio.current_task()) is not None and task.cancelling():
-                raise
-            raise HandLost(f"the scheduler has lost it ({error})") from error
-        except Exception as error:  # noqa: BLE001 - whatever Dask raises: the supervisor of what runs elsewhere
-            raise HandLost(f"{type(error).__name__}: {error}") from error
-        finally:
-            future.release()

@@ -42,6 +42,11 @@ class Place:
     device: Device
     index: int
 
+    @property
+    def words(self) -> tuple[Device, str]:
+        """Return what people call it: the device, and the worker."""
+        return self.device, self.member.words
+
 
 async def identity_of(client: Client) -> Mapping[str, Any]:
     """Ask a scheduler for its address and its workers.

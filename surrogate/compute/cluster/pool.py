@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LOOK_S = 0.5
+_GPU_LOOK_S = 0.1
 _TOUCHES = 6
 """How many words of the pool may be lost until its processes are ended."""
 _ANSWERS_S = 5.0
@@ -120,16 +121,16 @@ class ClusterPool:
                 self._group.create_task(self._touching(), name="cluster touch")
                 await self._looking()
         finally:
-            with suppress(OSError, TimeoutError):
+            with suppress(TimeoutError):
                 async with asyncio.timeout(_ANSWERS_S):
-                    await self._client.run(hand.closed, self.name, on_error="ignore")
+                    await self._run_there(None, hand.closed, self.name)
 
     def want_gpu(self) -> None:
         """Start the owners of the GPUs that workers declare."""
         if self._gpu_wanted:
             return
         self._gpu_wanted = True
-        self._group.create_task(self._missing_gpu(), name="cluster without gpu")
+        self._group.create_task(self._watching_gpus(), name="cluster gpus")
         for which, member in self._members.items():
             self._settle(which, [place for place in places_of(member, with_gpu=True) if place.device == "gpu"])
 
@@ -149,15 +150,18 @@ class ClusterPool:
         self._tell(life, hand.ended, life.key, reason)
 
     def _tell(self, life: Life, function: Callable[..., None], *arguments: Any) -> None:
-        """Run something on a worker beside its tasks; one that is not there any more need not know."""
+        """Run something on a life's worker without waiting for it."""
+        telling = self._run_there([life.place.member.address], function, *arguments)
+        try:
+            self._group.create_task(telling, name=f"tell {life.number}")
+        except RuntimeError:  # the pool is being closed, and with it all that runs
+            telling.close()
 
-        async def told() -> None:
-            with suppress(OSError):
-                await self._client.run(
-                    function, *arguments, workers=[life.place.member.address], on_error="ignore"
-                )  # fmt: skip
-
-        self._group.create_task(told(), name=f"tell {life.number}")
+    async def _run_there(self, workers: list[str] | None, function: Callable[..., None], *arguments: Any) -> None:
+        """Run something on workers (None: all) beside their tasks; one that is not there any more need not know."""
+        with suppress(OSError):
+            if self._client.status != "closed":
+                await self._client.run(function, *arguments, workers=workers, on_error="ignore")
 
     async def _looking(self) -> None:
         answered_s = time.monotonic()
@@ -168,8 +172,9 @@ class ClusterPool:
                 self._follow(identity)
                 answered_s = time.monotonic()
             except (OSError, TimeoutError) as error:
-                if time.monotonic() - answered_s > self._silent_s:
-                    raise NoCluster(f"the scheduler has not answered for {self._silent_s:g} s ({error})") from error
+                silent_s = time.monotonic() - answered_s
+                if silent_s > self._silent_s or self._client.status == "closed":
+                    raise NoCluster(f"the scheduler has not answered for {silent_s:.0f} s") from error
             await asyncio.sleep(_LOOK_S)
 
     def _follow(self, identity: Mapping[str, Any]) -> None:
@@ -229,7 +234,9 @@ class ClusterPool:
                 pause_s, failures = FIRST_PAUSE_S, 0
             except HandLost as error:
                 failures += 1
-                log.warning("worker_not_started place=%s reason=%r", place, str(error))
+                # without its scheduler nothing starts, and that is told by `_looking`
+                level = logging.WARNING if self._client.status == "running" else logging.DEBUG
+                log.log(level, "worker_not_started device=%s worker=%r reason=%r", *place.words, str(error))
                 if place.device == "gpu" and failures == _GPU_STARTS:
                     self._no_gpu = f"the GPU's owner on {place.member.words} does not start: {error}"
                     return
@@ -237,8 +244,6 @@ class ClusterPool:
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             finally:
                 del self._lives[life.number]
-                if place.device == "gpu":
-                    self._tell_gpu()
 
     async def _lived(self, life: Life) -> bool:
         """Let a process live; return whether another may follow."""
@@ -248,27 +253,23 @@ class ClusterPool:
                 self._no_gpu = f"{life.place.member.words} declares a GPU, but {hello['why']}"
                 self._tell(life, hand.ended, life.key, self._no_gpu)
                 return False
-            life.gpu_bytes = int(self._gpu_part * hello["gpu_bytes"])
-            self._tell_gpu(hello["gpu"])
+            life.gpu, life.gpu_bytes = hello["gpu"], int(self._gpu_part * hello["gpu_bytes"])
         await life.serve()
         return True
 
-    def _tell_gpu(self, name: str = "") -> None:
-        """Say how much of all GPUs together may be leased; where none is left, wait a while before that is said."""
-        total = sum(life.gpu_bytes or 0 for life in self._lives.values())
-        if total:
-            self._inbox(GpuFound(at_s=self._now_s(), memory_bytes=total, reason=name), b"")
-        else:
-            self._group.create_task(self._missing_gpu(), name="cluster without gpu")
-
-    async def _missing_gpu(self) -> None:
-        """Let jobs for the GPU go to the CPU, unless an owner of one comes soon, or is about to be ready."""
-        await asyncio.sleep(self._gpu_patience_s)
-        while any(life.place.device == "gpu" and not life.is_up for life in self._lives.values()):
-            await asyncio.sleep(_LOOK_S)
-        if not any(life.gpu_bytes for life in self._lives.values()):
-            log.info("no_gpu reason=%r", self._no_gpu)
-            self._inbox(GpuFound(at_s=self._now_s(), memory_bytes=0, reason=self._no_gpu), b"")
+    async def _watching_gpus(self) -> None:
+        """Tell how much of all GPUs together may be leased, as that changes; that there is none, after a while."""
+        told, seen_s = -1, time.monotonic()
+        while True:
+            owners = [life for life in self._lives.values() if life.place.device == "gpu"]
+            total = sum(life.gpu_bytes or 0 for life in owners)
+            if owners:
+                seen_s = time.monotonic()
+            if total not in (0, told) or (total != told and time.monotonic() - seen_s > self._gpu_patience_s):
+                told, reason = total, ", ".join(life.gpu for life in owners) or self._no_gpu
+                log.info("gpus bytes=%d reason=%r", total, reason)
+                self._inbox(GpuFound(at_s=self._now_s(), memory_bytes=total, reason=reason), b"")
+            await asyncio.sleep(_GPU_LOOK_S)
 
     async def _touching(self) -> None:
         """Let workers know which processes are still wanted."""
@@ -276,7 +277,4 @@ class ClusterPool:
             await asyncio.sleep(self._touch_s)
             addresses = [member.address for member in self._members.values()]
             wanted = [number for number, life in self._lives.items() if not life.is_retired]
-            with suppress(OSError):
-                await self._client.run(
-                    hand.touched, self.name, wanted, workers=addresses, on_error="ignore"
-                )  # fmt: skip
+            await self._run_there(addresses, hand.touched, self.name, wanted)

@@ -57,11 +57,11 @@ def test_the_snippet_of_the_page_runs(scheduler, capsys):
 
 def test_large_arguments_and_results_pass(scheduler):
     async def life(queue, pool):
-        large = np.arange(3_000_000, dtype=float)
+        large = np.arange(2_000_000, dtype=float)
         job = replace(DOUBLE, function="numpy:flip", arguments={"m": large}, memory_bytes=512 * MIB)
         return await queue.submit(job).value(within_s=WITHIN_S)
 
-    assert live(scheduler, life)[:3].tolist() == [2_999_999.0, 2_999_998.0, 2_999_997.0]
+    assert live(scheduler, life)[:3].tolist() == [1_999_999.0, 1_999_998.0, 1_999_997.0]
 
 
 def test_a_preempted_job_of_steps_goes_on_and_the_urgent_one_need_not_wait(scheduler):
@@ -204,4 +204,4 @@ def test_a_scheduler_that_has_gone_ends_the_queue_with_words():
     found = caught.value.subgroup(NoCluster)
     while isinstance(found, BaseExceptionGroup):
         found = found.exceptions[0]
-    assert "the scheduler has not answered for 1 s" in str(found)
+    assert re.fullmatch(r"the scheduler has not answered for \d+ s", str(found))
