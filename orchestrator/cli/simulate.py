@@ -9,6 +9,7 @@ import typer
 
 from orchestrator.cli.policies import HELP as POLICY_HELP
 
+OUT_HELP = "Keep the campaign directory (one for each seed) here; with --workers or --cluster, the results."
 CLUSTER_HELP = (
     "Spread the seeds over the workers of a Dask scheduler: tls://HOST:8786, or tcp://127.0.0.1:8786 on this machine. "
     "TLS takes the three files below, or LABPILOT_CLUSTER_CA, _CERT and _KEY."
@@ -24,7 +25,7 @@ def command(
     overrides: Annotated[list[str] | None, typer.Option("--set", help="key=value; may be repeated.")] = None,
     faults: Annotated[Path | None, typer.Option(help="A file with rates of what goes wrong.")] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Another budget of trials.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Keep the campaign directory (one for each seed) here.")] = None,
+    out: Annotated[Path | None, typer.Option(help=OUT_HELP)] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write results here; '-' for stdout.")] = None,
     fsync: Annotated[bool, typer.Option("--fsync", help="Survive a power cut as well, as `run` does; slower.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="So many seeds at once, each in a process.")] = None,
