@@ -59,7 +59,7 @@ from surrogate.xrd.verdict import judge
 
 Array = NDArray[np.floating[Any]]
 
-VERSION = "4"
+VERSION = "5"
 """Changes when the same file and library would give other numbers."""
 MOST_ALTERNATIVES = 8
 IN_FLIGHT = 4
