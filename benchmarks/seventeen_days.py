@@ -8,7 +8,8 @@ furnaces, regrinding and diffraction behind two arms, byte by byte through its d
 of `seventeen_days_faults.yaml` and a simulated person who comes when asked. A campaign has one target; the five that
 the world's chemistry can make are worked on one after the other, `labpilot simulate` each, with a fifth of the recipes,
 and their days are summed. A batch shares a temperature, so that its samples can share a furnace; twelve are under way.
-Energies and rates are drawn by the seed and hidden from the planner, whose table is the shipped one.
+Each campaign has a seed of its own, which draws faults, energies and rates, hidden from the planner, whose table is the
+shipped one.
 
 A target is claimed where diffraction alone says so: the verdict is `identified`, its probability at least 0.95, the
 lower end of the 90 % interval of its weight fraction at least 0.5, and no gate fails. It is made where a powder that
@@ -163,12 +164,13 @@ def claims(details: Mapping[str, Any], target: str) -> bool:
 def laboratory(seed: int, recipes: int, runs: Path | None) -> dict[str, Any]:
     """Run a laboratory's campaigns, those that are not kept yet, and return them by target."""
     found = {}
-    for target, share in zip(TARGETS, shares(recipes), strict=True):
+    for index, (target, share) in enumerate(zip(TARGETS, shares(recipes), strict=True)):
+        own_seed = seed * len(TARGETS) + index  # else the same transfers would fail in every campaign
         kept = runs / f"{seed}-{target}.json" if runs else None
         if kept is None or not kept.exists():
             with tempfile.TemporaryDirectory() as folder:
                 out = Path(folder) / "campaign"
-                cpu_s = simulated(target, seed, share, out)
+                cpu_s = simulated(target, own_seed, share, out)
                 found[target] = {**counted(out, target), "cpu_s": cpu_s}
             if kept is not None:
                 kept.parent.mkdir(parents=True, exist_ok=True)

@@ -103,7 +103,7 @@ def _panel(panel: Any, laboratory: Laboratory) -> None:
         if claim is not None:
             panel.plot(days[claim], n + claim + 1, "v", color="C1", label="first claim" if first_line else None)
         panel.axvline(begins, color="0.85", linewidth=0.8, zorder=0)
-        panel.text(begins + 0.1, n + len(days) + 8, target, fontsize=8, color="0.3")
+        panel.text(begins + campaign["days"] - 0.1, 10.0, target, fontsize=8, color="0.3", ha="right")
         begins, n, first_line = begins + campaign["days"], n + len(days), False
     panel.axvline(17.0, color="black", linestyle=":", label="17 days")
     panel.set(ylabel=f"recipes (seed {laboratory['seed']})", ylim=(-12, None))
