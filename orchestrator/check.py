@@ -16,6 +16,7 @@ from typing import Any
 from orchestrator.campaign import Campaign, around
 from orchestrator.casting import Casting, CastingError, Player, load_player
 from orchestrator.cross_checks import CHECKS
+from orchestrator.energies import energies_file, with_energies
 from orchestrator.errors import InputError
 from orchestrator.estimate import Summary, summarise
 from orchestrator.lab import Lab, check_format
@@ -246,6 +247,9 @@ def _with_tables(campaign: Campaign, source: Source) -> Campaign:
         changes[key] = given.model_copy(update=found)
     if campaign.sources:
         changes["sources"] = tuple(_with_place(given, source, index) for index, given in enumerate(campaign.sources))
+    if energies := energies_file(campaign.planner):
+        at = _relative(source, ("planner", "options", "table"), os.path.expanduser(energies))
+        changes["planner"] = with_energies(campaign.planner, Path(at).absolute())
     return campaign.model_copy(update=changes) if changes else campaign
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.columns import Axis, context_column, header_of, no_column, number_column, parameter_column, plain_cell
+from orchestrator.energies import refuse_changed as refuse_changed_energies
 from orchestrator.errors import InputError
 from orchestrator.parameters import Worded
 from orchestrator.pools import refuse_changed as refuse_changed_pools
@@ -67,6 +68,7 @@ def refuse_changed(campaign: Campaign) -> None:
         InputError: One has changed, or candidates cannot be read any more.
     """
     refuse_changed_pools(campaign)
+    refuse_changed_energies(campaign.planner)
     for key, given in (("candidates", campaign.candidates), ("known", campaign.known)):
         if given is None or given.sha256 is None or (key == "known" and not Path(given.table).exists()):
             continue

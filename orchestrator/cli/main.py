@@ -50,6 +50,7 @@ COMMANDS: Mapping[str, str] = {
     "read": "Say what measurement files hold, and draw them.",
     "convert": "Write a measurement as NeXus, CSV or Parquet.",
     "identify": "Say which phases patterns hold, how much, how sure.",
+    "energies": "Fetch energies of phases for a planner of reactions.",
     "devices": "List or describe the installed drivers.",
     "driver": "Write a new driver, or check one under faults.",
     "simulator": "Serve a simulated instrument on real ports.",

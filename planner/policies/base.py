@@ -79,6 +79,16 @@ class PlannerData:
             return np.ones(len(rows), dtype=bool)
         return kept_rows(self.space, self.within, rows)
 
+    def are_open(self, rows: np.ndarray) -> np.ndarray:
+        """Say which rows (`n x p`) of the whole space may be proposed now (`n`, bool).
+
+        Those are not taken, and lie in the part that this ask is held to: by values that a batch shares, by what people
+        forbade, by time. Policies that list their points once need it, as they do not draw from `space`.
+        """
+        taken = self.taken_keys()
+        untried = np.array([key not in taken for key in self.space.keys(rows)], dtype=bool)
+        return untried & self.space.region.feasible(rows)
+
     def taken_keys(self) -> frozenset[bytes]:
         """Return the keys (`SearchSpace.keys`) of all points that must not be proposed again."""
         return self.taken if self.taken is not None else frozenset(self.space.keys(self.taken_rows()))
