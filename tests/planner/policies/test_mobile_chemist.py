@@ -174,7 +174,7 @@ def test_known_noise_grows_by_the_doubt_of_the_drift() -> None:
             ]
         )
     policy = MobileChemist(planner.space, MAXIMIZE, {"controls": [CONTROL]})
-    steadied = policy._steadied(planner._data()).observations
+    steadied = policy.steadied(planner._data()).observations
     assert steadied[0].noise["y"] == pytest.approx(0.1)
     assert steadied[-1].noise["y"] > 0.1
     assert steadied[-1].values["y"] > planner.observations[-1].values["y"]
