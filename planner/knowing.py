@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from planner.best import best_of
+from planner.best import Recommended, best_of, recommended_of
 from planner.errors import BadOption, NotEnoughData, PlannerError, UnknownProposal
 from planner.ledger import Ledger, ask_index
 from planner.policies.base import (
@@ -221,6 +221,19 @@ class Knowing(ABC):
         fidelity = self.space.fidelity
         told = [one for one in self.observations if fidelity is None or fidelity.counts(one.parameters)]
         return best_of(self.objectives, told, target)
+
+    def recommended(self) -> Recommended | None:
+        """Return the recipe with the best expected value of those that gave a result; None where there is none.
+
+        With noise the best measured value (`best`) is partly luck. Recipes that are expected to keep to all limits come
+        first; of several objectives without desirabilities the first that is optimised counts.
+        """
+        fidelity = self.space.fidelity
+        told = [one for one in self.observations if fidelity is None or fidelity.counts(one.parameters)]
+        try:
+            return recommended_of(self.space, self.objectives, told, self.predict)
+        except NotEnoughData:
+            return None
 
     def diagnostics(self, *, with_model: bool = False) -> dict[str, Any]:
         """Return counts, the best value so far, and what was told outside the space.

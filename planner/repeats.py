@@ -97,9 +97,9 @@ def _gains(gp: GP, known: np.ndarray, points: np.ndarray, noise: np.ndarray) -> 
     spread = np.sqrt(sd**2 + noise)
     steps = gp.covariance(known, points) / spread
     best = mean.max()
-    # what is far below the best counts for nothing at any node, and most of what was tried is
-    counts = np.flatnonzero(mean + np.abs(steps).max(axis=1) * _NODES[-1] >= best)
+    # what is below another point at every node counts for nothing, and most of what was tried is
+    reach = np.abs(steps).max(axis=1) * _NODES[-1]
+    counts = np.flatnonzero(mean + reach >= np.max(mean - reach))
     tops = (mean[counts, None, None] + steps[counts][:, :, None] * _NODES).max(axis=0)
     tops = np.maximum(tops, here[:, None] + (sd**2 / spread)[:, None] * _NODES)
-    # a new point that is expected to be the best already gains that much at once
     return np.log(np.maximum(tops @ _WEIGHTS - best, _LEAST))
