@@ -157,7 +157,9 @@ def stopped(stake: Stake, seed: int) -> tuple[float, bool]:
     for number in range(_MOST):
         point = points[number] if number < len(points) else planner.ask(1)[0].parameters
         true = problem.truth(point)
-        told: dict = {"failure": "no result"} if true is None else {"values": {"y": problem.observed(true, seed, number)}}
+        told: dict = (
+            {"failure": "no result"} if true is None else {"values": {"y": problem.observed(true, seed, number)}}
+        )
         planner.tell([Observation(parameters=point, **told)])
         if number >= len(points) and planner.prospect(by=stake.margin).probability <= _RISK:
             best = planner.best()

@@ -1,22 +1,26 @@
 """Results of one recipe that differ by far more than their noise: a mistake, a mix-up, or a hidden parameter.
 
 Noise that is not told is learnt from all results, and one gross contradiction makes it look larger than it is. So a
-recipe's results are held against the noise that is learnt without them.
+recipe's results are held against the noise that is learnt without them; and as few results may be noisy as well as
+rough, only where those others speak against a noise that would explain the difference.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from planner.models import TargetData, TargetModel, fit_target
+from planner.models import TargetData, TargetModel, evidence, fit_target
 from planner.proposal import Observation, Value
 from planner.space import SearchSpace
 
 _FAR = 5.0
 """Standard deviations of a difference; by chance that is one pair in two million."""
+_PLAUSIBLE, _SURE = 3.0, 7.0
+"""Standard deviations within which a difference is explained; and by how much the logarithm of the evidence of the
+other results must exceed that with a noise which explains it (a factor of a thousand)."""
 _FEWEST_OTHERS = 6
 """Values without which noise cannot be learnt."""
 
@@ -105,12 +109,16 @@ class _Results:
         if len(others) < _FEWEST_OTHERS or apart <= usual:
             return float("inf")
         known = self._noise[others]
-        data = TargetData(
-            codes=self._space.encode([self._told[i].parameters for i in others]),
-            values=self._values[others],
-            noise=np.where(np.isfinite(known), known, np.nanmedian(known)) if np.isfinite(known).any() else None,
-        )
-        return max(self._in_unit(fit_target(data, self._target), numbers), self._scatter(others))
+        if np.isfinite(known).any():
+            return float(np.nanmedian(known))
+        codes = self._space.encode([self._told[i].parameters for i in others])
+        data = TargetData(codes=codes, values=self._values[others], noise=None)
+        free = fit_target(data, self._target)
+        as_noisy = np.full(len(others), apart / (_PLAUSIBLE * np.sqrt(2.0)))
+        noisy = replace(data, noise=as_noisy)
+        if evidence(free, data) - evidence(fit_target(noisy, self._target), noisy) < _SURE:
+            return float("inf")
+        return max(self._in_unit(free, numbers), self._scatter(others))
 
     def _in_unit(self, model: TargetModel, numbers: Sequence[int]) -> float:
         """Return the noise of a model at some results, in the target's unit."""

@@ -244,7 +244,8 @@ class Knowing(ABC):
                 says as `undecided` in which share of the space it is not known on which side it lies.
 
         What a person must know of the results (a drift, results of one recipe that contradict each other) stands in
-        `alarms`, where there is any. A policy that takes from sources says as `sources` how probable it is that each of them tells something.
+        `alarms`, where there is any. A policy that takes from sources says as `sources` how probable it is that each of
+        them tells something.
         """
         ledger = self._ledger
         best = self.best()

@@ -61,9 +61,7 @@ class Learner(Weighing, ABC):
         super().__init__(space, read_options(BayesOptions, _without(options, own), self.name))
         self._watch = Watch(space, objectives, own, policy=self.name, usual=self.usual_drift)
         if self._options.replicates > 1 and not self.repeats:
-            raise BadOption(
-                f"policy {self.name!r} weighs no repeats; leave option 'replicates' out, or choose 'logei'"
-            )
+            raise BadOption(f"policy {self.name!r} weighs no repeats; leave option 'replicates' out, or choose 'logei'")
         to_classify = [objective.name for objective in objectives if objective.direction == "classify"]
         if to_classify:
             raise BadOption(

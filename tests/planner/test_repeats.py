@@ -43,7 +43,9 @@ def test_the_gain_is_what_draws_of_the_next_result_say(point: float) -> None:
 
 
 def test_what_is_known_exactly_gains_nothing_from_a_repeat_and_what_is_not_does() -> None:
-    gains = [np.exp(log_gain_of_recommended(gp(v), gp(v).X, np.array([[0.1], [0.3]]), np.full(2, v))) for v in (1e-9, 1)]
+    gains = [
+        np.exp(log_gain_of_recommended(gp(v), gp(v).X, np.array([[0.1], [0.3]]), np.full(2, v))) for v in (1e-9, 1)
+    ]
     assert gains[0][0] < 1e-9 < gains[0][1]
     assert gains[1][0] > 0.05
 
