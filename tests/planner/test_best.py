@@ -20,7 +20,7 @@ def test_what_is_recommended_is_what_is_expected_to_be_best_not_what_was_lucky()
     planner.tell([Observation(parameters={"x": 0.15}, values={"y": 0.9}, noise={})])  # luck, among many that say no
     best, found = planner.best(), planner.recommended()
     assert best is not None and best.parameters == {"x": 0.15}
-    assert found is not None and abs(found.parameters["x"] - 0.6) < 0.15
+    assert found is not None and abs(float(found.parameters["x"]) - 0.6) < 0.15
     assert found.predictions["y"].mean < 0.5 and found.predictions["y"].sd > 0
     assert found.results == 1
 
