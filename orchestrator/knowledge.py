@@ -200,8 +200,8 @@ class Knowledge:
                 raise BadProposal(f"it proposed what takes too long: {dict(proposal.parameters)}")
             json.dumps(dict(proposal.parameters))  # what the journal cannot hold is no plain value
             key = self._key(proposal)
-            if key in taken:
-                raise BadProposal(f"it proposed {dict(proposal.parameters)} twice")
+            if key in taken and not proposal.is_repeat:
+                raise BadProposal(f"it proposed {dict(proposal.parameters)} twice, and not as a repeat")
             taken.add(key)
 
     def _key(self, point: Proposal | Observation) -> bytes:

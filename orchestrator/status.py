@@ -157,6 +157,8 @@ class CampaignStatus:
     best: Best | None
     sources: SourcesStatus | None
     """None where the planner takes from none, or was not asked yet."""
+    alarms: Sequence[str]
+    """What the planner said at the last ask that a person must know of the results: a drift, a contradiction."""
     newest_step: StepStatus | None
     open_intents: Sequence[StepStatus]
     people: PeopleStatus
@@ -285,6 +287,7 @@ def _status(
         observations=reading.count(ObservationRow),
         best=best_trial(trials, campaign.config),
         sources=sources_status(reading.last_ask()),
+        alarms=planner_alarms(reading.last_ask()),
         newest_step=None if newest is None else _step_status(newest),
         open_intents=[_step_status(step) for step in open_steps],
         people=_people(reading, desk),
@@ -360,6 +363,11 @@ def sources_status(ask: AskRow | None) -> SourcesStatus | None:
     """Return what an ask says of sources."""
     found = None if ask is None else ask.diagnostics.get("sources")
     return None if found is None else SourcesStatus(**found)
+
+
+def planner_alarms(ask: AskRow | None) -> list[str]:
+    """Return what the planner said at an ask that a person must know of the results."""
+    return [] if ask is None else [str(text) for text in ask.diagnostics.get("alarms", ())]
 
 
 _UNRANKED = ("learn", "classify", "at_most", "at_least", None)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from planner.best import best_of
-from planner.errors import BadOption, NotEnoughData, UnknownProposal
+from planner.best import Recommended, best_of, recommended_of
+from planner.errors import BadOption, NotEnoughData, PlannerError, UnknownProposal
 from planner.ledger import Ledger, ask_index
 from planner.policies.base import (
     FindsLevel,
@@ -20,6 +21,7 @@ from planner.policies.base import (
     PlannerData,
     Policy,
     TakesFromSources,
+    Warns,
     policy_class,
 )
 from planner.proposal import Forecast, Observation, Posterior, Proposal, RegionPosterior, Value
@@ -220,6 +222,19 @@ class Knowing(ABC):
         told = [one for one in self.observations if fidelity is None or fidelity.counts(one.parameters)]
         return best_of(self.objectives, told, target)
 
+    def recommended(self) -> Recommended | None:
+        """Return the recipe with the best expected value of those that gave a result; None where there is none.
+
+        With noise the best measured value (`best`) is partly luck. Recipes that are expected to keep to all limits come
+        first; of several objectives without desirabilities the first that is optimised counts.
+        """
+        fidelity = self.space.fidelity
+        told = [one for one in self.observations if fidelity is None or fidelity.counts(one.parameters)]
+        try:
+            return recommended_of(self.space, self.objectives, told, self.predict)
+        except NotEnoughData:
+            return None
+
     def diagnostics(self, *, with_model: bool = False) -> dict[str, Any]:
         """Return counts, the best value so far, and what was told outside the space.
 
@@ -228,7 +243,9 @@ class Knowing(ABC):
                 its unit (None before anything was measured). This fits the surrogate. A policy that looks for a level
                 says as `undecided` in which share of the space it is not known on which side it lies.
 
-        A policy that takes from sources says as `sources` how probable it is that each of them tells something.
+        What a person must know of the results (a drift, results of one recipe that contradict each other) stands in
+        `alarms`, where there is any. A policy that takes from sources says as `sources` how probable it is that each of
+        them tells something.
         """
         ledger = self._ledger
         best = self.best()
@@ -248,11 +265,21 @@ class Knowing(ABC):
         if isinstance(self._policy, TakesFromSources):
             with one_thread():
                 found["sources"] = self._policy.sources(self._data())
+        with suppress(PlannerError):  # of results without their time, say; the ask says so
+            alarms = self._alarms()
+            if alarms:
+                found["alarms"] = alarms
         if with_model:
             found["map_uncertainty"] = self._map_uncertainty()
             if isinstance(self._policy, FindsLevel) and found["map_uncertainty"] is not None:
                 found["undecided"] = self._policy.undecided(self._data())
         return found
+
+    def _alarms(self) -> list[str]:
+        if not isinstance(self._policy, Warns):
+            return []
+        with one_thread():
+            return self._policy.alarms(self._data())
 
     def _map_uncertainty(self) -> dict[str, float] | None:
         points, fidelity = self.space.sobol(_N_MAP_POINTS), self.space.fidelity

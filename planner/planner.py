@@ -81,7 +81,9 @@ class Planner(Advised, Knowing):
         self._n_asks = 0
 
     def ask(self, n: int = 1, *, within: Within | None = None) -> list[Proposal]:
-        """Return n points to try next, none of them told or pending; fewer where fewer are left.
+        """Return n points to try next, none of them told or pending but for repeats; fewer where fewer are left.
+
+        Repeats are marked (`Proposal.is_repeat`), and proposed only by a policy whose option `replicates` allows them.
 
         Where the space has parameters that are shared, the point that is worth most decides their values, and the
         others are the best beside it.
@@ -108,6 +110,7 @@ class Planner(Advised, Knowing):
                 parameters=dict(suggestion.parameters),
                 predictions=dict(suggestion.predictions),
                 reason=_reason(suggestion, within),
+                is_repeat=suggestion.is_repeat,
             )
             for i, suggestion in enumerate(suggestions)
         ]

@@ -178,12 +178,19 @@ def _of_proposal(proposal: Proposal) -> dict[str, Any]:
         "parameters": dict(proposal.parameters),
         "predictions": {name: asdict(one) for name, one in proposal.predictions.items()},
         "reason": proposal.reason,
+        **({"is_repeat": True} if proposal.is_repeat else {}),
     }
 
 
 def _proposal(found: Mapping[str, Any]) -> Proposal:
     predictions = {name: Prediction(**one) for name, one in found["predictions"].items()}
-    return Proposal(id=found["id"], parameters=found["parameters"], predictions=predictions, reason=found["reason"])
+    return Proposal(
+        id=found["id"],
+        parameters=found["parameters"],
+        predictions=predictions,
+        reason=found["reason"],
+        is_repeat=found.get("is_repeat", False),
+    )
 
 
 def _of_observation(observation: Observation) -> dict[str, Any]:

@@ -117,6 +117,14 @@ class GP:
         return len(self.y), self.X.shape[1]
 
     @property
+    def places(self) -> float:
+        """Return at how many independent places the values lie: the trace of what smooths them.
+
+        Hastie, Tibshirani and Friedman, The Elements of Statistical Learning (2009), eq. 5.16.
+        """
+        return float(len(self.y) - np.einsum("ij,ij,j->", self._whitener, self._whitener, self.noise))
+
+    @property
     def typical_noise(self) -> float:
         """Variance of one more measurement."""
         return float(np.median(self.noise))

@@ -83,6 +83,8 @@ def _lines(status: CampaignStatus) -> Iterator[tuple[str, str]]:
     yield "planner", f"{status.planner}, seed {status.seed}"
     if status.sources is not None:
         yield "sources", sources_said(status.sources)
+    for text in status.alarms:
+        yield "alarm", text
     yield "laboratory", f"{status.lab}, {status.clock} time"
     yield "controller", "alive" if status.controller_alive else "none"
     yield "elapsed", f"{duration(status.elapsed_s)}; last event {moment(status.last_event_utc)}"

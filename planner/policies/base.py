@@ -117,6 +117,8 @@ class Suggestion:
     parameters: Mapping[str, Value]
     predictions: Mapping[str, Prediction] = field(default_factory=dict)
     reason: str = ""
+    is_repeat: bool = False
+    """Whether it is a point that was tried before, to be measured again."""
 
 
 class Policy(Protocol):
@@ -125,7 +127,10 @@ class Policy(Protocol):
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None: ...
 
     def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
-        """Return up to n different points of the space that are not taken; fewer only where fewer are left."""
+        """Return up to n different points of the space that are not taken, or repeats that say so.
+
+        There are fewer only where fewer are left.
+        """
         ...
 
     def predict(
@@ -213,6 +218,15 @@ class Foresees(Protocol):
             BadOption: Several objectives have no common measure.
             NotEnoughData: Too little was measured.
         """
+        ...
+
+
+@runtime_checkable
+class Warns(Protocol):
+    """What a policy that watches its results can do besides."""
+
+    def alarms(self, data: PlannerData) -> list[str]:
+        """Return what a person must know of the results, a sentence each."""
         ...
 
 

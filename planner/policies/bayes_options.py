@@ -28,3 +28,5 @@ class BayesOptions:
     """Power of the cost that worth is divided by."""
     cost_budget: float | None = option(None, Range(1e-300, 1e300))
     """What all experiments may cost together: as it is spent, the power sinks to 0. None: the power stays."""
+    replicates: int = option(1, Range(1, 1000, is_whole=True))
+    """How often a recipe may be measured in all, where that is worth more than a new one; 1: no repeats."""

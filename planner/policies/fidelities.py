@@ -49,6 +49,8 @@ class Fidelities(LogEI):
     name = "fidelities"
     knows_fidelities: ClassVar[bool] = True
     plans_with: tuple[str, ...] = ()
+    watches: ClassVar[bool] = False
+    repeats: ClassVar[bool] = False
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
         fidelity = space.fidelity

@@ -76,7 +76,7 @@ class LevelSet(Learner):
     def _chances(self, data: PlannerData, codes: np.ndarray) -> np.ndarray:
         from planner.level import chance_above
 
-        return chance_above(self._gps.model(data, self._objectives[0].name), codes, self._level)
+        return chance_above(self._gps.model(self.steadied(data), self._objectives[0].name), codes, self._level)
 
     def _worth(self, data: PlannerData, fill: np.ndarray, rng: np.random.Generator) -> Acquisition:
         from planner.level import LevelVariance, Straddle
