@@ -65,9 +65,16 @@ class TargetData:
 
     def thinned(self, n: int) -> TargetData:
         """Return n of the values, spread evenly over all."""
-        some = np.linspace(0, len(self.values) - 1, n).round().astype(int)
+        return self.only(np.linspace(0, len(self.values) - 1, n).round().astype(int))
+
+    def only(self, some: np.ndarray) -> TargetData:
+        """Return the values at places (`m`)."""
         noise = None if self.noise is None else self.noise[some]
         return TargetData(codes=self.codes[some], values=self.values[some], noise=noise)
+
+    def without(self, some: np.ndarray) -> TargetData:
+        """Return the values but for those at places (`m`)."""
+        return self.only(np.setdiff1d(np.arange(len(self.values)), some))
 
 
 def target_data(space: SearchSpace, observations: Sequence[Observation], target: str) -> TargetData:

@@ -15,6 +15,7 @@ from planner.proposal import Observation, Value
 from planner.space import SearchSpace
 
 if TYPE_CHECKING:
+    from planner.doubts import Doubted
     from planner.models import TargetModel
     from planner.policies.base import PlannerData
 
@@ -25,8 +26,10 @@ MAP_MODELS = Choice(("gp", "gradient"))
 class Predictor:
     """One fitted model per target, kept until another observation is told."""
 
-    def __init__(self, space: SearchSpace, objectives: Sequence[Objective], map_model: str) -> None:
-        self._space = space
+    def __init__(
+        self, space: SearchSpace, objectives: Sequence[Objective], map_model: str, *, robust: bool = False
+    ) -> None:
+        self._space, self._is_robust = space, robust
         self._targets = [objective.name for objective in objectives]
         self._map_model = map_model
         self._fitted_on: Sequence[Observation] | None = None
@@ -54,7 +57,20 @@ class Predictor:
             return fit_fidelities(self._space, self._space.fidelity, observations, target)
         from planner.models import fit_target, target_data
 
-        return fit_target(target_data(self._space, observations, target), target)
+        data = target_data(self._space, observations, target)
+        if not self._is_robust:
+            return fit_target(data, target)
+        from planner.doubts import fit_doubting
+
+        return fit_doubting(data, target)
+
+    def doubted(self, data: PlannerData) -> tuple[Doubted, ...]:
+        """Return the results that are not believed, by target and in the order of telling."""
+        if not self._is_robust:
+            return ()
+        from planner.doubts import doubted
+
+        return tuple(one for target in self._targets for one in doubted(data, target, self.model))
 
     def predict(
         self, data: PlannerData, target: str, points: Sequence[Mapping[str, Value]]

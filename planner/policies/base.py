@@ -20,6 +20,7 @@ from planner.proposal import Observation, Prediction, Proposal, RegionPosterior,
 from planner.within import Within, kept_rows
 
 if TYPE_CHECKING:
+    from planner.doubts import Doubted
     from planner.prospect import Prospect
     from planner.space import SearchSpace
 
@@ -189,6 +190,15 @@ class Foretells(Protocol):
 
     def live(self, data: PlannerData) -> Mapping[str, Mapping[str, Foreteller]]:
         """Return its models fitted to what is known, by name and target; those that know too little are left out."""
+        ...
+
+
+@runtime_checkable
+class DoubtsResults(Protocol):
+    """A policy that may find results that cannot be."""
+
+    def doubted(self, data: PlannerData) -> tuple[Doubted, ...]:
+        """Return the results that are not believed; none where it does not look for them."""
         ...
 
 

@@ -20,6 +20,7 @@ from planner.space import SearchSpace
 if TYPE_CHECKING:
     from planner.acquisition import Acquisition
     from planner.desirability import Desire
+    from planner.doubts import Doubted
     from planner.limits import Eligible, Limit
     from planner.prospect import Prospect
     from surrogate.matern_gp import GP
@@ -297,6 +298,10 @@ class Auto:
     def live(self, data: PlannerData) -> Mapping[str, Mapping[str, Foreteller]]:
         """Return the fitted models by name and target."""
         return self._policy.live(data)
+
+    def doubted(self, data: PlannerData) -> tuple[Doubted, ...]:
+        """Return the results that are not believed."""
+        return self._policy.doubted(data)
 
     def prospect(self, data: PlannerData, by: float, rng: np.random.Generator) -> Prospect:
         """Return what untried points may still bring.

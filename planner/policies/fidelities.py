@@ -65,6 +65,8 @@ class Fidelities(LogEI):
         super().__init__(space, objectives, options)
         if self._options.map_model != "gp":
             raise BadOption("policy 'fidelities' predicts by a process of all levels and has no option 'map_model'")
+        if self._options.robust:
+            raise BadOption("policy 'fidelities' has no option 'robust': it does not look for results that cannot be")
         if self._options.start is None:
             self._n_start = min(max(2 * (len(space.parameters) - 1), 4), 10)
         self._fidelity: Fidelity = fidelity

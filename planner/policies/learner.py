@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from planner.doubts import said_of
 from planner.errors import BadOption, NotEnoughData
 from planner.objective import Objective
 from planner.optimise import best_row, candidate_rows
@@ -25,6 +26,7 @@ from planner.untried import spread_rows, untried_rows
 
 if TYPE_CHECKING:
     from planner.acquisition import Acquisition, IntegratedVariance
+    from planner.doubts import Doubted
 
 _N_AROUND = 8
 _N_EVERYWHERE = 300
@@ -56,8 +58,10 @@ class Learner(Weighing, ABC):
                 "policy 'cameo'"
             )
         self._objectives = tuple(objectives)
-        self._predictor = Predictor(space, objectives, self._options.map_model)
-        self._gps = Predictor(space, objectives, "gp") if self._options.map_model != "gp" else self._predictor
+        self._predictor = Predictor(space, objectives, self._options.map_model, robust=self._options.robust)
+        self._gps = self._predictor
+        if self._options.map_model != "gp":
+            self._gps = Predictor(space, objectives, "gp", robust=self._options.robust)
         default_start = min(max(2 * len(space.parameters), 4), 10)
         self._n_start = default_start if self._options.start is None else self._options.start
 
@@ -73,6 +77,10 @@ class Learner(Weighing, ABC):
             return {COLD: {one.name: self._gps.model(data, one.name) for one in self._objectives}}
         except NotEnoughData:
             return {}
+
+    def doubted(self, data: PlannerData) -> tuple[Doubted, ...]:
+        """Return the results that are not believed, where option `robust` has them looked for."""
+        return self._gps.doubted(data)
 
     def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
         """Return up to n points: some to fill the space while little is known, then those worth most."""
@@ -204,6 +212,7 @@ class Learner(Weighing, ABC):
         works = np.ones(len(rows)) if chance is None else np.exp(chance(rows))
         costs = None if self._cost is None else self._cost.of(data.space, rows)
         each, promised = _by_point(predicted, len(rows)), _by_point(meant, len(rows))
+        unbelieved = said_of(self._gps.doubted(data))
         return [
             Suggestion(
                 parameters=point,
@@ -211,7 +220,8 @@ class Learner(Weighing, ABC):
                 reason=reasons[i]
                 + promises(self._objectives, promised[i])
                 + ("" if chance is None else f"; works with probability {works[i]:.2f}")
-                + ("" if costs is None else f"; costs {costs[i]:.4g}"),
+                + ("" if costs is None else f"; costs {costs[i]:.4g}")
+                + unbelieved,
             )
             for i, point in enumerate(data.space.points(rows))
         ]

@@ -22,6 +22,7 @@ from planner.proposal import Observation, Value
 from planner.space import SearchSpace
 
 if TYPE_CHECKING:
+    from planner.doubts import Doubted
     from planner.drift import Drift
     from planner.prospect import Prospect
 
@@ -79,6 +80,10 @@ class MobileChemist(LogEI):
     def prospect(self, data: PlannerData, by: float, rng: np.random.Generator) -> Prospect:
         """Return what untried points may still bring, as the first batch would have shown it."""
         return super().prospect(self._steadied(data), by, rng)
+
+    def doubted(self, data: PlannerData) -> tuple[Doubted, ...]:
+        """Return the results that are not believed, as the first batch would have shown them."""
+        return super().doubted(self._steadied(data))
 
     def drifts(self, data: PlannerData) -> Mapping[str, Drift | None]:
         """Return the drift of each target; None while too little is known."""
