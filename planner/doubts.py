@@ -67,6 +67,8 @@ def believed(model: TargetModel, data: TargetData) -> np.ndarray:
 def _wrong(model: TargetModel, data: TargetData) -> np.ndarray:
     """Return the places of wrong results, all looked at on the scale of those that were believed."""
     noise = None if data.noise is None else (data.noise * model.scale.slope(data.values)) ** 2
+    if data.inputs is not None:
+        noise = model.gp.noise_at(data.codes)
     return doubtful(data.codes, model.scale.forward(data.values), noise, model.gp.hyperparameters)
 
 

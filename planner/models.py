@@ -11,6 +11,8 @@ from planner.errors import NotEnoughData
 from planner.proposal import Observation
 from planner.space import SearchSpace
 from planner.transforms import TargetScale, knees_to_try
+from surrogate.input_noise import InputNoise
+from surrogate.input_noise_gp import fit_input_noise
 from surrogate.matern_gp import GP, fit_gp
 from surrogate.matern_gp_fit import MOST_EVALUATIONS, Hyperparameters
 
@@ -43,7 +45,7 @@ class TargetModel:
     def forecast(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation (`n` each) of a value measured once at encoded points, noise included."""
         mean, sd = self.gp.posterior(codes)
-        variance = sd**2 * widening(self.gp) + np.median(self.gp.noise)
+        variance = sd**2 * widening(self.gp) + self.gp.noise_at(codes)
         return self.scale.moments(mean, np.sqrt(variance))
 
 
@@ -62,6 +64,8 @@ class TargetData:
     values: np.ndarray
     noise: np.ndarray | None
     """Standard deviation of each value, or None where not one is known."""
+    inputs: InputNoise | None = None
+    """How far what is achieved lies from what is asked for; None where that is exact."""
 
     def thinned(self, n: int) -> TargetData:
         """Return n of the values, spread evenly over all."""
@@ -70,7 +74,7 @@ class TargetData:
     def only(self, some: np.ndarray) -> TargetData:
         """Return the values at places (`m`)."""
         noise = None if self.noise is None else self.noise[some]
-        return TargetData(codes=self.codes[some], values=self.values[some], noise=noise)
+        return TargetData(codes=self.codes[some], values=self.values[some], noise=noise, inputs=self.inputs)
 
     def without(self, some: np.ndarray) -> TargetData:
         """Return the values but for those at places (`m`)."""
@@ -89,6 +93,7 @@ def target_data(space: SearchSpace, observations: Sequence[Observation], target:
         codes=space.encode([observation.parameters for observation in told]) if told else np.empty((0, space.width)),
         values=np.array([observation.values[target] for observation in told], dtype=float),
         noise=np.where(known, noise, np.median(noise[known])) if known.any() else None,
+        inputs=space.input_noise,
     )
 
 
@@ -133,4 +138,7 @@ def fit_on(
 ) -> TargetModel:
     """Fit one target on a scale, from hyperparameters like these where some are given."""
     noise = None if data.noise is None else (data.noise * scale.slope(data.values)) ** 2
-    return TargetModel(scale, fit_gp(data.codes, scale.forward(data.values), noise, like=like, evaluations=evaluations))
+    told, how = (data.codes, scale.forward(data.values), noise), {"like": like, "evaluations": evaluations}
+    if data.inputs is None:
+        return TargetModel(scale, fit_gp(*told, **how))
+    return TargetModel(scale, fit_input_noise(*told, data.inputs, **how))

@@ -242,6 +242,20 @@ def refuse_fidelity(name: str, cls: object, space: SearchSpace) -> None:
     )
 
 
+def refuse_input_noise(name: str, cls: object, space: SearchSpace) -> None:
+    """Refuse a space whose parameters are not quite achieved for a policy that would take them for exact.
+
+    Raises:
+        BadOption: It would.
+    """
+    if space.input_noise is None or getattr(cls, "knows_input_noise", False):
+        return
+    noisy = next(one.name for one in space.parameters if getattr(one, "input_sd", 0.0) > 0.0)
+    raise BadOption(
+        f"policy {name!r} takes what is asked for as achieved; choose policy 'auto', or leave out input_sd of {noisy!r}"
+    )
+
+
 def looks_only_at_target(policy: object) -> bool:
     """Say whether a policy, which does not learn, is to try nothing but the fidelity that counts."""
     return bool(getattr(policy, "learns_nothing", False))

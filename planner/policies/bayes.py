@@ -265,6 +265,7 @@ class Auto:
     """Optimise with `LogEI`, learn with `IntegratedVariance`, or take `Fidelities` where there are several."""
 
     knows_fidelities: ClassVar[bool] = True
+    knows_input_noise: ClassVar[bool] = True
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
         to_learn = [objective.name for objective in objectives if objective.direction == "learn"]

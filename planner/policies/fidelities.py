@@ -20,7 +20,7 @@ from planner.fidelity import Fidelity
 from planner.fidelity_models import FidelityModel, level_start
 from planner.look import gain_of_look, height_of
 from planner.objective import Objective
-from planner.policies.base import Foreteller, PlannerData, Suggestion
+from planner.policies.base import Foreteller, PlannerData, Suggestion, refuse_input_noise
 from planner.policies.bayes import LogEI
 from planner.proposal import Proposal
 from planner.space import SearchSpace
@@ -54,6 +54,7 @@ class Fidelities(LogEI):
 
     name = "fidelities"
     knows_fidelities: ClassVar[bool] = True
+    knows_input_noise: ClassVar[bool] = False
     plans_with: tuple[str, ...] = ()
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
@@ -62,6 +63,7 @@ class Fidelities(LogEI):
             raise BadOption("policy 'fidelities' needs a parameter that says the fidelity; add one, or choose 'logei'")
         if any(one.direction == "learn" for one in objectives):
             raise BadOption("several fidelities help to optimise, not to learn a map; leave the cheaper ones out")
+        refuse_input_noise(self.name, type(self), space)
         super().__init__(space, objectives, options)
         if self._options.map_model != "gp":
             raise BadOption("policy 'fidelities' predicts by a process of all levels and has no option 'map_model'")

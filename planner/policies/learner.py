@@ -47,6 +47,7 @@ class Learner(Weighing, ABC):
 
     name: ClassVar[str]
     follows_hints: ClassVar[bool] = True
+    knows_input_noise: ClassVar[bool] = True
     plans_with: tuple[str, ...] = (COLD,)
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:

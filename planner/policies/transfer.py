@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -50,6 +50,7 @@ class Transfer(LogEI):
 
     name = "transfer"
     plans_with = (MIXED, COLD)
+    knows_input_noise: ClassVar[bool] = False
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
         super().__init__(space, objectives, {name: value for name, value in options.items() if name not in _OWN})
