@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from drivers.clock import Clock
@@ -46,6 +46,8 @@ class Asking:
     history: History
     hours: Timekeeper | None = None
     """Says what still fits; None where nothing must have ended in time."""
+    _given_up: Mapping[str, str] = field(default_factory=dict)
+    """What had to be given up at the ask before to fit models, by target."""
     model_files: ModelFiles | None = None
     """Keeps versions of models beside the journal; None where nobody wants them."""
 
@@ -204,10 +206,18 @@ class Asking:
             forecasts = dict(zip(numbers, answer.foretold.forecasts, strict=True))
             body["models"] = self.history.book.part_of_ask(answer.foretold.live, forecasts, self.campaign.seed)
             body["models"]["told_as"] = told.data()
+        for text in self._new_troubles():
+            self.journal.append("incident", {"kind": "model", "text": text})
         if answer.fallback_reason:
             self.journal.append("incident", {"kind": "fallback", "text": answer.fallback_reason})
         event = self.journal.append("asked", body, durable=True)
         self._foretold(event, answer)
+
+    def _new_troubles(self) -> list[str]:
+        """Return what had to be given up to fit models, where that was not so at the ask before."""
+        found, before = dict(self.history.diagnostics.get("given_up", {})), self._given_up
+        self._given_up = found
+        return [f"{target}: {said}" for target, said in found.items() if before.get(target) != said]
 
     def _foretold(self, event: Event, answer: Answer) -> None:
         """Take in what models foretold, which is durable by now, and keep them."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from planner.models import TargetData, TargetModel, fit_target
+from planner.models import TargetData, TargetModel, fit_target, scaled_noise
 from planner.proposal import Observation
 from surrogate.outliers import doubtful
 
@@ -66,7 +66,7 @@ def believed(model: TargetModel, data: TargetData) -> np.ndarray:
 
 def _wrong(model: TargetModel, data: TargetData) -> np.ndarray:
     """Return the places of wrong results, all looked at on the scale of those that were believed."""
-    noise = None if data.noise is None else (data.noise * model.scale.slope(data.values)) ** 2
+    noise = None if data.noise is None else scaled_noise(data.noise, model.scale.slope(data.values))
     if data.inputs is not None:
         noise = model.gp.noise_at(data.codes)
     return doubtful(data.codes, model.scale.forward(data.values), noise, model.gp.hyperparameters)

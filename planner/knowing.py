@@ -17,6 +17,7 @@ from planner.policies.base import (
     FindsLevel,
     Foresees,
     Foretells,
+    GivesUp,
     MapsRegions,
     PlannerData,
     Policy,
@@ -240,7 +241,8 @@ class Knowing(ABC):
                 says as `undecided` in which share of the space it is not known on which side it lies.
 
         A policy that takes from sources says as `sources` how probable it is that each of them tells something. One
-        that has found results that cannot be lists them as `doubted`.
+        that has found results that cannot be lists them as `doubted`; one whose fit failed says as `given_up`, by
+        target, what was done instead.
         """
         ledger = self._ledger
         best = self.best()
@@ -257,6 +259,8 @@ class Knowing(ABC):
             "best": None if best is None else dict(best.values),
             "best_parameters": None if best is None else dict(best.parameters),
         }
+        if isinstance(self._policy, GivesUp) and (given_up := dict(self._policy.given_up(self._data()))):
+            found["given_up"] = given_up
         doubts = self.doubted()
         if doubts:
             found["doubted"] = [_told_of(one) for one in doubts]

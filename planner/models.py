@@ -21,6 +21,10 @@ _MANY, _SOME = 120, 80
 _FEW_EVALUATIONS = 12
 """Of the posterior, for a scale that is compared: on data of tuning problems they tell the best scale as well as a
 search to the end, at half of its cost (benchmarks/README.md)."""
+_MOST_NOISE = 1e6
+"""Spreads of the values: noise beyond it says as little."""
+_FARTHEST = 100.0
+"""Widths of the space, from which on results are as far away as any."""
 _FITTED = 4.0
 """Variance that fitted hyperparameters add to a prediction, times their number over that of the values: fitted to
 one-step-ahead errors on tuning problems, where 90 % intervals then hold 90 % (benchmarks/planner_calibration.py)."""
@@ -89,8 +93,9 @@ def target_data(space: SearchSpace, observations: Sequence[Observation], target:
     told = [observation for observation in observations if observation.failure is None and target in observation.values]
     noise = np.array([observation.noise.get(target, np.nan) for observation in told])
     known = np.isfinite(noise)
+    codes = space.encode([observation.parameters for observation in told]) if told else np.empty((0, space.width))
     return TargetData(
-        codes=space.encode([observation.parameters for observation in told]) if told else np.empty((0, space.width)),
+        codes=np.clip(codes, -_FARTHEST, _FARTHEST),
         values=np.array([observation.values[target] for observation in told], dtype=float),
         noise=np.where(known, noise, np.median(noise[known])) if known.any() else None,
         inputs=space.input_noise,
@@ -133,11 +138,17 @@ def steepness(scale: TargetScale, data: TargetData) -> float:
     return float(np.sum(np.log(np.abs(scale.slope(data.values)))))
 
 
+def scaled_noise(noise: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """Return variances (`n`) of values on a scale, given standard deviations in their unit, however large these are."""
+    with np.errstate(over="ignore"):
+        return np.minimum(noise * slopes, _MOST_NOISE) ** 2
+
+
 def fit_on(
     scale: TargetScale, data: TargetData, like: Hyperparameters | None = None, evaluations: int = MOST_EVALUATIONS
 ) -> TargetModel:
     """Fit one target on a scale, from hyperparameters like these where some are given."""
-    noise = None if data.noise is None else (data.noise * scale.slope(data.values)) ** 2
+    noise = None if data.noise is None else scaled_noise(data.noise, scale.slope(data.values))
     told, how = (data.codes, scale.forward(data.values), noise), {"like": like, "evaluations": evaluations}
     if data.inputs is None:
         return TargetModel(scale, fit_gp(*told, **how))

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import cho_solve, solve_triangular
 
-from surrogate.gp import factor
+from surrogate.gp import factor_and_jitter
 from surrogate.matern_gp_fit import MOST_EVALUATIONS, START_NOISE, Hyperparameters, most_probable
 
 _MOST_FITTED = 300
@@ -80,8 +80,22 @@ class GP:
     """As they were found; None where they stand at their priors' centres."""
 
     @cached_property
+    def _factored(self) -> tuple[np.ndarray, float]:
+        return factor_and_jitter(self.kernel(self.X, self.X) + np.diag(self.noise))
+
+    @property
     def _factor(self) -> np.ndarray:
-        return factor(self.kernel(self.X, self.X) + np.diag(self.noise))
+        return self._factored[0]
+
+    @property
+    def jitter(self) -> float:
+        """What had to be added to the covariance, as a fraction of its mean diagonal."""
+        return self._factored[1]
+
+    @property
+    def is_without_fit(self) -> bool:
+        """Whether hyperparameters stand at their priors although there are values enough to fit them to."""
+        return self.hyperparameters is None and len(self.y) >= _FEWEST_FITTED
 
     @cached_property
     def _whitener(self) -> np.ndarray:

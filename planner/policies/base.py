@@ -203,6 +203,18 @@ class DoubtsResults(Protocol):
 
 
 @runtime_checkable
+class GivesUp(Protocol):
+    """A policy whose surrogates may not be fitted as usual."""
+
+    def given_up(self, data: PlannerData) -> Mapping[str, str]:
+        """Return what had to be given up to fit targets, by target; empty where nothing had to, or nothing was fitted.
+
+        See `planner.rescue`.
+        """
+        ...
+
+
+@runtime_checkable
 class Foresees(Protocol):
     """What a policy that optimises can do besides."""
 

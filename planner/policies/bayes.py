@@ -300,6 +300,10 @@ class Auto:
         """Return the fitted models by name and target."""
         return self._policy.live(data)
 
+    def given_up(self, data: PlannerData) -> Mapping[str, str]:
+        """Return what had to be given up to fit targets."""
+        return self._policy.given_up(data)
+
     def doubted(self, data: PlannerData) -> tuple[Doubted, ...]:
         """Return the results that are not believed."""
         return self._policy.doubted(data)

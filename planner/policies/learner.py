@@ -83,6 +83,10 @@ class Learner(Weighing, ABC):
         """Return the results that are not believed, where option `robust` has them looked for."""
         return self._gps.doubted(data)
 
+    def given_up(self, data: PlannerData) -> dict[str, str]:
+        """Return what had to be given up to fit targets."""
+        return self._gps.given_up(data)
+
     def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
         """Return up to n points: some to fill the space while little is known, then those worth most."""
         n_known = len(data.tried_rows()[0]) + len(data.pending)
@@ -213,7 +217,8 @@ class Learner(Weighing, ABC):
         works = np.ones(len(rows)) if chance is None else np.exp(chance(rows))
         costs = None if self._cost is None else self._cost.of(data.space, rows)
         each, promised = _by_point(predicted, len(rows)), _by_point(meant, len(rows))
-        unbelieved = said_of(self._gps.doubted(data))
+        aside = said_of(self._gps.doubted(data))
+        aside += "".join(f"; {target}: {said}" for target, said in self._gps.given_up(data).items())
         return [
             Suggestion(
                 parameters=point,
@@ -222,7 +227,7 @@ class Learner(Weighing, ABC):
                 + promises(self._objectives, promised[i])
                 + ("" if chance is None else f"; works with probability {works[i]:.2f}")
                 + ("" if costs is None else f"; costs {costs[i]:.4g}")
-                + unbelieved,
+                + aside,
             )
             for i, point in enumerate(data.space.points(rows))
         ]
