@@ -94,7 +94,7 @@ def _tell_listed(found: Listed) -> None:
     for text in status.alarms if status else ():
         print(f"ALARM {text}")
     for one in status.models if status else ():
-        if one.calibration is not None:
+        if one.calibration is not None and not one.calibration["alarms"]:
             print(f"{one.model}: 90 % intervals held {one.calibration['coverage_90']:.0%}; {said_of(one.told)}")
     leads = None if status is None else status.version
     for version in found.versions:

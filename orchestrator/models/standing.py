@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from orchestrator.history import read_book
 from orchestrator.models.book import Book
+from orchestrator.models.telling import LEAST
 from orchestrator.people.reading import read_state
 from orchestrator.words import plural
 from surrogate.registry.rule import COLD, Change
@@ -127,6 +128,8 @@ def _told(change: Change) -> dict[str, Any]:
 
 def said_of(told: Mapping[str, float]) -> str:
     """Say by what standard deviations are multiplied before people are told them."""
+    if all(abs(times - 1.0) < LEAST for times in told.values()):
+        return "its standard deviations are told as they are"
     each = [f"{times:.2g}" + (f" ({target})" if len(told) > 1 else "") for target, times in told.items()]
     return f"its standard deviations are told {' and '.join(each)} times as large"
 

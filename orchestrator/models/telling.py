@@ -16,7 +16,7 @@ from planner.proposal import Proposal
 from surrogate.registry.manifest import model_of
 from surrogate.registry.rule import COLD
 
-_LEAST = 0.02
+LEAST = 0.02
 """A correction nearer to 1 is not worth telling."""
 
 
@@ -55,5 +55,5 @@ def told_by(book: Book, diagnostics: Mapping[str, Any], pinned: Given | None) ->
     sources = diagnostics.get("sources")
     model = COLD if sources is None or sources["standing"] == "left alone" else "transfer"
     model = model if pinned is None else model_of(pinned.arguments["version"])
-    times = {target: round(one, 3) for target, one in book.corrections(model).items() if abs(one - 1.0) >= _LEAST}
+    times = {target: round(one, 3) for target, one in book.corrections(model).items() if abs(one - 1.0) >= LEAST}
     return Told(model=model, times=times)

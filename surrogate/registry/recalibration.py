@@ -2,7 +2,8 @@
 
 The scale is that which makes the log score of past forecasts greatest (`surrogate.registry.scores`), with a normal
 prior of its logarithm about 0: its posterior says how far it is known. Wider is told as soon as the middle of that
-says so; narrower only by as much as is nearly certain, for being too sure costs more than being too careful.
+says so; narrower only by as much as is nearly certain, and as would still have held 90 % of the results, for being too
+sure costs more than being too careful: where a few gross errors stand beside good forecasts, both must be true.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import ndtri
 
-from surrogate.registry.calibration import FEWEST, WINDOW
+from surrogate.registry.calibration import FEWEST, WINDOW, conformal_factor
 from surrogate.registry.scores import log_scores
 
 PRIOR = 1.0
@@ -35,4 +36,7 @@ def correction(pits: Sequence[float]) -> float:
     posterior = log_scores(z[:, None], np.exp(_GRID)).sum(axis=0) - 0.5 * (_GRID / PRIOR) ** 2
     weights = np.cumsum(np.exp(posterior - posterior.max()))
     middle, most = np.exp(np.interp([0.5, CERTAIN], weights / weights[-1], _GRID))
-    return float(middle) if middle >= 1.0 else float(min(1.0, most))
+    if middle >= 1.0:
+        return float(middle)
+    holding = conformal_factor(pits[-WINDOW:])
+    return 1.0 if holding is None else float(min(1.0, max(most, holding)))

@@ -38,10 +38,16 @@ def test_forecasts_that_are_too_sure_are_widened_the_more_results_the_nearer_the
 
 
 def test_forecasts_that_are_too_wide_are_narrowed_late_and_never_beyond_the_truth():
-    few, many = corrections(0.5, 8), corrections(0.5, 40)
-    assert np.median(few) > 0.7
+    few, some, many = (corrections(0.5, n) for n in (8, 12, 40))
+    assert np.all(few == 1.0) and np.median(some) > 0.65
     assert 0.5 < np.median(many) < 0.75
     assert np.mean(many < 0.5) < 0.04
+
+
+def test_gross_errors_beside_good_forecasts_keep_intervals_as_wide_as_they_are():
+    z = np.concatenate([0.4 * np.random.default_rng(2).standard_normal(34), [4.0, -5.0, 6.0, 4.0, -8.0, 3.0]])
+    assert correction(of_normal(z)) == 1.0
+    assert correction(of_normal(z[:34])) < 0.7
 
 
 @pytest.mark.parametrize("factor", [1.0, 1.6, 2.5])
