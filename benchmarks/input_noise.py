@@ -87,7 +87,7 @@ def row(name: str, is_told: bool, runs: list[tuple[float, float, np.ndarray]]) -
     """Return the row of some campaigns."""
     off, sd, score = np.vstack([one for _, _, one in runs]).T
     held, wide = np.abs(off) <= _NINETY * sd, sd >= np.quantile(sd, 0.9)
-    regrets = [[one[place] for one in runs] for place in (0, 1)]
+    regrets = [[found for found, _, _ in runs], [believed for _, believed, _ in runs]]
     cells = [f"{np.mean(each):.3g} ({max(each):.3g})" for each in regrets]
     cells += [
         f"{held.mean():.3f}",
