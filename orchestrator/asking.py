@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from drivers.clock import Clock
@@ -17,6 +17,7 @@ from orchestrator.journal import Journal
 from orchestrator.knowledge import Answer, Knowledge
 from orchestrator.models.book import REPLAYED
 from orchestrator.models.files import ModelFiles
+from orchestrator.models.telling import Told, told_by
 from orchestrator.outcomes import StopRequested, StopSwitch
 from orchestrator.people.desk import Desk
 from orchestrator.records import TrialRecord
@@ -45,6 +46,8 @@ class Asking:
     history: History
     hours: Timekeeper | None = None
     """Says what still fits; None where nothing must have ended in time."""
+    _given_up: Mapping[str, str] = field(default_factory=dict)
+    """What had to be given up at the ask before to fit models, by target."""
     model_files: ModelFiles | None = None
     """Keeps versions of models beside the journal; None where nobody wants them."""
 
@@ -74,13 +77,15 @@ class Asking:
             answer, diagnostics, replayed = _NOTHING, self.history.diagnostics, {}
         charged_s = self.charge(answer.wall_s)
         self.history.diagnostics = diagnostics
+        told = told_by(self.history.book, diagnostics, self.desk.state.planned_with)
+        answer = replace(answer, proposals=[told.proposal(one) for one in answer.proposals])
         accepted = self._accept(answer, again, controls[: room - len(answer.proposals) - len(again)])
         for number, trial in zip(again, accepted[len(answer.proposals) :], strict=False):
             self.desk.requeued(number, as_trial=trial.number)
         if replayed:
             self.journal.append(REPLAYED, replayed)
             self.scored(self.history.book.replayed(replayed))
-        self._journal_ask(answer, accepted, asked_s=asked_s, charged_s=charged_s)
+        self._journal_ask(answer, accepted, told, asked_s=asked_s, charged_s=charged_s)
         return accepted
 
     def _exhausted(self, error: SearchSpaceExhausted) -> Rest | Over:
@@ -181,7 +186,7 @@ class Asking:
         ]
 
     def _journal_ask(
-        self, answer: Answer, accepted: Sequence[TrialRecord], *, asked_s: float, charged_s: float
+        self, answer: Answer, accepted: Sequence[TrialRecord], told: Told, *, asked_s: float, charged_s: float
     ) -> None:
         names = ("number", "parameters", "is_control", "proposal_id", "proposal_reason", "predictions")
         body = {
@@ -200,10 +205,19 @@ class Asking:
             numbers = [trial.number for trial in accepted[: len(answer.proposals)]]
             forecasts = dict(zip(numbers, answer.foretold.forecasts, strict=True))
             body["models"] = self.history.book.part_of_ask(answer.foretold.live, forecasts, self.campaign.seed)
+            body["models"]["told_as"] = told.data()
+        for text in self._new_troubles():
+            self.journal.append("incident", {"kind": "model", "text": text})
         if answer.fallback_reason:
             self.journal.append("incident", {"kind": "fallback", "text": answer.fallback_reason})
         event = self.journal.append("asked", body, durable=True)
         self._foretold(event, answer)
+
+    def _new_troubles(self) -> list[str]:
+        """Return what had to be given up to fit models, where that was not so at the ask before."""
+        found, before = dict(self.history.diagnostics.get("given_up", {})), self._given_up
+        self._given_up = found
+        return [f"{target}: {said}" for target, said in found.items() if before.get(target) != said]
 
     def _foretold(self, event: Event, answer: Answer) -> None:
         """Take in what models foretold, which is durable by now, and keep them."""

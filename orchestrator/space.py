@@ -220,4 +220,5 @@ def _parameter(item: Continuous | Integer | Categorical | Fidelity) -> Parameter
         count=item.count,
         scale=item.scale,
         when=item.when,
+        input_sd=item.input_sd or 0.0,
     )

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from orchestrator.bill import Summary
 from orchestrator.controllers import controller_is_alive
+from orchestrator.doubts import Doubt, doubts_of, without
 from orchestrator.fidelities import counting
 from orchestrator.goals import best
 from orchestrator.health.examination import Observed, Standing, findings, observe, warnings
@@ -155,6 +156,8 @@ class CampaignStatus:
     measurements: int
     observations: int
     best: Best | None
+    doubted: Sequence[Doubt]
+    """Results that the planner did not believe when it was last asked; none of them is the best."""
     sources: SourcesStatus | None
     """None where the planner takes from none, or was not asked yet."""
     alarms: Sequence[str]
@@ -267,6 +270,7 @@ def _status(
     campaign, trials, incidents = reading.campaign(), reading.trials(), reading.incidents()
     newest, open_steps = reading.newest_step(), reading.open_steps()
     desk = read_state(reading.connection)
+    doubted = doubts_of(reading.last_ask(), trials, campaign.config)
     return CampaignStatus(
         campaign=campaign.name,
         directory=str(reading.path),
@@ -285,7 +289,8 @@ def _status(
         trials=count_trials(trials, campaign.config, budget=desk.budget.get("trials")),
         measurements=reading.count(MeasurementRow),
         observations=reading.count(ObservationRow),
-        best=best_trial(trials, campaign.config),
+        best=best_trial(without(trials, doubted), campaign.config),
+        doubted=doubted,
         sources=sources_status(reading.last_ask()),
         alarms=planner_alarms(reading.last_ask()),
         newest_step=None if newest is None else _step_status(newest),

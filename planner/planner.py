@@ -28,6 +28,7 @@ from planner.policies.base import (
     looks_only_at_target,
     policy_class,
     refuse_fidelity,
+    refuse_input_noise,
 )
 from planner.proposal import Observation, Proposal, Value
 from planner.space import SearchSpace
@@ -76,6 +77,7 @@ class Planner(Advised, Knowing):
         self._options = dict(options or {})
         chosen = policy_class(policy)
         refuse_fidelity(policy, chosen, space)
+        refuse_input_noise(policy, chosen, space)
         self._policy: Policy = chosen(space, self.objectives, self._options)
         self._ledger = Ledger(space, self.objectives)
         self._n_asks = 0

@@ -32,6 +32,7 @@ from planner.sampling import RegionSampler, sobol_uniforms
 from planner.snapping import snapped
 from planner.violations import violations
 from planner.within import Within, part_within
+from surrogate.input_noise import InputNoise
 
 Point = Mapping[str, Value]
 
@@ -278,6 +279,11 @@ class SearchSpace:
     def widths(self) -> list[int]:
         """Number of columns of the encoding of each parameter; those of conditions come after them."""
         return self._encoding.widths
+
+    @property
+    def input_noise(self) -> InputNoise | None:
+        """How far what is achieved lies from what is asked for, in codes; None where everything is exact."""
+        return self._encoding.input_noise
 
     @cached_property
     def _encoding(self) -> Encoding:

@@ -13,6 +13,7 @@ from orchestrator.source_words import sources_said
 from orchestrator.status import CampaignStatus, StepStatus
 from orchestrator.words import duration, label, moment, number, plural, quantity
 
+_MOST_DOUBTED = 5
 _STYLES = {"finished": "green", "running": "cyan", "interrupted": "red", "faulted": "red"}
 _LEVELS: Mapping[Level, str] = {Level.WARNING: "red", Level.NOTE: "yellow", Level.OK: "green"}
 
@@ -81,6 +82,10 @@ def _lines(status: CampaignStatus) -> Iterator[tuple[str, str]]:
         best = status.best
         yield "best", f"{label(best.objective)} {quantity(best.value, best.unit)} in trial {best.trial}"
     yield "planner", f"{status.planner}, seed {status.seed}"
+    for one in status.doubted[:_MOST_DOUBTED]:
+        yield "doubted", str(one)
+    if len(status.doubted) > _MOST_DOUBTED:
+        yield "doubted", f"{len(status.doubted) - _MOST_DOUBTED} more results; the report names them all"
     if status.sources is not None:
         yield "sources", sources_said(status.sources)
     for text in status.alarms:

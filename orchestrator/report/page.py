@@ -20,7 +20,7 @@ from orchestrator.report.hands import people
 from orchestrator.report.models import models
 from orchestrator.report.origin import answers, origin
 from orchestrator.report.pack import script_json
-from orchestrator.report.sections import all_trials, head, key_figures, trouble
+from orchestrator.report.sections import all_trials, doubts, head, key_figures, trouble
 from orchestrator.status import lab_kind, planner_alarms
 
 SCRIPTS = ("base.js", "progress.js", "map.js", "trials.js", "gantt.js", "main.js")
@@ -80,7 +80,7 @@ def _body(
     sections = [
         ("progress", "Progress", _progress(payload, objective)),
         ("learned", "What was learned", _learned(payload, objective) + elsewhere(snapshot)),
-        ("trials", "Trial by trial", _trials(snapshot) + known_beforehand(snapshot)),
+        ("trials", "Trial by trial", _trials(snapshot) + doubts(snapshot) + known_beforehand(snapshot)),
         ("instruments", "Instruments", _instruments(payload)),
         ("trouble", "What failed, and why", trouble(snapshot)),
         ("models", "Models", models(reading)),

@@ -20,6 +20,7 @@ from planner.proposal import Observation, Prediction, Proposal, RegionPosterior,
 from planner.within import Within, kept_rows
 
 if TYPE_CHECKING:
+    from planner.doubts import Doubted
     from planner.prospect import Prospect
     from planner.space import SearchSpace
 
@@ -208,6 +209,27 @@ class Foretells(Protocol):
 
 
 @runtime_checkable
+class DoubtsResults(Protocol):
+    """A policy that may find results that cannot be."""
+
+    def doubted(self, data: PlannerData) -> tuple[Doubted, ...]:
+        """Return the results that are not believed; none where it does not look for them."""
+        ...
+
+
+@runtime_checkable
+class GivesUp(Protocol):
+    """A policy whose surrogates may not be fitted as usual."""
+
+    def given_up(self, data: PlannerData) -> Mapping[str, str]:
+        """Return what had to be given up to fit targets, by target; empty where nothing had to, or nothing was fitted.
+
+        See `planner.rescue`.
+        """
+        ...
+
+
+@runtime_checkable
 class Foresees(Protocol):
     """What a policy that optimises can do besides."""
 
@@ -253,6 +275,20 @@ def refuse_fidelity(name: str, cls: object, space: SearchSpace) -> None:
     raise BadOption(
         f"policy {name!r} would take results of all levels of {space.fidelity.name!r} for the same; choose policy "
         f"'auto' or 'fidelities', or leave {space.fidelity.name!r} out"
+    )
+
+
+def refuse_input_noise(name: str, cls: object, space: SearchSpace) -> None:
+    """Refuse a space whose parameters are not quite achieved for a policy that would take them for exact.
+
+    Raises:
+        BadOption: It would.
+    """
+    if space.input_noise is None or getattr(cls, "knows_input_noise", False):
+        return
+    noisy = next(one.name for one in space.parameters if getattr(one, "input_sd", 0.0) > 0.0)
+    raise BadOption(
+        f"policy {name!r} takes what is asked for as achieved; choose policy 'auto', or leave out input_sd of {noisy!r}"
     )
 
 

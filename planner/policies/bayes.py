@@ -20,6 +20,7 @@ from planner.space import SearchSpace
 if TYPE_CHECKING:
     from planner.acquisition import Acquisition
     from planner.desirability import Desire
+    from planner.doubts import Doubted
     from planner.limits import Eligible, Limit
     from planner.prospect import Prospect
     from surrogate.matern_gp import GP
@@ -249,6 +250,7 @@ class Auto:
     """Optimise with `LogEI`, learn with `IntegratedVariance`, or take `Fidelities` where there are several."""
 
     knows_fidelities: ClassVar[bool] = True
+    knows_input_noise: ClassVar[bool] = True
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
         to_learn = [objective.name for objective in objectives if objective.direction == "learn"]
@@ -286,6 +288,14 @@ class Auto:
     def alarms(self, data: PlannerData) -> list[str]:
         """Return what a person must know of the results, a sentence each."""
         return self._policy.alarms(data)
+
+    def given_up(self, data: PlannerData) -> Mapping[str, str]:
+        """Return what had to be given up to fit targets."""
+        return self._policy.given_up(data)
+
+    def doubted(self, data: PlannerData) -> tuple[Doubted, ...]:
+        """Return the results that are not believed."""
+        return self._policy.doubted(data)
 
     def prospect(self, data: PlannerData, by: float, rng: np.random.Generator) -> Prospect:
         """Return what untried points may still bring.

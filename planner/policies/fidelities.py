@@ -19,7 +19,7 @@ from planner.fidelity import Fidelity
 from planner.fidelity_models import FidelityModel, level_start
 from planner.look import gain_of_look, height_of
 from planner.objective import Objective
-from planner.policies.base import Foreteller, PlannerData, Suggestion
+from planner.policies.base import Foreteller, PlannerData, Suggestion, refuse_input_noise
 from planner.policies.bayes import LogEI
 from planner.policies.level_rows import LevelRows, is_open
 from planner.policies.level_start import LevelStart
@@ -48,6 +48,7 @@ class Fidelities(LogEI):
 
     name = "fidelities"
     knows_fidelities: ClassVar[bool] = True
+    knows_input_noise: ClassVar[bool] = False
     plans_with: tuple[str, ...] = ()
     watches: ClassVar[bool] = False
     repeats: ClassVar[bool] = False
@@ -58,9 +59,12 @@ class Fidelities(LogEI):
             raise BadOption("policy 'fidelities' needs a parameter that says the fidelity; add one, or choose 'logei'")
         if any(one.direction == "learn" for one in objectives):
             raise BadOption("several fidelities help to optimise, not to learn a map; leave the cheaper ones out")
+        refuse_input_noise(self.name, type(self), space)
         super().__init__(space, objectives, options)
         if self._options.map_model != "gp":
             raise BadOption("policy 'fidelities' predicts by a process of all levels and has no option 'map_model'")
+        if self._options.robust:
+            raise BadOption("policy 'fidelities' has no option 'robust': it does not look for results that cannot be")
         if self._options.start is None:
             self._n_start = min(max(2 * (len(space.parameters) - 1), 4), 10)
         self._fidelity: Fidelity = fidelity

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from planner.doubts import said_of
 from planner.errors import BadOption, NotEnoughData
 from planner.objective import Objective
 from planner.optimise import best_row, candidate_rows
@@ -28,6 +29,7 @@ from planner.untried import spread_rows, untried_rows
 
 if TYPE_CHECKING:
     from planner.acquisition import Acquisition, IntegratedVariance
+    from planner.doubts import Doubted
     from planner.drift import Drift
 
 _N_AROUND = 8
@@ -49,6 +51,7 @@ class Learner(Weighing, ABC):
 
     name: ClassVar[str]
     follows_hints: ClassVar[bool] = True
+    knows_input_noise: ClassVar[bool] = True
     plans_with: tuple[str, ...] = (COLD,)
     watches: ClassVar[bool] = True
     """Whether results may be watched for drift."""
@@ -69,8 +72,10 @@ class Learner(Weighing, ABC):
                 "policy 'cameo'"
             )
         self._objectives = tuple(objectives)
-        self._predictor = Predictor(space, objectives, self._options.map_model)
-        self._gps = Predictor(space, objectives, "gp") if self._options.map_model != "gp" else self._predictor
+        self._predictor = Predictor(space, objectives, self._options.map_model, robust=self._options.robust)
+        self._gps = self._predictor
+        if self._options.map_model != "gp":
+            self._gps = Predictor(space, objectives, "gp", robust=self._options.robust)
         default_start = min(max(2 * len(space.parameters), 4), 10)
         self._n_start = default_start if self._options.start is None else self._options.start
         self._contradicted: tuple[object, list[str]] = (None, [])
@@ -111,6 +116,14 @@ class Learner(Weighing, ABC):
             return {COLD: {one.name: self._gps.model(data, one.name) for one in self._objectives}}
         except NotEnoughData:
             return {}
+
+    def doubted(self, data: PlannerData) -> tuple[Doubted, ...]:
+        """Return the results that are not believed, where option `robust` has them looked for."""
+        return self._gps.doubted(self.steadied(data))
+
+    def given_up(self, data: PlannerData) -> dict[str, str]:
+        """Return what had to be given up to fit targets."""
+        return self._gps.given_up(self.steadied(data))
 
     def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
         """Return up to n points: some to fill the space while little is known, then those worth most.
@@ -278,6 +291,8 @@ class Learner(Weighing, ABC):
         works = np.ones(len(rows)) if chance is None else np.exp(chance(rows))
         costs = None if self._cost is None else self._cost.of(data.space, rows)
         each, promised = _by_point(predicted, len(rows)), _by_point(meant, len(rows))
+        aside = said_of(self._gps.doubted(data))
+        aside += "".join(f"; {target}: {said}" for target, said in self._gps.given_up(data).items())
         return [
             Suggestion(
                 parameters=point,
@@ -285,7 +300,8 @@ class Learner(Weighing, ABC):
                 reason=reasons[i]
                 + promises(self._objectives, promised[i])
                 + ("" if chance is None else f"; works with probability {works[i]:.2f}")
-                + ("" if costs is None else f"; costs {costs[i]:.4g}"),
+                + ("" if costs is None else f"; costs {costs[i]:.4g}")
+                + aside,
             )
             for i, point in enumerate(data.space.points(rows))
         ]
