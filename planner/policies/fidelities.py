@@ -55,6 +55,8 @@ class Fidelities(LogEI):
     name = "fidelities"
     knows_fidelities: ClassVar[bool] = True
     plans_with: tuple[str, ...] = ()
+    chooses_among: bool = False
+    """It moves what it has chosen to another fidelity, and so out of a list."""
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
         fidelity = space.fidelity
