@@ -142,7 +142,7 @@ def summarise(campaign: Campaign, lab: Lab, casting: Casting) -> Summary:
         pools=pool_summaries(campaign),
         objectives=tuple(worded(item) for item in campaign.objectives),
         planner=campaign.planner.policy,
-        charge="measured" if isinstance(charge_s, str) else f"{charge_s:g} s",
+        charge=charge_s if isinstance(charge_s, str) else f"{charge_s:g} s",
         devices={name: device.driver for name, device in lab.devices.items() if name in used},
         unused_devices=tuple(name for name in lab.devices if name not in used),
         is_simulated=all(device.url.startswith("sim:") for device in lab.devices.values()),

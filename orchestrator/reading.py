@@ -19,6 +19,7 @@ from sqlalchemy import JSON, Connection, Engine, Table, create_engine, event, fu
 from sqlalchemy.pool import NullPool, StaticPool
 from sqlmodel import Session, SQLModel, col, select
 
+from orchestrator.ahead.metrics import ComputeStatus, read_compute
 from orchestrator.bill import Bill
 from orchestrator.billing import prices_of, read_bill
 from orchestrator.directory import CampaignDirectory, damage_told, refuse_newer
@@ -187,6 +188,10 @@ class Reading:
     def bill(self, journal: JournalFacts) -> Bill:
         """Return what the campaign took until its last event."""
         return read_bill(self.connection, prices_of(self.campaign().lab), now_s=journal.last_s)
+
+    def compute(self, journal: JournalFacts) -> ComputeStatus | None:
+        """Return how well computing was hidden behind experiments; None where nothing was asked for yet."""
+        return read_compute(self.connection, elapsed_s=journal.last_s)
 
     def snapshot(self) -> Snapshot:
         """Read every table."""

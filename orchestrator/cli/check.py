@@ -143,9 +143,8 @@ def _sources(summary: Summary) -> Iterator[str]:
 
 
 def _charge(summary: Summary) -> str:
-    return (
-        "the time it takes (no rerun repeats that)" if summary.charge == "measured" else f"{summary.charge} of lab time"
-    )
+    said = {"measured": "the time it takes (no rerun repeats that)", "recorded": "lab time as it was recorded"}
+    return said.get(summary.charge, f"{summary.charge} of lab time")
 
 
 def _controls(summary: Summary) -> str:

@@ -91,6 +91,8 @@ def _lines(status: CampaignStatus) -> Iterator[tuple[str, str]]:
     yield "measurements", f"{number(status.measurements)}, {plural(status.observations, 'observation')}"
     if status.costs.total is not None:
         yield "cost", f"{_money(status.costs.total)} {status.costs.currency}, {_money(status.costs.energy_kwh)} kWh"
+    if status.compute is not None:
+        yield "computing", str(status.compute)
     if status.models is not None:
         yield "models", str(status.models)
         for text in status.models.alarms:

@@ -13,6 +13,7 @@ from typing import Any
 
 from orchestrator.reading import Reading, Snapshot
 from orchestrator.report.beforehand import known_beforehand
+from orchestrator.report.compute import compute
 from orchestrator.report.costs import costs
 from orchestrator.report.elsewhere import elsewhere
 from orchestrator.report.gather import leading_fact
@@ -83,6 +84,7 @@ def _body(
         ("instruments", "Instruments", _instruments(payload)),
         ("trouble", "What failed, and why", trouble(snapshot)),
         ("models", "Models", models(reading)),
+        ("computing", "Computing", compute(snapshot, reading)),
         ("people", "People", people(reading)),
         ("costs", "Costs", costs(snapshot)),
         ("origin", "Versions, seeds and origin", origin(snapshot, reading)),
