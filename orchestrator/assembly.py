@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from drivers.clock import Clock
@@ -317,7 +318,7 @@ class Assembly:
                 "config": campaign.data(),
                 "lab": self.task.lab.data(),
                 "versions": versions(),
-                "provenance": {**described(self.task.worlds), **self.settings.provenance},
+                "provenance": {**described(self.task.worlds), **self._charged_by(), **self.settings.provenance},
             }
             journal.append("campaign_created", body)
         self._begin_known(journal)
@@ -330,6 +331,14 @@ class Assembly:
             for name, found in laboratory.identities.items()
         }
         journal.append("controller_started", {"epoch": self.standing.epoch, "devices": devices}, durable=True)
+
+    def _charged_by(self) -> dict[str, Any]:
+        given = self.task.campaign.durations
+        if given is None or not self.settings.is_virtual:
+            return {}
+        name = Path(given.file).name
+        said = f"computing is charged by {name}, SHA-256 {given.sha256}"
+        return {"durations": {"file": name, "sha256": given.sha256, "summary": [said]}}
 
     def _begin_known(self, journal: Journal) -> None:
         """Journal what is known beforehand, so that a planner that is rebuilt needs no file for it."""

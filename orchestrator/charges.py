@@ -24,7 +24,7 @@ from surrogate.compute.jobs import Job, JobClass
 if TYPE_CHECKING:
     from orchestrator.campaign import Campaign
 
-_ASK, _CHOICE, _ANALYSIS = 1, 2, 3
+_ASK, _CHOICE, _ANALYSIS, _LIST = 1, 2, 3, 4
 """What a draw is for."""
 
 
@@ -36,6 +36,11 @@ def ask_job(policy: str, known: int) -> Job:
 def choice_job(policy: str, known: int) -> Job:
     """Return what durations of choices from short lists are learnt by."""
     return Job(job_class=JobClass.PLAN, function=f"planner.choose:{_word(policy)}", size=float(max(1, known)))
+
+
+def list_job(policy: str, known: int) -> Job:
+    """Return what durations of short lists are learnt by."""
+    return Job(job_class=JobClass.SPECULATE, function=f"planner.list:{_word(policy)}", size=float(max(1, known)))
 
 
 def analysis_job(kind: str) -> Job:
@@ -113,9 +118,13 @@ class Charges:
         key = zlib.crc32(json.dumps(parameters, sort_keys=True, default=str).encode())
         return self._of(self.analysis, analysis_job(self.analysis_kind), wall_s, (_ANALYSIS, key))
 
-    def before_ask(self, *, known: int, key: tuple[int, ...]) -> float | None:
-        """Return what an ask will cost; None where that is known only afterwards."""
-        return None if self.planner == "measured" else self.of_ask(0.0, known=known, key=key)
+    def of_list(self, *, known: int, key: tuple[int, ...]) -> float | None:
+        """Return what a short list costs: as much as an ask, where no lists were recorded; None: what it takes."""
+        if self.planner == "measured":
+            return None
+        job = list_job(self.policy, known)
+        was_recorded = self.costs.quantile(job, "cpu", 0.5) is not None
+        return self._of(self.planner, job if was_recorded else ask_job(self.policy, known), 0.0, (_LIST, *key))
 
     def _of(self, charge: float | str | None, job: Job, wall_s: float, key: tuple[int, ...]) -> float:
         if charge is None or charge == "measured":

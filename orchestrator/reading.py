@@ -161,6 +161,12 @@ class Reading:
                 found.append(json.loads(body))
         return found
 
+    def moments(self, kinds: Sequence[str]) -> list[tuple[str, int, float]]:
+        """Return kind, trial and time of the events of some kinds that are of a trial, oldest first."""
+        wanted = select(JournalRow.kind, JournalRow.trial, JournalRow.mono_s).where(col(JournalRow.kind).in_(kinds))
+        rows = self._session.exec(wanted.order_by(col(JournalRow.seq))).all()
+        return [(kind, trial, at_s) for kind, trial, at_s in rows if trial is not None]
+
     def body_hashes(self) -> list[str]:
         """Return the hash of every journal row, oldest first."""
         return list(self._session.exec(select(JournalRow.body_hash).order_by(col(JournalRow.seq))).all())

@@ -143,7 +143,7 @@ class Forethought:
         known = len(self.document["observations"]) + len(one.imagined)
         expected_s, timeout_s = None, self.campaign.planner.deadline_s
         if self.charges is not None:
-            expected_s, timeout_s = self.charges.before_ask(known=known, key=(one.ask, 1 + index)), _ENDLESS_S
+            expected_s, timeout_s = self.charges.of_list(known=known, key=(one.ask, index)), _ENDLESS_S
         return Job(
             job_class=JobClass.SPECULATE,
             function=FUNCTION,
