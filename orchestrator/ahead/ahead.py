@@ -109,14 +109,17 @@ class Ahead:
         self.pace.learn([Took(how=how, known=known, seconds=charged_s)])
         told = {number for telling in self.history.told for number in telling.trials}
         meanwhile = sum(not trial.is_open and trial.number not in told for trial in self.history.trials)
-        unseen = self._last.unseen + meanwhile if how == LISTED else meanwhile
+        missed = self._last.unseen if how == LISTED else 0
+        unseen = missed + meanwhile
         return {
             "how": how,
             "why": self._last.why,
             "points": len(self._last.points),
             "lists": self._last.lists,
             "begun": self.forethought.begun,
+            "missed": missed,
             "unseen": unseen,
+            "s_max": self.s_max,
             "is_stale": unseen > self.s_max,
             "known": known,
         }

@@ -60,7 +60,7 @@ class ComputeStatus:
     in_time: int
     """Plans for which no instrument waited longer than a hundredth of a trial."""
     unseen: Mapping[str, int]
-    """Plans by how many results they neither knew nor had imagined."""
+    """Plans by how many results they neither knew nor had imagined when they were carried out."""
     mean_unseen: float
     stale: int
     """Plans that more results were unseen by than the campaign allows."""
@@ -194,7 +194,8 @@ class _Fold:
         idle_s = {PLANS: sum(waits_s), ANALYSES: sum(common_s(span, roomy) for span in both)}
         planned_s = sum(end - start for start, end in asks)
         analysed_s = sum(end - start for start, end in analyses)
-        unseen = Counter(self._unseen(body) for body in self.asks)
+        missed = [self._unseen(body) for body in self.asks]
+        unseen = Counter(missed)
         planning = [body.get("planning") or {} for body in self.asks]
         counts = Metrics(
             busy_s=planned_s + self.ahead_s + analysed_s, idle_s=idle_s, ended={}, with_deadline=len(asks),
@@ -216,7 +217,7 @@ class _Fold:
             in_time=counts.in_time,
             unseen={str(number): unseen[number] for number in sorted(unseen)},
             mean_unseen=counts.mean_staleness,
-            stale=sum(bool(one.get("is_stale")) for one in planning),
+            stale=sum(n > one.get("s_max", math.inf) for n, one in zip(missed, planning, strict=True)),
             speculated=counts.speculated,
             hits=counts.speculation_hits,
             fallbacks=counts.fallbacks,
@@ -227,13 +228,12 @@ class _Fold:
         return ALLOWED * lasted_s[len(lasted_s) // 2] if lasted_s else 0.0
 
     def _unseen(self, body: Mapping[str, Any]) -> int:
-        """Return how many results a plan did not know, by what it says or by what came while it was made."""
-        told = body.get("planning") or {}
-        if "unseen" in told:
-            return told["unseen"]
+        """Return how many results a plan did not know when it was carried out, less those that it had imagined."""
         first = min((trial["number"] for trial in body["trials"]), default=0)
-        start, end = body["asked_s"], body["asked_s"] + body["charged_s"]
-        return sum(start < at_s <= end for number, at_s in self.ended.items() if number < first)
+        planned_s = body["asked_s"] + body["charged_s"]
+        used_s = max(planned_s, self.measuring.get(first, (planned_s, 0.0))[0])
+        came = sum(body["asked_s"] < at_s <= used_s for number, at_s in self.ended.items() if number < first)
+        return came + (body.get("planning") or {}).get("missed", 0)
 
 
 def _how(body: Mapping[str, Any]) -> str:

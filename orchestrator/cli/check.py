@@ -78,6 +78,8 @@ def _lines(summary: Summary) -> Iterator[str]:
         yield f"known      {_known(summary)}"
     yield from _sources(summary)
     yield f"planner    {summary.planner}; an ask costs {_charge(summary)}"
+    if summary.ahead:
+        yield f"plans      {summary.ahead}"
     yield f"trials     {summary.trials} in {summary.batches} batches{_controls(summary)}{_sites(summary)}"
     yield f"devices    {_devices(summary)}"
     if summary.unused_devices:

@@ -96,11 +96,13 @@ def test_what_is_no_planner_is_refused():
         ("integrated_variance", [Objective("y", "learn")]),
         ("uncertainty", [Objective("y", "learn")]),
         ("mobile_chemist", GOAL),
+        ("soft_constraints", GOAL),
+        ("level_set", [Objective("y", "learn")]),
     ],
     ids=lambda value: value if isinstance(value, str) else value[0].direction,
 )
 def test_the_best_of_a_list_is_chosen_by_the_model_that_knows_the_result(policy, objectives):
-    planner = grown(12, policy, objectives)
+    planner = grown(12, policy, objectives, **({"level": 0.8} if policy == "level_set" else {}))
     assert planner.chooses_among()
     points = SPACE.points(SPACE.rows([{"x": 0.05, "z": 0.9}, {"x": 0.68, "z": 0.33}, {"x": 0.4, "z": 0.4}]))
     chosen = planner.ask(1, within=Within(most=0.0, points=points, said="of a list"))[0]

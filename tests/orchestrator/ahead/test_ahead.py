@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 
 from orchestrator.ahead.metrics import PLANS
+from orchestrator.check import check_campaign
 from orchestrator.execution import Settings, resume, start
 from orchestrator.journal import Journal
 from orchestrator.reading import open_reading
@@ -106,6 +107,22 @@ def test_who_cannot_choose_from_a_list_is_asked_when_there_is_room(hill, events,
     found = events(tmp_path / "c")
     assert all(ask["planning"]["how"] == "full" and why in ask["planning"]["why"] for ask in asked(found))
     assert not any(kind == "speculated" for kind, *_ in found)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ([], "ahead for 3 outcomes, 5 points each"),
+        (["planning.ahead=false"], ""),
+        (["planner.policy=random", "planner.options={}"], "not ahead, as this policy does not choose from a list"),
+        (["batch=2", "shared=[x]"], "not ahead, as trials of one ask share parameters"),
+    ],
+    ids=["ahead", "off", "random", "shared"],
+)
+def test_a_check_says_whether_plans_are_made_ahead(hill, tmp_path, overrides, said):
+    hill(*overrides)
+    summary = check_campaign(tmp_path / "campaign.yaml", None, overrides).summary
+    assert summary is not None and summary.ahead == said
 
 
 def test_a_list_that_is_not_ready_is_waited_for_only_where_that_pays(hill, events, tmp_path):

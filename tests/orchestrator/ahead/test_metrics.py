@@ -31,7 +31,7 @@ class Journal:
 
 
 def planning(how="full", **more):
-    return {"how": how, "why": "", "begun": 0, "unseen": 0, "is_stale": False, **more}
+    return {"how": how, "why": "", "begun": 0, **more}
 
 
 def test_nothing_asked_is_nothing_to_say():
@@ -81,18 +81,18 @@ def test_an_analysis_in_a_batch_is_waited_for_only_where_no_other_trial_of_it_is
     assert journal.status(Places(lanes=2, room=1)).idle_s[ANALYSES] == pytest.approx(5.0)
 
 
-def test_unseen_results_are_those_that_came_while_a_plan_was_made_or_what_the_plan_says():
+def test_unseen_results_are_those_that_came_before_a_plan_was_carried_out_less_what_was_imagined():
     journal = Journal()
     journal.asked(0.0, 1.0, 1)
-    journal.asked(1.0, 1.0, 2)
     journal.trial(1, 1.0, 31.0, 31.0)
-    journal.trial(2, 2.0, 34.0, 34.0)
-    journal.asked(31.0, 10.0, 3)
-    journal.trial(3, 41.0, 71.0, 71.0)
-    journal.asked(71.0, 1.0, 4, planning=planning("short lists", begun=3, unseen=2, is_stale=True))
-    found = journal.status(Places(lanes=2, room=2))
-    assert found.unseen == {"0": 2, "1": 1, "2": 1}
-    assert found.mean_unseen == pytest.approx(0.75) and found.stale == 1
+    journal.asked(1.0, 1.0, 2)  # made while trial 1 runs, and carried out once that has ended
+    journal.trial(2, 31.0, 61.0, 61.0)
+    journal.asked(31.0, 40.0, 3)  # trial 2 ends while it is made
+    journal.trial(3, 71.0, 99.0, 99.0)
+    journal.asked(71.0, 1.0, 4, planning=planning("short lists", begun=3, missed=2, s_max=1))
+    found = journal.status(Places(lanes=1, room=1))
+    assert found.unseen == {"0": 1, "1": 2, "2": 1}
+    assert found.mean_unseen == pytest.approx(1.0) and found.stale == 1
 
 
 def test_hits_and_fallbacks_are_counted_with_their_reasons():
