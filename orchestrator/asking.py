@@ -152,7 +152,10 @@ class Asking:
 
     async def _planned(self, n: int, limit: Limit | None) -> Asked:
         """Have the planner take the best of what was thought of ahead, or plan anew."""
-        among = await self.ahead.choose(n, self.knowledge.n_told) if self.ahead is not None and n else ()
+        among: Sequence[Mapping[str, Any]] = ()
+        if self.ahead is not None and n:
+            news = any(not self.knowledge.is_advised(said.id) for said in self.desk.state.advice)
+            among = await self.ahead.choose(n, self.knowledge.n_told, is_advised_anew=news)
         if among:
             try:
                 return await self._asked(n, limit, among)

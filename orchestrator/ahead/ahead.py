@@ -39,11 +39,17 @@ class Ahead:
     """Why nothing can be planned ahead at all; empty: it can."""
     _last: Chosen = field(default_factory=lambda: Chosen(points=(), unseen=0, lists=0, why=_NOTHING))
 
-    async def choose(self, n: int, known: int) -> Sequence[Mapping[str, Any]]:
+    async def choose(self, n: int, known: int, *, is_advised_anew: bool = False) -> Sequence[Mapping[str, Any]]:
         """Return the points that the next n trials are chosen among; none: a full plan is to be made.
 
-        known: how many observations the planner has.
+        Args:
+            n: How many.
+            known: How many observations the planner has.
+            is_advised_anew: Whether people have said something to the planner since its last ask, which no list knows.
         """
+        if self.forethought.begun and (is_advised_anew or self.forethought.has_suggestions):
+            self._reject("people have said something that the short lists do not know")
+            return ()
         self._last = await self._among(known, most=max(MOST_POINTS, n))
         if self._last.points and len(self._last.points) < n:
             self._reject("the short lists hold too few points")

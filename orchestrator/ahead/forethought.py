@@ -194,6 +194,11 @@ class Forethought:
                 return
 
     @property
+    def has_suggestions(self) -> bool:
+        """Return whether points that people have suggested wait to be asked for."""
+        return self.document is not None and bool(self.document["said"].get("suggested"))
+
+    @property
     def is_thinking(self) -> bool:
         """Return whether lists are being made."""
         return self._task is not None and not self._task.done()

@@ -4,15 +4,21 @@ import json
 import os
 import signal
 from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from orchestrator.ahead.metrics import PLANS
 from orchestrator.check import check_campaign
 from orchestrator.execution import Settings, resume, start
 from orchestrator.journal import Journal
+from orchestrator.people.orders import Kind
 from orchestrator.reading import open_reading
 from orchestrator.results import read_result
+from tests.orchestrator.test_direction import following
 
 VIRTUAL = Settings(is_virtual=True, fsync=False)
 FOREIGN = ("wall_s", "cpu_s")
@@ -190,6 +196,74 @@ def test_a_stop_leaves_what_is_thought_of_and_resume_goes_on(hill, events, tmp_p
     assert start(hill(), tmp_path / "c", settings).status == "stopped"
     assert resume(tmp_path / "c").status == "finished"
     assert len(asked(events(tmp_path / "c"))) == 10
+
+
+def test_a_space_that_runs_out_ends_the_campaign_as_it_would_have(hill, tmp_path):
+    result = run(hill("parameters.x.high=1", "parameters.z.high=0.5"), tmp_path / "c")
+    assert len(result["trials"]) == 6 and "no untried point is left" in result["reason"]
+
+
+def test_lists_that_cannot_be_made_cost_nothing(hill, events, tmp_path, monkeypatch):
+    from planner import speculation
+
+    def broken(document, imagined, n):
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr(speculation, "short_list", broken)
+    run(hill("budget.trials=5"), tmp_path / "c")
+    found = events(tmp_path / "c")
+    assert [ask["planning"]["why"] for ask in asked(found)[1:]] == ["no short list was ready"] * 4
+    assert not any(kind in ("speculated", "incident") for kind, *_ in found)
+
+
+def test_what_people_say_is_followed_at_the_next_ask(hill, events, tmp_path):
+    wish = {"x": 1.0, "z": 9.5}
+
+    async def script(person):
+        await person.at(140.0)
+        assert person.order(Kind.FORBID, label="low", area={"box": {"z": [0.0, 4.75]}}).is_done
+        assert person.order(Kind.SUGGEST, point=wish).is_done
+
+    assert start(hill("budget.trials=8"), tmp_path / "c", following(script)).status == "finished"
+    found = events(tmp_path / "c")
+    asks = [ask for ask in asked(found) if ask["asked_s"] > 140.0]
+    assert asks[0]["trials"][0]["parameters"] == wish
+    assert asks[0]["planning"]["why"] == "people have said something that the short lists do not know"
+    assert all(ask["trials"][0]["parameters"]["z"] > 4.75 for ask in asks)
+    assert [ask["planning"]["how"] for ask in asks[1:]] == ["short lists"] * (len(asks) - 1)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    batch=st.integers(1, 2),
+    more=st.integers(0, 2),
+    capacity=st.integers(1, 3),
+    ask_s=st.sampled_from([0.5, 10.0, 45.0]),
+    outcomes=st.integers(1, 3),
+    s_max=st.integers(0, 2),
+    workers=st.integers(1, 3),
+)
+def test_whatever_the_pace_every_trial_is_another_admissible_point(hill, events, **drawn):
+    overrides = [
+        "budget.trials=7",
+        "planning.charge=0.2 s",
+        f"batch={drawn['batch']}",
+        f"in_flight={drawn['batch'] + drawn['more']}",
+        f"lab.devices.robot.capacity={drawn['capacity']}",
+        f"planner.charge={drawn['ask_s']} s",
+        *(f"planning.{name}={drawn[name]}" for name in ("outcomes", "s_max", "workers")),
+    ]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "c"
+        result, found = run(hill(*overrides), path), events(path)
+    points = [json.dumps(trial["parameters"], sort_keys=True) for trial in result["trials"]]
+    assert len(set(points)) == 7 and {trial["outcome"] for trial in result["trials"]} == {"measured"}
+    planning = [ask["planning"] for ask in asked(found)]
+    assert all(one["missed"] <= drawn["s_max"] and one["points"] <= 25 for one in planning)
+    compute = result["compute"]
+    assert compute["hits"] <= compute["speculated"] <= compute["plans"] == len(planning)
+    assert 0.0 <= compute["hidden"] <= 1.0 and compute["idle_s"][PLANS] <= compute["planned_s"] + 1e-6
+    assert sum(compute["how"].values()) == sum(compute["unseen"].values()) == compute["plans"]
 
 
 def test_on_real_ports_workers_plan_while_the_robot_works(hill, events, tmp_path):
