@@ -83,4 +83,4 @@ def test_status_report_and_metrics_say_it_too(measured, tmp_path, capsys):
     assert "labpilot_plans_total{" in told and "labpilot_compute_hidden_ratio" in told
     assert supervise(["report", str(measured), "--out", str(tmp_path / "r.html")]) == 0
     page = (tmp_path / "r.html").read_text()
-    assert "part of it for which no instrument waited" in page and 'href="#computing"' in page
+    assert "part of it for which no instrument waited" in page and 'id="computing"' in page
