@@ -191,7 +191,7 @@ class _Fold:
         analyses = [(start, min(end, elapsed_s)) for start, end in self.analysing.values()]
         awaited = union(span for span in analyses if span[1] <= asks[-1][0])
         both = [part for span in awaited for part in without(span, union(asks))]
-        idle_s = {PLANS: sum(waits_s), ANALYSES: sum(common_s(span, roomy) for span in both)}
+        idle_s = {PLANS: sum(waits_s), ANALYSES: float(sum(common_s(span, roomy) for span in both))}
         planned_s = sum(end - start for start, end in asks)
         analysed_s = sum(end - start for start, end in analyses)
         missed = [self._unseen(body) for body in self.asks]
