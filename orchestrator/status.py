@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from orchestrator.ahead.metrics import ComputeStatus
 from orchestrator.bill import Summary
 from orchestrator.controllers import controller_is_alive
 from orchestrator.doubts import Doubt, doubts_of, without
@@ -172,6 +173,8 @@ class CampaignStatus:
     latest_incidents: Sequence[IncidentStatus]
     costs: Summary
     """What it took so far, added up once a minute."""
+    compute: ComputeStatus | None
+    """How well computing was hidden behind experiments; null before the first ask. Looked at once a minute."""
     models: ModelsStatus | None
     """Which model leads, by what each foretold; null where none foretold anything. Looked at once a minute."""
     health: Sequence[Finding]
@@ -195,6 +198,7 @@ class Looks:
     findings: Sequence[Finding] = ()
     """Of the last examination, all of them."""
     _costs: Summary | None = None
+    _compute: ComputeStatus | None = None
     _models: ModelsStatus | None = None
     _known: JournalFacts | None = None
     _examined_s: float = -math.inf
@@ -211,10 +215,12 @@ class Looks:
             self._known = reading.journal_facts(self._known)
             if self._costs is None or time.monotonic() - self._examined_s >= EXAMINED_EVERY_S:
                 self._costs = reading.bill(self._known).summary()
+                self._compute = reading.compute(self._known)
                 observed = examine(reading, self._known, is_alive=is_alive)
                 self.findings, self._models = list(findings(observed)), observed.models
                 self._examined_s = time.monotonic()
-            return _status(reading, self._known, is_alive, self._costs, self._models, warnings(self.findings))
+            looked = (self._costs, self._compute, self._models)
+            return _status(reading, self._known, is_alive, *looked, warnings(self.findings))
 
 
 def read_status(path: Path) -> CampaignStatus:
@@ -264,6 +270,7 @@ def _status(
     journal: JournalFacts,
     is_alive: bool,
     costs: Summary,
+    compute: ComputeStatus | None,
     models: ModelsStatus | None,
     health: Sequence[Finding],
 ) -> CampaignStatus:
@@ -300,6 +307,7 @@ def _status(
         incidents=_by_kind(incidents),
         latest_incidents=[_incident_status(row) for row in incidents[-LATEST_INCIDENTS:]],
         costs=costs,
+        compute=compute,
         models=models,
         health=health,
         problems=journal.problems,

@@ -158,7 +158,8 @@ class Advised:
             EmptySearchSpace: Nothing keeps to it.
         """
         part = data.space.within(within)
-        data = replace(data, space=part, within=within)
+        whole = data.space if within.points is not None else None
+        data = replace(data, space=part, within=within, whole=whole)
         listed = listed_rows(self.space, _MOST_LISTED)
         if listed is None:
             return data

@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, str] = {
     "drill": "Have a laboratory suffer every fault, and judge it.",
     "status": "Say where a campaign stands.",
     "health": "Say what about a campaign deserves a look.",
+    "compute": "Say how well planning was hidden behind trials.",
     "metrics": "Write a campaign's numbers for Prometheus.",
     "orders": "Tell a campaign what to do, and answer its questions.",
     "models": "Say which model leads, and go back to another.",

@@ -13,6 +13,7 @@ from typing import Any
 
 from orchestrator.reading import Reading, Snapshot
 from orchestrator.report.beforehand import known_beforehand
+from orchestrator.report.compute import compute
 from orchestrator.report.costs import costs
 from orchestrator.report.elsewhere import elsewhere
 from orchestrator.report.gather import leading_fact
@@ -81,7 +82,7 @@ def _body(
         ("progress", "Progress", _progress(payload, objective)),
         ("learned", "What was learned", _learned(payload, objective) + elsewhere(snapshot)),
         ("trials", "Trial by trial", _trials(snapshot) + doubts(snapshot) + known_beforehand(snapshot)),
-        ("instruments", "Instruments", _instruments(payload)),
+        ("instruments", "Instruments", _instruments(payload) + compute(snapshot, reading)),
         ("trouble", "What failed, and why", trouble(snapshot)),
         ("models", "Models", models(reading)),
         ("people", "People", people(reading)),

@@ -74,6 +74,14 @@ class PlannerData:
     within: Within | None = None
     """What this ask is restricted to; the space is that part already."""
 
+    whole: SearchSpace | None = None
+    """Where this ask is restricted to points: the space that they are of."""
+
+    @property
+    def everywhere(self) -> SearchSpace:
+        """The space that is to be known: which points may be proposed this time has no part in it."""
+        return self.space if self.whole is None else self.whole
+
     def keeps(self, rows: np.ndarray) -> np.ndarray:
         """Say which rows (`n x p`) keep to what this ask is restricted to (`n`, bool)."""
         if self.within is None:

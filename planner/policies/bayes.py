@@ -262,6 +262,7 @@ class Auto:
         self.follows_hints = True
         self._policy: Learner = self._suited(space, bool(to_learn))(space, objectives, options)
         self.plans_with = self._policy.plans_with
+        self.chooses_among = self._policy.chooses_among
 
     @staticmethod
     def _suited(space: SearchSpace, is_learnt: bool) -> type[Learner]:

@@ -52,6 +52,8 @@ class Fidelities(LogEI):
     plans_with: tuple[str, ...] = ()
     watches: ClassVar[bool] = False
     repeats: ClassVar[bool] = False
+    chooses_among: bool = False
+    """It moves what it has chosen to another fidelity, and so out of a list."""
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
         fidelity = space.fidelity

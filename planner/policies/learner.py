@@ -52,6 +52,8 @@ class Learner(Weighing, ABC):
     name: ClassVar[str]
     follows_hints: ClassVar[bool] = True
     knows_input_noise: ClassVar[bool] = True
+    chooses_among: bool = True
+    """Whether it takes the best of a list where that is all the space; see `Planner.chooses_among`."""
     plans_with: tuple[str, ...] = (COLD,)
     watches: ClassVar[bool] = True
     """Whether results may be watched for drift."""
@@ -341,7 +343,7 @@ class Learner(Weighing, ABC):
 
         models = [self._gps.model(data, objective.name) for objective in self._objectives]
         pending = np.vstack([self._under_way(data, ahead), self._structural_failures(data)])
-        everywhere = data.space.encode_rows(data.space.sample_rows(_N_EVERYWHERE, rng))
+        everywhere = data.space.encode_rows(data.everywhere.sample_rows(_N_EVERYWHERE, rng))
         return IntegratedVariance(models, pending, everywhere)
 
     @staticmethod

@@ -86,7 +86,7 @@ class LevelSet(Learner):
         pending = np.vstack([self._under_way(data, fill), self._structural_failures(data)])
         if self._wanted.worth == "straddle":
             return Straddle(model.gp, height, pending)
-        everywhere = data.space.encode_rows(data.space.sample_rows(_N_EVERYWHERE, rng))
+        everywhere = data.space.encode_rows(data.everywhere.sample_rows(_N_EVERYWHERE, rng))
         return LevelVariance(model.gp, height, pending, everywhere)
 
     def _first_look(self, data: PlannerData) -> Callable[[np.ndarray], np.ndarray]:

@@ -164,4 +164,4 @@ def test_looks_go_on_from_where_the_last_one_ended_and_forget_no_damage(fabricat
     second = looks.look()
     assert second.trials.accepted == 2
     anew = read_status(path)
-    assert replace(second, costs=anew.costs) == anew  # which are added up once a minute
+    assert replace(second, costs=anew.costs, compute=anew.compute) == anew  # which are added up once a minute
