@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from planner.best import Recommended, best_of, recommended_of
-from planner.errors import BadOption, NotEnoughData, PlannerError, UnknownProposal
+from planner.errors import BadObservation, BadOption, NotEnoughData, PlannerError, UnknownProposal
 from planner.ledger import Ledger, ask_index
 from planner.policies.base import (
     DoubtsResults,
@@ -214,8 +214,11 @@ class Knowing(ABC):
         """Return the results that are not believed; none unless the policy's option `robust` has them looked for."""
         if not isinstance(self._policy, DoubtsResults):
             return ()
-        with one_thread():
-            return self._policy.doubted(self._data())
+        try:
+            with one_thread():
+                return self._policy.doubted(self._data())
+        except BadObservation:  # results without their time, say, by which drift is corrected; the ask says so
+            return ()
 
     def best(self, target: str | None = None) -> Observation | None:
         """Return the observation with the best measured value of a target; None where nothing was measured.
@@ -276,8 +279,6 @@ class Knowing(ABC):
             "best": None if best is None else dict(best.values),
             "best_parameters": None if best is None else dict(best.parameters),
         }
-        if isinstance(self._policy, GivesUp) and (given_up := dict(self._policy.given_up(self._data()))):
-            found["given_up"] = given_up
         doubts = self.doubted()
         if doubts:
             found["doubted"] = [_told_of(one) for one in doubts]
@@ -285,9 +286,10 @@ class Knowing(ABC):
             with one_thread():
                 found["sources"] = self._policy.sources(self._data())
         with suppress(PlannerError):  # of results without their time, say; the ask says so
-            alarms = self._alarms()
-            if alarms:
+            if alarms := self._alarms():
                 found["alarms"] = alarms
+            if isinstance(self._policy, GivesUp) and (given_up := dict(self._policy.given_up(self._data()))):
+                found["given_up"] = given_up
         if with_model:
             found["map_uncertainty"] = self._map_uncertainty()
             if isinstance(self._policy, FindsLevel) and found["map_uncertainty"] is not None:

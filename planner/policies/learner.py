@@ -121,7 +121,7 @@ class Learner(Weighing, ABC):
 
     def doubted(self, data: PlannerData) -> tuple[Doubted, ...]:
         """Return the results that are not believed, where option `robust` has them looked for."""
-        return self._gps.doubted(self.steadied(data))
+        return self._gps.doubted(self.steadied(data)) if self._options.robust else ()
 
     def given_up(self, data: PlannerData) -> dict[str, str]:
         """Return what had to be given up to fit targets."""
