@@ -16,7 +16,8 @@ from cost_of_safety_ours import Body, timed
 from sqlalchemy.engine.default import DefaultDialect
 from virtual_time import Stopwatch
 
-from orchestrator import journal, runner
+from orchestrator import journal
+from orchestrator.acts import answers, contact
 from orchestrator.journal import Journal
 from orchestrator.laboratory import Laboratory
 from orchestrator.projections import Projector
@@ -32,7 +33,7 @@ SYNC: dict[str, list[tuple[Any, str]]] = {
     "limits": [(Laboratory, "check_limits")],
     "set-points": [(SetPoints, "note"), (SetPoints, "take"), (SetPoints, "forget")],
     "lease asked before acting": [(Journal, "confirm")],
-    "answer taken apart": [(runner, "taken_apart")],
+    "answer taken apart": [(answers, "taken_apart")],
     "journal: event and row": [(Journal, "append")],
     "journal: JSON": [(journal, "storable"), (journal, "_ENCODE"), (json, "loads"), (json, "dumps")],
     "journal: hash": [(journal, "_hash")],
@@ -46,7 +47,7 @@ SYNC: dict[str, list[tuple[Any, str]]] = {
 }
 ASYNC: dict[str, list[tuple[Any, str]]] = {
     "claim and release": [(Dispatcher, "claim")],
-    "driver call, with its deadline": [(runner, "call")],
+    "driver call, with its deadline": [(contact, "call")],
     "runner": [(Runner, "act")],
 }
 

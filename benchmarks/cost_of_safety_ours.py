@@ -23,8 +23,10 @@ from sqlalchemy import Engine
 from drivers.capabilities import Identity
 from drivers.clock import Clock, RealClock, VirtualClock, VirtualLoop, run_virtual
 from drivers.command import Effect, Quantity, command
+from orchestrator.acts.step import owner_of
 from orchestrator.analysis import Analysis
 from orchestrator.compile import Compiler
+from orchestrator.computing import AtHand
 from orchestrator.directory import CampaignDirectory
 from orchestrator.evidence import Evidence
 from orchestrator.journal import Journal
@@ -34,7 +36,7 @@ from orchestrator.plan import Act, Plan
 from orchestrator.record.lease import acquire
 from orchestrator.records import TrialRecord
 from orchestrator.references import References
-from orchestrator.runner import Runner, owner_of
+from orchestrator.runner import Runner
 from orchestrator.scheduling.board import Board
 from orchestrator.scheduling.dispatcher import Dispatcher
 from orchestrator.trials import TrialExecutor
@@ -177,7 +179,7 @@ async def whole_trials(bench: Bench, n: int) -> None:
         references=References(bench.clock),
         journal=bench.journal,
         clock=bench.clock,
-        analysis=Analysis(name="nothing", version="1", options={}, function=nothing_found),
+        analyst=AtHand(Analysis(name="nothing", version="1", options={}, function=nothing_found), bench.clock, 0.0),
         seed=0,
     )
     for number in range(1, n + 1):

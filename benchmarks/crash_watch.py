@@ -20,7 +20,8 @@ from typing import Any
 
 from drivers.command import Effect
 from drivers.links.memory import MemoryLink
-from orchestrator import laboratory, measurements, runner
+from orchestrator import laboratory, measurements
+from orchestrator.acts import contact
 from orchestrator.guard import watching
 from orchestrator.journal import Journal
 
@@ -171,7 +172,7 @@ def _watch_files(watch: Watch) -> None:
 
 
 def _watch_commands(watch: Watch) -> None:
-    call = runner.call
+    call = contact.call
 
     async def watched(method: Any, arguments: Any, *, effect: Effect, device: str, command: str, **more: Any) -> Any:
         token = _COMMAND.set((device, command))
@@ -181,7 +182,7 @@ def _watch_commands(watch: Watch) -> None:
         finally:
             _COMMAND.reset(token)
 
-    runner.call = laboratory.call = watched  # type: ignore[assignment]
+    contact.call = laboratory.call = watched  # type: ignore[assignment]
 
 
 def _watch_guard() -> None:

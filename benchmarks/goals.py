@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from planner_problems import BRANIN, HARTMANN6, TERNARY, Problem
+from planner_problems import BRANIN, HARTMANN6, HIDDEN_FAILURE, TERNARY, Problem
 
 from planner import Continuous, Objective, Observation, Planner, SearchSpace
 from planner.comparison import quartiles
@@ -144,6 +144,7 @@ STAKES = (
     Stake(problem=BRANIN, margin=2.0, best=0.397887),
     Stake(problem=TERNARY, margin=0.1, best=-1.00427),
     Stake(problem=HARTMANN6, margin=0.3, best=-3.32237),
+    Stake(problem=HIDDEN_FAILURE, margin=0.1, best=-1.18852),
 )
 _RISK = 0.05
 _MOST = 80
@@ -155,8 +156,11 @@ def stopped(stake: Stake, seed: int) -> tuple[float, bool]:
     points: Sequence[Mapping] = problem.initial(seed)
     for number in range(_MOST):
         point = points[number] if number < len(points) else planner.ask(1)[0].parameters
-        observed = problem.observed(problem.truth(point) or 0.0, seed, number)
-        planner.tell([Observation(parameters=point, values={"y": observed})])
+        true = problem.truth(point)
+        told: dict = (
+            {"failure": "no result"} if true is None else {"values": {"y": problem.observed(true, seed, number)}}
+        )
+        planner.tell([Observation(parameters=point, **told)])
         if number >= len(points) and planner.prospect(by=stake.margin).probability <= _RISK:
             best = planner.best()
             left = np.inf if best is None else (problem.truth(best.parameters) or 0.0) - stake.best
@@ -198,10 +202,10 @@ def _draw(found: Mapping[tuple[str, str], Sequence[float]], png: Path) -> None:
     print(f"drawn: {png}")
 
 
-def _risk(seeds: Sequence[int]) -> None:
+def _risk(seeds: Sequence[int], names: Sequence[str]) -> None:
     print(f"stopped at a risk of {_RISK:.0%}, {_MOST} trials at most")
     print(f"{'problem':16}{'margin':8}{'trials, median [quartiles]':32}{'stopped':12}{'more was left':16}")
-    for stake in STAKES:
+    for stake in (one for one in STAKES if one.problem.name in names):
         runs = [stopped(stake, seed) for seed in seeds]
         middle, low, high = quartiles([count for count, _ in runs])
         ended = [wrong for count, wrong in runs if np.isfinite(count)]
@@ -219,10 +223,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--png", type=Path, help="where to draw the shares of seeds that are there, by trials")
     parser.add_argument("--risk", action="store_true", help="stop by the stated risk instead, and count regrets")
+    names = [stake.problem.name for stake in STAKES]
+    parser.add_argument("--problems", nargs="+", choices=names, default=names, help="which, of those with --risk")
     given = parser.parse_args(arguments)
     seeds = range(given.first, given.first + given.seeds)
     if given.risk:
-        _risk(seeds)
+        _risk(seeds, given.problems)
     else:
         _reach(seeds, given.png)
     return 0

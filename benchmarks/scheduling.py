@@ -24,12 +24,13 @@ from drivers.clock import VirtualClock, VirtualLoop, run_virtual
 from orchestrator.advice import Advisor
 from orchestrator.events import Event
 from orchestrator.journey import Doubt, Whereabouts
-from orchestrator.journeys import Journeys, board_names
+from orchestrator.journeys import Journeys
 from orchestrator.outcomes import Done, StopSwitch
 from orchestrator.plan import Act, Firing, Furnace, Plan, Visit, Way
 from orchestrator.scheduling.board import Board
 from orchestrator.scheduling.dispatcher import Dispatcher
 from orchestrator.scheduling.layout import Layout, Station
+from orchestrator.scheduling.names import board_names
 from orchestrator.scheduling.optimising import Course, Optimiser
 
 DOOR_S = 10.0

@@ -6,23 +6,26 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any, ParamSpec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from drivers.clock import Clock
 from drivers.links.opening import open_link
 from drivers.links.tap import Tap
 from drivers.manifest import warn_unverified
 from orchestrator.advice import Advisor
+from orchestrator.ahead.ahead import ahead_of
 from orchestrator.analysis import Analysis
 from orchestrator.asking import Asking
 from orchestrator.billing import running_bill
+from orchestrator.charges import Charges
 from orchestrator.check import Ready
 from orchestrator.compile import Compiler
 from orchestrator.compile_racks import furnaces_of
-from orchestrator.computing import Analyst, analyst_for
+from orchestrator.computing import Analyst, analyst_for, as_it_took, queue_for
 from orchestrator.directory import CampaignDirectory
 from orchestrator.disk_watch import DiskWatch
 from orchestrator.errors import Fenced, StorageError
@@ -34,7 +37,7 @@ from orchestrator.hours.keeper import Timekeeper
 from orchestrator.hours.outlook import timekeeper_of
 from orchestrator.interrupts import interrupts
 from orchestrator.journal import Journal
-from orchestrator.journeys import Journeys, board_names
+from orchestrator.journeys import Journeys
 from orchestrator.knowledge import Knowledge, knowledge_of
 from orchestrator.laboratory import Laboratory, station
 from orchestrator.loop import CampaignLoop, Ending, Progress
@@ -50,6 +53,7 @@ from orchestrator.runner import Runner
 from orchestrator.samples import Racks
 from orchestrator.scheduling.board import Board
 from orchestrator.scheduling.dispatcher import Dispatcher
+from orchestrator.scheduling.names import board_names
 from orchestrator.scheduling.optimising import NotInstalled, Optimiser
 from orchestrator.seams import Seams
 from orchestrator.sources import sources_of
@@ -58,6 +62,9 @@ from orchestrator.trips import Trips, heard_of, latched_of
 from orchestrator.versions import versions
 from orchestrator.watchdog import watched
 from orchestrator.worlds import ServedWorlds, VirtualWorlds, Worlds, described, hands_in
+
+if TYPE_CHECKING:
+    from surrogate.compute import ComputeQueue
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +101,8 @@ class Assembly:
     settings: Settings
     standing: Standing
     clock: Clock
-    charge: Callable[[float], float]
+    charge: Callable[[float], None] | None = None
+    """Lets a virtual clock pass; None in wall time."""
     reserve: Reserve | None = None
     """Space for the last words of a campaign whose disk is full; in wall time only."""
     stop: StopSwitch = field(default_factory=StopSwitch)
@@ -185,8 +193,11 @@ class Assembly:
         return replace(ending, reason="; ".join([ending.reason, *left]))
 
     async def _looped(self, journal: Journal, laboratory: Laboratory, office: Office) -> Ending:
-        async with self._analyst(journal) as analyst:
-            loop = self._loop(journal, laboratory, office, analyst)
+        campaign = self.task.campaign
+        analysis = self.settings.seams.analysis(Analysis.of(campaign))
+        planners = campaign.planning.workers if campaign.planning is not None and campaign.is_ahead else 0
+        async with queue_for(analysis, self.clock, planners=planners) as queue:
+            loop = self._loop(journal, laboratory, office, analysis, queue)
             journeys = loop.executor.journeys
             attention = None if journeys is None else journeys.attention
             try:
@@ -199,17 +210,18 @@ class Assembly:
             finally:
                 loop.knowledge.close()
 
-    def _analyst(self, journal: Journal) -> AbstractAsyncContextManager[Analyst]:
-        campaign = self.task.campaign
-
+    def _analyst(
+        self, journal: Journal, analysis: Analysis, queue: ComputeQueue | None, charges: Charges | None
+    ) -> Analyst:
         def told(text: str) -> None:
             journal.append("incident", {"kind": "recovery", "text": text})
 
         return analyst_for(
-            self.settings.seams.analysis(Analysis.of(campaign)),
+            analysis,
             self.clock,
-            charge_s=campaign.analysis.charge_s,
-            deadline_s=campaign.analysis.deadline_s,
+            queue,
+            costs_s=as_it_took if charges is None else charges.of_analysis,
+            deadline_s=self.task.campaign.analysis.deadline_s,
             told=told,
         )
 
@@ -307,7 +319,7 @@ class Assembly:
                 "config": campaign.data(),
                 "lab": self.task.lab.data(),
                 "versions": versions(),
-                "provenance": {**described(self.task.worlds), **self.settings.provenance},
+                "provenance": {**described(self.task.worlds), **self._charged_by(), **self.settings.provenance},
             }
             journal.append("campaign_created", body)
         self._begin_known(journal)
@@ -320,6 +332,14 @@ class Assembly:
             for name, found in laboratory.identities.items()
         }
         journal.append("controller_started", {"epoch": self.standing.epoch, "devices": devices}, durable=True)
+
+    def _charged_by(self) -> dict[str, Any]:
+        given = self.task.campaign.durations
+        if given is None or not self.settings.is_virtual:
+            return {}
+        name = Path(given.file).name
+        said = f"computing is charged by {name}, SHA-256 {given.sha256}"
+        return {"durations": {"file": name, "sha256": given.sha256, "summary": [said]}}
 
     def _begin_known(self, journal: Journal) -> None:
         """Journal what is known beforehand, so that a planner that is rebuilt needs no file for it."""
@@ -337,8 +357,17 @@ class Assembly:
         history.sources = [source.data() for source in sources_of(self.task.campaign)]
         journal.append(SOURCES, {"sources": history.sources})
 
-    def _loop(self, journal: Journal, laboratory: Laboratory, office: Office, analyst: Analyst) -> CampaignLoop:
+    def _loop(
+        self,
+        journal: Journal,
+        laboratory: Laboratory,
+        office: Office,
+        analysis: Analysis,
+        queue: ComputeQueue | None,
+    ) -> CampaignLoop:
         campaign = self.task.campaign
+        charges = Charges.of(campaign) if self.settings.is_virtual else None
+        analyst = self._analyst(journal, analysis, queue, charges)
         files = self._model_files(journal)
         knowledge = self._knowledge(files)
         evidence = Evidence(self.directory.path, self.clock, fsync=self.settings.fsync)
@@ -376,12 +405,13 @@ class Assembly:
             knowledge=knowledge,
             stop=self.stop,
             desk=office.desk,
+            charges=charges,
             charge=self.charge,
             history=self.standing.history,
             hours=hours,
             model_files=files,
         )
-        return CampaignLoop(
+        loop = CampaignLoop(
             campaign=campaign,
             journal=journal,
             clock=self.clock,
@@ -396,6 +426,20 @@ class Assembly:
             hours=hours,
             closed_until=self.standing.closed_until,
         )
+        if queue is not None and campaign.planning is not None and campaign.is_ahead:
+            asking.ahead = ahead_of(
+                campaign,
+                campaign.planning,
+                knowledge=knowledge,
+                queue=queue,
+                clock=self.clock,
+                journal=journal,
+                history=self.standing.history,
+                hours=hours,
+                charges=charges,
+                broke=loop.broke,
+            )
+        return loop
 
     def _hours(self, journal: Journal, office: Office, knowledge: Knowledge) -> Timekeeper:
         campaign = self.task.campaign

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     Field,
-    PlainSerializer,
     PlainValidator,
     ValidationInfo,
     WithJsonSchema,
@@ -17,6 +16,7 @@ from pydantic import (
 )
 
 from orchestrator import units
+from orchestrator.ahead.fields import Charge, DurationsFile, Planning
 from orchestrator.context import ContextEntry
 from orchestrator.fields import (
     Declared,
@@ -44,22 +44,6 @@ from orchestrator.table_fields import CandidateTable, Column, Failure, KnownTabl
 from orchestrator.yaml_source import Source
 
 
-def _charge(value: object) -> float | str:
-    return "measured" if value == "measured" else In("s", least=0).read(value)
-
-
-def _written_charge(value: float | str) -> str:
-    return value if isinstance(value, str) else str(units.Measure(value, "s"))
-
-
-Charge = Annotated[
-    float | Literal["measured"],
-    PlainValidator(_charge, json_schema_input_type=str),
-    PlainSerializer(_written_charge, return_type=str),
-]
-"""Virtual time that computing costs."""
-
-
 class Analysis(StrictModel):
     """How measurements become observations."""
 
@@ -68,7 +52,8 @@ class Analysis(StrictModel):
     charge_s: Charge = Field(
         default=0.0,
         alias="charge",
-        description="Virtual time that one analysis costs its trial, '2 s'; measured: as long as it took",
+        description="Virtual time that one analysis costs its trial, '2 s'; measured: as long as it took; recorded: "
+        "by the file of durations",
     )
     deadline_s: PositiveSeconds | None = Field(
         default=None,
@@ -85,7 +70,8 @@ class PlannerChoice(StrictModel):
     charge_s: Charge = Field(
         default="measured",
         alias="charge",
-        description="Virtual time that one ask costs, '2 s'; measured: as long as it took, which no rerun repeats",
+        description="Virtual time that one ask costs, '2 s'; measured: as long as it took, which no rerun repeats; "
+        "recorded: by the file of durations",
     )
     deadline_s: PositiveSeconds | None = Field(
         default=None,
@@ -180,6 +166,12 @@ class Campaign(StrictModel):
     )
     analysis: Analysis = Field(description="How measurements become observations")
     planner: PlannerChoice = Field(description="Who chooses what to try next")
+    planning: Planning | None = Field(
+        default=None, description="Whether plans are made ahead; where left out, instruments wait for each"
+    )
+    durations: DurationsFile | None = Field(
+        default=None, description="A file of recorded durations, by which 'charge: recorded' charges virtual time"
+    )
     duration: str | None = Field(
         default=None,
         min_length=1,
@@ -254,6 +246,39 @@ class Campaign(StrictModel):
                 at=("budget", "cost"),
             )
         return self
+
+    @model_validator(mode="after")
+    def _knows_what_computing_costs(self) -> Campaign:
+        charges = {
+            ("planner", "charge"): self.planner.charge_s,
+            ("analysis", "charge"): self.analysis.charge_s,
+            ("planning", "charge"): None if self.planning is None else self.planning.charge_s,
+        }
+        for path, charge in charges.items():
+            if charge == "recorded" and self.durations is None:
+                raise mistake("no durations were recorded; write 'durations: FILE', a file that `labpilot compute DIR "
+                              "--durations FILE` wrote", at=path)  # fmt: skip
+        if self.durations is not None and "recorded" not in charges.values():
+            raise mistake("nothing is charged by it; write 'charge: recorded', or leave it out", at=("durations",))
+        if self.is_ahead and self.choice_charge_s is None:
+            raise mistake(
+                "an ask costs a fixed time, and nothing says what a choice from short lists costs; write 'charge: 1 s' "
+                "beside 'ahead'",
+                at=("planning",),
+            )
+        return self
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether plans are made ahead."""
+        return self.planning is not None and self.planning.ahead
+
+    @property
+    def choice_charge_s(self) -> float | str | None:
+        """What a choice from short lists costs in virtual time; None where nobody says."""
+        if self.planning is not None and self.planning.charge_s is not None:
+            return self.planning.charge_s
+        return self.planner.charge_s if isinstance(self.planner.charge_s, str) else None
 
     @property
     def leading(self) -> Objective:

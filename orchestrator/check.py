@@ -13,9 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.ahead.fields import Durations
 from orchestrator.campaign import Campaign, around
 from orchestrator.casting import Casting, CastingError, Player, load_player
 from orchestrator.cross_checks import CHECKS
+from orchestrator.energies import energies_file, with_energies
 from orchestrator.errors import InputError
 from orchestrator.estimate import Summary, summarise
 from orchestrator.lab import Lab, check_format
@@ -244,9 +246,24 @@ def _with_tables(campaign: Campaign, source: Source) -> Campaign:
             with suppress(InputError):  # said by the check of this table
                 found["sha256"] = digest_of(table)
         changes[key] = given.model_copy(update=found)
+    if campaign.durations is not None:
+        changes["durations"] = _with_file(campaign.durations, source)
     if campaign.sources:
         changes["sources"] = tuple(_with_place(given, source, index) for index, given in enumerate(campaign.sources))
+    if energies := energies_file(campaign.planner):
+        at = _relative(source, ("planner", "options", "table"), os.path.expanduser(energies))
+        changes["planner"] = with_energies(campaign.planner, Path(at).absolute())
     return campaign.model_copy(update=changes) if changes else campaign
+
+
+def _with_file(given: Durations, source: Source) -> Durations:
+    path = ("durations", "file") if isinstance(source.data["durations"], dict) else ("durations",)
+    file = Path(_relative(source, path, os.path.expanduser(given.file))).absolute()
+    found: dict[str, Any] = {"file": str(file)}
+    if given.sha256 is None:
+        with suppress(InputError):  # said by the check of this file
+            found["sha256"] = digest_of(file)
+    return given.model_copy(update=found)
 
 
 def _with_place(given: SourceTable, source: Source, index: int) -> SourceTable:

@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from drivers.clock import Clock
 from orchestrator.analysis import Analysis
@@ -31,6 +31,7 @@ _TRIES = 3
 _MARGIN_S = 300.0
 """For starting workers, beside the time of all tries: after that the queue itself is at fault."""
 
+Costs = Callable[[float, Mapping[str, Any]], float]
 Told = Callable[[str], None]
 """Takes what people are to know of."""
 
@@ -64,18 +65,18 @@ class AtHand:
     Args:
         analysis: What is made.
         clock: Of the campaign.
-        charge_s: What an analysis costs; ``measured``: as long as it took.
+        costs_s: Says what an analysis costs that took so long, of a trial with some parameters.
     """
 
-    def __init__(self, analysis: Analysis, clock: Clock, charge_s: float | Literal["measured"]) -> None:
-        self.analysis, self._clock, self._charge_s = analysis, clock, charge_s
+    def __init__(self, analysis: Analysis, clock: Clock, costs_s: Costs) -> None:
+        self.analysis, self._clock, self._costs_s = analysis, clock, costs_s
 
     async def __call__(self, measurements: Sequence[MeasurementFile], parameters: Mapping[str, Any]) -> AnalysisResult:
         """Analyse, and wait as long as that costs."""
         began_s = time.perf_counter()
         result = self.analysis.of_trial(measurements, parameters)
         if self._clock.is_virtual:
-            cost_s = time.perf_counter() - began_s if self._charge_s == "measured" else float(self._charge_s)
+            cost_s = self._costs_s(time.perf_counter() - began_s, parameters)
             if cost_s > 0.0:
                 await self._clock.sleep(cost_s)
         return result
@@ -131,23 +132,49 @@ class Elsewhere:
         return "; ".join(dict.fromkeys(reasons)) or "its worker was lost"
 
 
+def as_it_took(took_s: float, parameters: Mapping[str, Any]) -> float:
+    """Charge what an analysis took."""
+    del parameters
+    return took_s
+
+
 @asynccontextmanager
-async def analyst_for(
+async def queue_for(analysis: Analysis, clock: Clock, *, planners: int) -> AsyncIterator[ComputeQueue | None]:
+    """Hold open the queue of what a campaign computes beside its controller; None where it computes nothing so.
+
+    Args:
+        analysis: Heavy ones have a worker of their own on real ports, so that none waits for a plan.
+        clock: Of the campaign; in virtual time workers are simulated.
+        planners: How many processes plan ahead.
+    """
+    workers = planners if clock.is_virtual else planners + analysis.is_heavy
+    if not workers:
+        yield None
+        return
+    from surrogate.compute import ComputeQueue, CostModel, ProcessPool, Rules, SimulatedPool
+
+    if clock.is_virtual:
+        pool: Any = SimulatedPool(workers=workers, costs=CostModel(), seed=0)
+    else:
+        preload = ("surrogate.analysis_job",) * analysis.is_heavy + ("planner.speculation",) * bool(planners)
+        pool = ProcessPool(workers=workers, gpu=False, preload=preload)
+    rules = Rules(memory_bytes=_LEASE_BYTES * (1 + workers))
+    async with ComputeQueue(pool, clock=clock, rules=rules) as queue:
+        yield queue
+        log.info("computed %s", queue.metrics.as_json())
+
+
+def analyst_for(
     analysis: Analysis,
     clock: Clock,
+    queue: ComputeQueue | None,
     *,
-    charge_s: float | Literal["measured"],
+    costs_s: Costs,
     deadline_s: float | None,
     told: Told,
-) -> AsyncIterator[Analyst]:
-    """Hold open who makes a campaign's analyses; in a process of its own where that is worth while."""
-    if clock.is_virtual or not analysis.is_heavy:
-        yield AtHand(analysis, clock, charge_s)
-        return
-    from surrogate.compute import ComputeQueue, ProcessPool
-
+) -> Analyst:
+    """Return who makes a campaign's analyses; in a process of its own where that is worth while."""
+    if clock.is_virtual or queue is None or not analysis.is_heavy:
+        return AtHand(analysis, clock, costs_s)
     within_s = ANALYSIS_S if deadline_s is None or math.isinf(deadline_s) else deadline_s
-    pool = ProcessPool(workers=1, gpu=False, preload=("surrogate.analysis_job",))
-    async with ComputeQueue(pool, clock=clock) as queue:
-        yield Elsewhere(analysis, queue, within_s=within_s, told=told)
-        log.info("computed %s", queue.metrics.as_json())
+    return Elsewhere(analysis, queue, within_s=within_s, told=told)

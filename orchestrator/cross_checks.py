@@ -250,6 +250,7 @@ CHECKS: tuple[Check, ...] = (
     _check(table_checks.candidates, "candidates", "parameters", "constraints", "replay", "lab.devices"),
     _check(table_checks.known, "known", "parameters", "objectives", "constraints"),
     _check(table_checks.sources, "sources", "planner", "parameters", "objectives"),
+    _check(table_checks.durations, "durations", "planner", "planning", "analysis"),
     _check(planning_checks.policy_suits, "planner", "parameters", "constraints", "objectives", "candidates", "sources"),
     _check(planning_checks.stopping, "objectives", "stopping"),
     _check(planning_checks.costs, "stopping", "lab.costs"),

@@ -24,6 +24,7 @@ from orchestrator.simulated import world_options
 from orchestrator.source_use import policy_of, refused_by
 from orchestrator.sources import sources_of
 from orchestrator.space import search_space
+from orchestrator.words import plural
 
 if TYPE_CHECKING:
     from orchestrator.hours.summary import HoursSummary
@@ -104,6 +105,8 @@ class Summary:
     objectives: tuple[str, ...]
     planner: str
     charge: str
+    ahead: str
+    """Whether plans are made ahead, in words; empty: the campaign does not ask for it."""
     devices: Mapping[str, str]
     """Drivers of the devices that the recipe uses, by name."""
     unused_devices: tuple[str, ...]
@@ -142,7 +145,8 @@ def summarise(campaign: Campaign, lab: Lab, casting: Casting) -> Summary:
         pools=pool_summaries(campaign),
         objectives=tuple(worded(item) for item in campaign.objectives),
         planner=campaign.planner.policy,
-        charge="measured" if isinstance(charge_s, str) else f"{charge_s:g} s",
+        ahead=_ahead(campaign),
+        charge=charge_s if isinstance(charge_s, str) else f"{charge_s:g} s",
         devices={name: device.driver for name, device in lab.devices.items() if name in used},
         unused_devices=tuple(name for name in lab.devices if name not in used),
         is_simulated=all(device.url.startswith("sim:") for device in lab.devices.values()),
@@ -171,6 +175,17 @@ def _given(campaign: Campaign, space: SearchSpace) -> GivenSummary:
         known_outside=tuple(outside),
         sources=_sources(campaign),
     )
+
+
+def _ahead(campaign: Campaign) -> str:
+    planning = campaign.planning
+    if planning is None or not planning.ahead:
+        return ""
+    if campaign.shared and campaign.batch > 1:
+        return "not ahead, as trials of one ask share parameters"
+    if not getattr(policy_of(campaign), "chooses_among", False):
+        return "not ahead, as this policy does not choose from a list"
+    return f"ahead for {plural(planning.outcomes, 'outcome')}, {plural(planning.short_list, 'point')} each"
 
 
 def _sources(campaign: Campaign) -> tuple[SourceSummary, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -117,13 +117,13 @@ def _run(task: Ready, directory: CampaignDirectory, settings: Settings, standing
     if settings.is_virtual:
         loop = VirtualLoop(standing.last_s)
         clock = VirtualClock(loop)
-        work = Assembly(task, directory, settings, standing, clock, charge=_charge_virtual(task, clock))
+        work = Assembly(task, directory, settings, standing, clock, charge=clock.charge)
         journal = settings.seams.journal(engine, clock, epoch=standing.epoch)
         return run_virtual(work.run(journal), loop=loop)
     clock = RealClock(_created(standing), at_least_s=standing.last_s)
     reserve = Reserve(directory.path)
     reserve.hold()
-    work = Assembly(task, directory, settings, standing, clock, charge=lambda wall_s: wall_s, reserve=reserve)
+    work = Assembly(task, directory, settings, standing, clock, reserve=reserve)
     try:
         return asyncio.run(work.run(settings.seams.journal(engine, clock, epoch=standing.epoch, reserve=reserve)))
     finally:
@@ -163,14 +163,3 @@ def _changes(now: Any, began: Any, name: str = "") -> Iterator[str]:
 
 def _created(standing: Standing) -> datetime:
     return datetime.fromisoformat(standing.campaign["created_utc"]) if standing.campaign else datetime.now(UTC)
-
-
-def _charge_virtual(task: Ready, clock: VirtualClock) -> Callable[[float], float]:
-    charge_s = task.campaign.planner.charge_s
-
-    def charge(wall_s: float) -> float:
-        seconds = wall_s if charge_s == "measured" else float(charge_s)
-        clock.charge(seconds)
-        return seconds
-
-    return charge

@@ -17,6 +17,7 @@ from orchestrator.points import pool_for
 from orchestrator.reading import open_reading
 from orchestrator.records import TrialRecord
 from orchestrator.store import AskRow
+from planner.proposal import Prediction
 
 
 def explained(path: Path, number: int) -> str:
@@ -43,6 +44,8 @@ def explained(path: Path, number: int) -> str:
     knowledge = _standing_at(task, history, said, trial)
     knowledge.follow(led)
     found = knowledge.planner.explain(trial.proposal())
+    told = trial.predictions  # as sure as results had shown them to be by then (`orchestrator.models.telling`)
+    found = replace(found, predictions={name: Prediction(**one) for name, one in told.items()} or found.predictions)
     if not fallbacks.get(trial.ask):
         return str(found)
     note = f"the policy failed at this ask, and a random point was taken: {fallbacks[trial.ask]}"

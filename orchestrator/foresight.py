@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import mean, median
 
+from orchestrator.acts.step import owner_of
 from orchestrator.journey import Journey, Whereabouts
 from orchestrator.plan import Firing, Node, Visit, Wait
-from orchestrator.runner import owner_of
 from orchestrator.scheduling.batching import Former
 from orchestrator.scheduling.forecast import Stage, Traveller, arrivals
 from orchestrator.scheduling.sharing import Job, Problem, Program

@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from orchestrator.ahead.lists import SPECULATED
+from orchestrator.ahead.pace import Took
 from orchestrator.events import Event
 from orchestrator.hours.events import CLOSED, OPENED
 from orchestrator.journey import KINDS, TOLD, Whereabouts
@@ -50,6 +52,10 @@ class History:
     book: Book = field(default_factory=Book)
     """What models foretold, and which of them leads."""
     diagnostics: dict[str, Any] = field(default_factory=dict)
+    speculated: Sequence[Mapping[str, Any]] = ()
+    """Short lists that were made ahead for the next ask (`orchestrator.ahead.lists.ShortList.body`)."""
+    took: list[Took] = field(default_factory=list)
+    """What plans took, in a campaign that plans ahead."""
     faults: list[str] = field(default_factory=list)
     """Why the last trials that ended were lost, as long as each of them was lost to a fault of the lab."""
 
@@ -100,6 +106,8 @@ def read_standing(connection: Connection) -> Standing:
         known=_first(connection, KNOWN, "results"),
         sources=_first(connection, SOURCES, "sources"),
         diagnostics=_last_diagnostics(connection),
+        speculated=_bodies(connection, SPECULATED),
+        took=_took(connection),
         faults=_faults_in_a_row(connection),
     )
     return Standing(
@@ -120,6 +128,13 @@ def read_standing(connection: Connection) -> Standing:
 def _first(connection: Connection, kind: str, key: str) -> list[Mapping[str, Any]] | None:
     found = _bodies(connection, kind)
     return found[0][key] if found else None
+
+
+def _took(connection: Connection) -> list[Took]:
+    asks = [body for body in _bodies(connection, "asked") if "planning" in body]
+    return [
+        Took(how=body["planning"]["how"], known=body["planning"]["known"], seconds=body["charged_s"]) for body in asks
+    ]
 
 
 def _closed_until(connection: Connection) -> datetime | None:

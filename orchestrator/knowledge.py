@@ -23,10 +23,12 @@ from orchestrator.records import Telling, TrialRecord, known_observations, obser
 from orchestrator.source_use import as_option
 from orchestrator.space import objectives, search_space
 from orchestrator.stop_rules import NoProspect
+from orchestrator.words import plural
 from planner import Observation, Planner, SearchSpace
 from planner.errors import BadOption, NotEnoughData, NothingWithin, PlannerError, SearchSpaceExhausted
 from planner.objective import Objective
 from planner.proposal import Proposal
+from planner.within import Within
 
 if TYPE_CHECKING:
     from planner.live import LiveModel
@@ -120,10 +122,19 @@ class Knowledge:
                 happened(planner)
         return planner
 
-    def ask(self, n: int, limit: Limit | None = None) -> Answer:
+    def document(self) -> dict[str, Any] | None:
+        """Return what the planner knows as plain data; None where it would not choose among points by that."""
+        try:
+            return self.planner.document() if self.planner.chooses_among() else None
+        except Exception:  # the supervisor of what is thought of ahead: plans are then made when they are needed
+            log.exception("document_failed policy=%s", self.policy)
+            return None
+
+    def ask(self, n: int, limit: Limit | None = None, among: Sequence[Mapping[str, Any]] = ()) -> Answer:
         """Ask for points to try: the border at which a policy's answer is checked.
 
         limit: what they may take; None: anything.
+        among: the points to choose from; none: the whole space.
 
         Raises:
             SearchSpaceExhausted: No admissible point is left, or none within the limit.
@@ -131,7 +142,7 @@ class Knowledge:
         started, started_cpu_s = time.perf_counter(), time.process_time()
         policy, reason = self.policy, ""
         try:
-            proposals = self.planner.ask(n, **_restricted(limit))
+            proposals = self.planner.ask(n, **_restricted(limit, among))
             self._refuse(proposals, n, limit)
         except SearchSpaceExhausted:
             raise
@@ -200,8 +211,8 @@ class Knowledge:
                 raise BadProposal(f"it proposed what takes too long: {dict(proposal.parameters)}")
             json.dumps(dict(proposal.parameters))  # what the journal cannot hold is no plain value
             key = self._key(proposal)
-            if key in taken:
-                raise BadProposal(f"it proposed {dict(proposal.parameters)} twice")
+            if key in taken and not proposal.is_repeat:
+                raise BadProposal(f"it proposed {dict(proposal.parameters)} twice, and not as a repeat")
             taken.add(key)
 
     def _key(self, point: Proposal | Observation) -> bytes:
@@ -351,8 +362,13 @@ class Knowledge:
                 self.tell([by_number[number] for number in tellings.pop(0).trials], findings)
 
 
-def _restricted(limit: Limit | None) -> dict[str, Any]:
+def _restricted(limit: Limit | None, among: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """Return what a planner is told of a limit; what stands for one need not know of any."""
+    if among:
+        fitting = tuple(point for point in among if limit is None or limit.fits(point))
+        said = f"the best of {plural(len(fitting), 'point')} that were thought of ahead"
+        said += f"; {limit.within.said}" if limit is not None and limit.within.said else ""
+        return {"within": Within(most=0.0 if limit is None else limit.within.most, points=fitting, said=said)}
     return {} if limit is None else {"within": limit.within}
 
 

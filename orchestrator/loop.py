@@ -108,6 +108,12 @@ class CampaignLoop:
         self._ending = self._rest = None
         self._woken.set()
 
+    def broke(self, error: Exception) -> None:
+        """End the campaign by what happened beside it."""
+        self._broken.append(error)
+        self.stop.set()
+        self._woken.set()
+
     async def _watch_hours(self) -> None:
         """Write down when it closes and opens; a journal that does not take that ends the campaign."""
         if self.hours is None:
@@ -116,9 +122,7 @@ class CampaignLoop:
             await self.hours.watch(self.closed_until)
         except Exception as error:  # the supervisor of this task, which nobody waits for
             log.error("hours_broke error=%s", error)
-            self._broken.append(error)
-            self.stop.set()
-            self._woken.set()
+            self.broke(error)
 
     async def _until_ended(self) -> Ending:
         running: dict[int, asyncio.Task[None]] = {}
@@ -128,6 +132,7 @@ class CampaignLoop:
             _raise_interrupt(running.values())
             raise
         finally:
+            self.asking.close()
             for task in running.values():
                 task.cancel()
             await asyncio.gather(*running.values(), return_exceptions=True)
@@ -151,6 +156,8 @@ class CampaignLoop:
                     return self._ending
                 if self._ending is None:
                     continue
+            if self.asking.ahead is not None and self._has_more_to_ask():
+                self.asking.ahead.consider()
             await self._next_end(running)
 
     def _begin_open(self, running: dict[int, asyncio.Task[None]]) -> None:

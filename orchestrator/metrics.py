@@ -37,7 +37,14 @@ class Family:
 def exposition(status: CampaignStatus, findings: Sequence[Finding]) -> str:
     """Return the text that Prometheus reads, a newline at its end."""
     common = {"campaign": status.campaign, "directory": str(Path(status.directory).absolute())}
-    families = [*_campaign(status), *_trials(status), *_people(status), *_costs(status), *_health(status, findings)]
+    families = [
+        *_campaign(status),
+        *_trials(status),
+        *_people(status),
+        *_costs(status),
+        *_compute(status),
+        *_health(status, findings),
+    ]
     return "".join(f"{line}\n" for family in families for line in _lines(family, common))
 
 
@@ -148,6 +155,42 @@ def _costs(status: CampaignStatus) -> Iterator[Family]:
             about="What the campaign has cost, in the currency of its label.",
             samples=[({"currency": costs.currency}, costs.total)],
         )
+
+
+def _compute(status: CampaignStatus) -> Iterator[Family]:
+    compute = status.compute
+    if compute is None:
+        return
+    busy = {"plan": compute.planned_s, "speculate": compute.ahead_s, "analyse": compute.analysed_s}
+    yield Family(
+        name="labpilot_compute_busy_seconds_total",
+        kind="counter",
+        about="Time of computing, by what it was for.",
+        samples=[({"class": name}, seconds) for name, seconds in busy.items()],
+    )
+    yield Family(
+        name="labpilot_compute_idle_seconds_total",
+        kind="counter",
+        about="Time for which an instrument waited, by what for.",
+        samples=[({"for": name}, seconds) for name, seconds in compute.idle_s.items()],
+    )
+    yield _gauge("labpilot_compute_hidden_ratio", "Part of computing for which no instrument waited.", compute.hidden)
+    yield Family(
+        name="labpilot_plans_total",
+        kind="counter",
+        about="Plans, by how they were made.",
+        samples=[({"how": how}, count) for how, count in compute.how.items()],
+    )
+    yield _counter("labpilot_plans_in_time_total", "Plans that no instrument waited long for.", compute.in_time)
+    yield _counter(
+        "labpilot_plans_unseen_results_total",
+        "Results that plans neither knew nor had imagined.",
+        sum(int(unseen) * count for unseen, count in compute.unseen.items()),
+    )
+    yield _counter("labpilot_plans_stale_total", "Plans that missed more results than they may.", compute.stale)
+    yield _counter("labpilot_speculations_total", "Plans for which results were imagined.", compute.speculated)
+    yield _counter("labpilot_speculation_hits_total", "Of these, those taken from short lists.", compute.hits)
+    yield _counter("labpilot_compute_fallbacks_total", "Times another way was taken.", sum(compute.fallbacks.values()))
 
 
 def _health(status: CampaignStatus, findings: Sequence[Finding]) -> Iterator[Family]:

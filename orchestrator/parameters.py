@@ -80,6 +80,10 @@ class Continuous(StrictModel):
     count: Annotated[Whole, Field(ge=2, le=MOST_LEVELS)] | None = Field(
         default=None, description="Number of levels from low to high, evenly spaced on the scale"
     )
+    input_sd: Annotated[float, InUnitOf(is_difference=True)] | None = Field(
+        default=None,
+        description="Standard deviation of what is achieved about what is asked for, '3 K'; 0 where left out",
+    )
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Continuous:
@@ -100,6 +104,10 @@ class Continuous(StrictModel):
         if self.scale == "log" and low <= 0:
             raise mistake(f"a log scale needs low above 0, got {Measure(low, self.unit)}", at="low")
         self._check_step(high - low)
+        if self.input_sd is not None and not 0 <= self.input_sd <= high - low:
+            raise mistake(f"must be from 0 to high - low = {Measure(high - low, self.unit)}", at="input_sd")
+        if self.input_sd and self.when is not None:
+            raise mistake("is for parameters that always exist; leave it out", at="input_sd", of_key=True)
         return self
 
     def _check_levels(self) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.columns import Axis, context_column, header_of, no_column, number_column, parameter_column, plain_cell
+from orchestrator.energies import refuse_changed as refuse_changed_energies
 from orchestrator.errors import InputError
 from orchestrator.parameters import Worded
 from orchestrator.pools import refuse_changed as refuse_changed_pools
@@ -67,14 +68,19 @@ def refuse_changed(campaign: Campaign) -> None:
         InputError: One has changed, or candidates cannot be read any more.
     """
     refuse_changed_pools(campaign)
-    for key, given in (("candidates", campaign.candidates), ("known", campaign.known)):
-        if given is None or given.sha256 is None or (key == "known" and not Path(given.table).exists()):
+    refuse_changed_energies(campaign.planner)
+    tables = (("candidates", campaign.candidates), ("known", campaign.known))
+    files = [(key, Path(given.table), given.sha256) for key, given in tables if given is not None]
+    if campaign.durations is not None:
+        files.append(("durations", Path(campaign.durations.file), campaign.durations.sha256))
+    for key, file, sha256 in files:
+        if sha256 is None or (key == "known" and not file.exists()):
             continue
-        found = digest_of(Path(given.table))
-        if found != given.sha256:
+        found = digest_of(file)
+        if found != sha256:
             raise InputError(
-                f"{key}: {given.table} was changed since this campaign began (its SHA-256 is {found[:12]}... and was "
-                f"{given.sha256[:12]}...): put the file back, or begin another campaign in a directory of its own"
+                f"{key}: {file} was changed since this campaign began (its SHA-256 is {found[:12]}... and was "
+                f"{sha256[:12]}...): put the file back, or begin another campaign in a directory of its own"
             )
 
 

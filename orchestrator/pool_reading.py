@@ -67,7 +67,7 @@ def digest(name: str, pool: Pool, takes: str) -> str:
     Raises:
         InputError, BadPool: They cannot be read.
     """
-    files = list(_files(name, pool, takes))
+    files = list(files_of_pool(name, pool, takes))
     if pool.table is not None and not files:
         return digest_of(Path(pool.table))
     found = hashlib.sha256(b"" if pool.table is None else digest_of(Path(pool.table)).encode())
@@ -76,7 +76,12 @@ def digest(name: str, pool: Pool, takes: str) -> str:
     return found.hexdigest()
 
 
-def _files(name: str, pool: Pool, takes: str) -> Iterator[tuple[str, Path]]:
+def files_of_pool(name: str, pool: Pool, takes: str) -> Iterator[tuple[str, Path]]:
+    """Yield the files of candidates, each with what it is called from the pool's folder.
+
+    Raises:
+        InputError, BadPool: They cannot be found.
+    """
     from surrogate.features.pools import files_of
 
     if pool.folder is not None:

@@ -19,6 +19,7 @@ from sqlalchemy import JSON, Connection, Engine, Table, create_engine, event, fu
 from sqlalchemy.pool import NullPool, StaticPool
 from sqlmodel import Session, SQLModel, col, select
 
+from orchestrator.ahead.metrics import ComputeStatus, read_compute
 from orchestrator.bill import Bill
 from orchestrator.billing import prices_of, read_bill
 from orchestrator.directory import CampaignDirectory, damage_told, refuse_newer
@@ -160,6 +161,12 @@ class Reading:
                 found.append(json.loads(body))
         return found
 
+    def moments(self, kinds: Sequence[str]) -> list[tuple[str, int, float]]:
+        """Return kind, trial and time of the events of some kinds that are of a trial, oldest first."""
+        wanted = select(JournalRow.kind, JournalRow.trial, JournalRow.mono_s).where(col(JournalRow.kind).in_(kinds))
+        rows = self._session.exec(wanted.order_by(col(JournalRow.seq))).all()
+        return [(kind, trial, at_s) for kind, trial, at_s in rows if trial is not None]
+
     def body_hashes(self) -> list[str]:
         """Return the hash of every journal row, oldest first."""
         return list(self._session.exec(select(JournalRow.body_hash).order_by(col(JournalRow.seq))).all())
@@ -187,6 +194,10 @@ class Reading:
     def bill(self, journal: JournalFacts) -> Bill:
         """Return what the campaign took until its last event."""
         return read_bill(self.connection, prices_of(self.campaign().lab), now_s=journal.last_s)
+
+    def compute(self, journal: JournalFacts) -> ComputeStatus | None:
+        """Return how well computing was hidden behind experiments; None where nothing was asked for yet."""
+        return read_compute(self.connection, elapsed_s=journal.last_s)
 
     def snapshot(self) -> Snapshot:
         """Read every table."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, or_, select
 
-from orchestrator.runner import PastStep
+from orchestrator.outcomes import PastStep
 from orchestrator.states import FINAL_TRIAL_STATES
 from orchestrator.store import AskRow, CampaignRow, MeasurementRow, ObservationRow, StepRow, TrialRow
 from planner.proposal import Observation, Prediction, Proposal

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from orchestrator.ahead.metrics import read_compute
 from orchestrator.campaign import Campaign
 from orchestrator.check import Ready
 from orchestrator.directory import CampaignDirectory
@@ -32,6 +33,7 @@ def read_result(path: Path, *, wall_s: float, score: bool = True) -> dict[str, A
         trials = read_trials(connection)
         virtual_s = _last_s(connection)
         ready = Ready.from_data(row["config"], row["lab"])
+        compute = read_compute(connection, elapsed_s=virtual_s)
         result = {
             "campaign": row["name"],
             "planner": row["planner"],
@@ -44,6 +46,7 @@ def read_result(path: Path, *, wall_s: float, score: bool = True) -> dict[str, A
             "wall_s": wall_s,
             "planning_wall_s": sum(ask["wall_s"] for ask in read_asks(connection)),
             "planning_cpu_s": _planning_cpu_s(connection),
+            "compute": None if compute is None else compute.as_json(),
             "device_idle_s": _idle(connection, ready.lab.devices, virtual_s),
             "interventions": _count(connection, "intervention"),
             "provenance": row["provenance"],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.points import candidates_of
 from orchestrator.sources import sources_of
 from orchestrator.space import objectives, search_space
-from planner.policies.base import WITH_SOURCES, Policy, policy_class, refuse_fidelity
+from planner.policies.base import WITH_SOURCES, Policy, policy_class, refuse_fidelity, refuse_input_noise
 
 if TYPE_CHECKING:
     from orchestrator.campaign import Campaign
@@ -73,4 +73,5 @@ def _made(task: _Task) -> Policy:
     space = search_space(campaign, candidates_of(campaign))
     chosen = policy_class(campaign.planner.policy)
     refuse_fidelity(campaign.planner.policy, chosen, space)
+    refuse_input_noise(campaign.planner.policy, chosen, space)
     return chosen(space, objectives(campaign), options)

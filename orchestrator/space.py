@@ -73,8 +73,8 @@ def read_constraint(text: str, campaign: Campaign) -> list[LinearConstraint | No
         UnitError: It mixes dimensions, or is not linear and a number has a unit.
     """
     from planner.constraints import parse_constraint
+    from planner.declared import read_constraint as read
     from planner.nonlinear import NonlinearConstraint
-    from planner.space import read_constraint as read
 
     names = [parameter.name for parameter in campaign.parameters]
     pieces = _pieces(text, set(names))
@@ -220,4 +220,5 @@ def _parameter(item: Continuous | Integer | Categorical | Fidelity) -> Parameter
         count=item.count,
         scale=item.scale,
         when=item.when,
+        input_sd=item.input_sd or 0.0,
     )

@@ -10,8 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from orchestrator.ahead.metrics import ComputeStatus
 from orchestrator.bill import Summary
 from orchestrator.controllers import controller_is_alive
+from orchestrator.doubts import Doubt, doubts_of, without
 from orchestrator.fidelities import counting
 from orchestrator.goals import best
 from orchestrator.health.examination import Observed, Standing, findings, observe, warnings
@@ -155,8 +157,12 @@ class CampaignStatus:
     measurements: int
     observations: int
     best: Best | None
+    doubted: Sequence[Doubt]
+    """Results that the planner did not believe when it was last asked; none of them is the best."""
     sources: SourcesStatus | None
     """None where the planner takes from none, or was not asked yet."""
+    alarms: Sequence[str]
+    """What the planner said at the last ask that a person must know of the results: a drift, a contradiction."""
     newest_step: StepStatus | None
     open_intents: Sequence[StepStatus]
     people: PeopleStatus
@@ -167,6 +173,8 @@ class CampaignStatus:
     latest_incidents: Sequence[IncidentStatus]
     costs: Summary
     """What it took so far, added up once a minute."""
+    compute: ComputeStatus | None
+    """How well computing was hidden behind experiments; null before the first ask. Looked at once a minute."""
     models: ModelsStatus | None
     """Which model leads, by what each foretold; null where none foretold anything. Looked at once a minute."""
     health: Sequence[Finding]
@@ -190,6 +198,7 @@ class Looks:
     findings: Sequence[Finding] = ()
     """Of the last examination, all of them."""
     _costs: Summary | None = None
+    _compute: ComputeStatus | None = None
     _models: ModelsStatus | None = None
     _known: JournalFacts | None = None
     _examined_s: float = -math.inf
@@ -206,10 +215,12 @@ class Looks:
             self._known = reading.journal_facts(self._known)
             if self._costs is None or time.monotonic() - self._examined_s >= EXAMINED_EVERY_S:
                 self._costs = reading.bill(self._known).summary()
+                self._compute = reading.compute(self._known)
                 observed = examine(reading, self._known, is_alive=is_alive)
                 self.findings, self._models = list(findings(observed)), observed.models
                 self._examined_s = time.monotonic()
-            return _status(reading, self._known, is_alive, self._costs, self._models, warnings(self.findings))
+            looked = (self._costs, self._compute, self._models)
+            return _status(reading, self._known, is_alive, *looked, warnings(self.findings))
 
 
 def read_status(path: Path) -> CampaignStatus:
@@ -259,12 +270,14 @@ def _status(
     journal: JournalFacts,
     is_alive: bool,
     costs: Summary,
+    compute: ComputeStatus | None,
     models: ModelsStatus | None,
     health: Sequence[Finding],
 ) -> CampaignStatus:
     campaign, trials, incidents = reading.campaign(), reading.trials(), reading.incidents()
     newest, open_steps = reading.newest_step(), reading.open_steps()
     desk = read_state(reading.connection)
+    doubted = doubts_of(reading.last_ask(), trials, campaign.config)
     return CampaignStatus(
         campaign=campaign.name,
         directory=str(reading.path),
@@ -283,8 +296,10 @@ def _status(
         trials=count_trials(trials, campaign.config, budget=desk.budget.get("trials")),
         measurements=reading.count(MeasurementRow),
         observations=reading.count(ObservationRow),
-        best=best_trial(trials, campaign.config),
+        best=best_trial(without(trials, doubted), campaign.config),
+        doubted=doubted,
         sources=sources_status(reading.last_ask()),
+        alarms=planner_alarms(reading.last_ask()),
         newest_step=None if newest is None else _step_status(newest),
         open_intents=[_step_status(step) for step in open_steps],
         people=_people(reading, desk),
@@ -292,6 +307,7 @@ def _status(
         incidents=_by_kind(incidents),
         latest_incidents=[_incident_status(row) for row in incidents[-LATEST_INCIDENTS:]],
         costs=costs,
+        compute=compute,
         models=models,
         health=health,
         problems=journal.problems,
@@ -360,6 +376,11 @@ def sources_status(ask: AskRow | None) -> SourcesStatus | None:
     """Return what an ask says of sources."""
     found = None if ask is None else ask.diagnostics.get("sources")
     return None if found is None else SourcesStatus(**found)
+
+
+def planner_alarms(ask: AskRow | None) -> list[str]:
+    """Return what the planner said at an ask that a person must know of the results."""
+    return [] if ask is None else [str(text) for text in ask.diagnostics.get("alarms", ())]
 
 
 _UNRANKED = ("learn", "classify", "at_most", "at_least", None)

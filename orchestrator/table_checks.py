@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from orchestrator.charges import Charges
 from orchestrator.errors import InputError
 from orchestrator.points import candidates_of, known_of
 from orchestrator.simulated import REPLAY, worlds_of
@@ -76,6 +77,24 @@ def sources(subject: Subject) -> Iterator[Problem]:
             source_of(campaign, given)
         except InputError as error:
             yield from (source.problem(path, text) for text in error.problems)
+
+
+def durations(subject: Subject) -> Iterator[Problem]:
+    """Find a file of durations that cannot be read, was changed, or lacks what is charged by it."""
+    given = subject.campaign.durations
+    if given is None:
+        return
+    source = subject.campaign_source
+    path = ("durations", "file") if isinstance(source.data.get("durations"), dict) else ("durations",)
+    if given.sha256 is not None and Path(given.file).is_file():
+        found = digest_of(Path(given.file))
+        if found != given.sha256:
+            yield source.problem(("durations", "sha256"), _changed(given.file, found))
+            return
+    try:
+        Charges.of(subject.campaign)
+    except InputError as error:
+        yield source.problem(path, str(error).removeprefix("durations: "))
 
 
 def _told(subject: Subject, key: str, given: Any) -> Iterator[Problem]:

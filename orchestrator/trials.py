@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drivers.clock import Clock
+from orchestrator.acts.step import owner_of
 from orchestrator.compile import Compiler
 from orchestrator.computing import Analyst, why
 from orchestrator.context import ContextEntry, context_of
@@ -26,7 +27,7 @@ from orchestrator.plain import not_finite, plain
 from orchestrator.plan import Act, AdaptiveScan, Node, Plan, Reference, Wait
 from orchestrator.records import TrialRecord
 from orchestrator.references import References
-from orchestrator.runner import Runner, owner_of
+from orchestrator.runner import Runner
 from orchestrator.scanning import scan_points
 from orchestrator.scheduling.dispatcher import Dispatcher
 

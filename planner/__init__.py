@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from planner.best import Recommended
 from planner.constraints import LinearConstraint, parse_constraint
 from planner.errors import (
     BadObservation,
@@ -64,6 +65,7 @@ __all__ = [
     "Posterior",
     "Prediction",
     "Proposal",
+    "Recommended",
     "RegionPosterior",
     "SearchSpace",
     "SearchSpaceExhausted",

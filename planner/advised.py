@@ -158,7 +158,8 @@ class Advised:
             EmptySearchSpace: Nothing keeps to it.
         """
         part = data.space.within(within)
-        data = replace(data, space=part, within=within)
+        whole = data.space if within.points is not None else None
+        data = replace(data, space=part, within=within, whole=whole)
         listed = listed_rows(self.space, _MOST_LISTED)
         if listed is None:
             return data
@@ -207,10 +208,10 @@ class Advised:
             keys = data.space.keys(data.space.rows([one.parameters for one in ahead]))
             data = replace(data, pending=(*data.pending, *ahead), taken=data.taken_keys() | set(keys))
         found = self._policy.propose(data, n, rng)
-        if (self._open is None and data.within is None) or not found:
+        if (self._open is None and data.within is None and data.space is self.space) or not found:
             return found
         rows = self.space.rows([one.parameters for one in found])
-        is_bad = self._forbids(rows) | ~data.keeps(rows)
+        is_bad = self._forbids(rows) | ~data.keeps(rows) | ~data.space.region.feasible(rows)
         if not is_bad.any():
             return found
         kept = [one for one, bad in zip(found, is_bad, strict=True) if not bad]
@@ -218,7 +219,7 @@ class Advised:
         others = untried_rows(
             data.space, int(is_bad.sum()), taken, lambda count: data.space.sample_rows(count, rng), rng
         )
-        what = "is forbidden" if self._forbids(rows).any() else "takes too long"
+        what = _ruled_out(is_forbidden=bool(self._forbids(rows).any()), is_long=not data.keeps(rows).all())
         reason = f"random: what the policy wanted {what}"
         return kept + [Suggestion(parameters=point, reason=reason) for point in data.space.points(others)]
 
@@ -228,6 +229,12 @@ class Advised:
             keys = set(self.space.keys(self.space.rows([one.parameters for one in proposals])))
             left = [one for one in self._said.suggested if self.space.keys(self.space.rows([one]))[0] not in keys]
             self._said = replace(self._said, suggested=tuple(left))
+
+
+def _ruled_out(*, is_forbidden: bool, is_long: bool) -> str:
+    if is_forbidden:
+        return "is forbidden"
+    return "takes too long" if is_long else "does not share the batch's values"
 
 
 def _name(name: Any) -> str:

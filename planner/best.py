@@ -1,12 +1,30 @@
-"""The best of what was measured."""
+"""The best of what was measured, and what is to be recommended by all of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from planner.errors import BadObservation, did_you_mean
 from planner.objective import Objective
-from planner.proposal import Observation
+from planner.proposal import Observation, Posterior, Prediction, Value
+
+if TYPE_CHECKING:
+    from planner.space import SearchSpace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommended:
+    """A recipe that was tried, with what is expected of it."""
+
+    parameters: Mapping[str, Value]
+    predictions: Mapping[str, Prediction]
+    """By target, of the target itself, without noise."""
+    results: int
+    """How many results it has."""
 
 
 def best_of(
@@ -46,3 +64,45 @@ def _desirability(objectives: Sequence[Objective], values: Mapping[str, float]) 
     from planner.desirability import overall
 
     return overall(objectives, values) or 0.0
+
+
+def recommended_of(
+    space: SearchSpace,
+    objectives: Sequence[Objective],
+    observations: Sequence[Observation],
+    predict: Callable[[Sequence[Mapping[str, Value]]], Mapping[str, Posterior]],
+) -> Recommended | None:
+    """Return the recipe that is expected to be the best of those that gave a result; see `Planner.recommended`.
+
+    Raises:
+        NotEnoughData: Nothing was measured of a target.
+    """
+    ranked = [one for one in objectives if one.is_ranked]
+    told = [one.parameters for one in observations if one.failure is None and one.values]
+    if not ranked or not told:
+        return None
+    keys = space.keys(space.rows(told))
+    recipes = dict(zip(keys, told, strict=True))
+    points = list(recipes.values())
+    expected = {name: (one.mean, one.sd) for name, one in predict(points).items()}
+    merit = _merit(ranked, {name: mean for name, (mean, _) in expected.items()})
+    for limit in (one for one in objectives if one.is_limit):
+        kept = [limit.keeps(float(value)) for value in expected[limit.name][0]]
+        merit = np.where(kept, merit, merit - np.ptp(merit) - 1.0)
+    top = int(np.argmax(merit))
+    return Recommended(
+        parameters=dict(points[top]),
+        predictions={
+            name: Prediction(mean=float(mean[top]), sd=float(sd[top])) for name, (mean, sd) in expected.items()
+        },
+        results=keys.count(list(recipes)[top]),
+    )
+
+
+def _merit(ranked: Sequence[Objective], means: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return how good expected values (`n` by target) are, `n`."""
+    if ranked[0].desirability is None:
+        return ranked[0].merit(means[ranked[0].name])
+    names = [one.name for one in ranked]
+    each = zip(*(means[name] for name in names), strict=True)
+    return np.array([_desirability(ranked, dict(zip(names, map(float, values), strict=True))) for values in each])

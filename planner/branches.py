@@ -17,6 +17,7 @@ from planner.conditions import Conditions, applied
 from planner.constraints import LinearConstraint
 from planner.errors import SpaceError
 from planner.nonlinear import NonlinearConstraint
+from planner.parameters import Parameter
 from planner.region import Bend, Region
 
 _MOST_BRANCHES = 1000
@@ -155,3 +156,14 @@ def _branch(
         low[column], high[column], grids[column] = some[0], some[-1], some
         share *= len(some) / len(np.asarray(hull.grids[column]))
     return Branch(levels, active, replace(region, low=low, high=high, grids=tuple(grids)), share)
+
+
+def region_of(
+    parameters: Sequence[Parameter],
+    conditions: Conditions | None,
+    constraints: Sequence[LinearConstraint | NonlinearConstraint],
+) -> Region:
+    """Return the region of a space; one of branches where some parameters exist in a part of it only."""
+    if conditions is None:
+        return Region.of(parameters, constraints)
+    return BranchedRegion.of_conditions(conditions, constraints)

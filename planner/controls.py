@@ -100,15 +100,23 @@ def times_of(data: PlannerData, time: str | None) -> np.ndarray:
     by_point = _batches(data.space, data.finished)
     newest, times = 0, []
     for observation, key in zip(data.observations, _keys(data), strict=True):
-        batch = _ask_of(observation.proposal_id) if observation.proposal_id else by_point.pop(key, None)
+        asked = _ask_of(observation.proposal_id) if observation.proposal_id else None
+        waiting = by_point.get(key, [])
+        if asked in waiting:
+            waiting.remove(asked)
+        batch = waiting.pop(0) if asked is None and waiting else asked
         newest = newest if batch is None else max(newest, batch)
         times.append(newest if batch is None else batch)
     return np.array(times, dtype=float)
 
 
-def _batches(space: SearchSpace, finished: Sequence[Proposal]) -> dict[bytes, int]:
+def _batches(space: SearchSpace, finished: Sequence[Proposal]) -> dict[bytes, list[int]]:
+    """Return in which asks each point was proposed, in the order of their results; repeats have several."""
+    found: dict[bytes, list[int]] = {}
     keys = space.keys(space.rows([proposal.parameters for proposal in finished]))
-    return {key: _ask_of(proposal.id) for key, proposal in zip(keys, finished, strict=True)}
+    for key, proposal in zip(keys, finished, strict=True):
+        found.setdefault(key, []).append(_ask_of(proposal.id))
+    return found
 
 
 def _ask_of(proposal_id: str) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from planner.constraints import LinearConstraint, parse_constraint
-from planner.errors import ConstraintError, SpaceError, did_you_mean
+from planner.errors import ConstraintError, EmptySearchSpace, SpaceError, did_you_mean
 from planner.fidelity import Fidelity
 from planner.nonlinear import NonlinearConstraint, parse_nonlinear
 from planner.parameters import Categorical, Parameter
@@ -94,6 +94,20 @@ def read_shared(parameters: Sequence[Parameter], shared: Sequence[str]) -> tuple
     if set(shared) == set(names):
         raise SpaceError("shared: points of one ask cannot have every parameter in common; leave one out")
     return tuple(dict.fromkeys(shared))
+
+
+def admissible_rows(space: SearchSpace, candidates: Iterable[Mapping[str, Value]] | Columns) -> tuple[np.ndarray, int]:
+    """Return the admissible points of a pool as rows (`n x p`), and how many others there are.
+
+    Raises:
+        SpaceError: A name or a value is none of the space's.
+        EmptySearchSpace: None is admissible.
+    """
+    rows = candidate_rows(space, candidates)
+    inside = rows[space.region.feasible(rows)] if len(rows) else rows
+    if not len(inside):
+        raise EmptySearchSpace(f"none of {len(rows)} candidates lies within the bounds and constraints")
+    return inside, len(rows) - len(inside)
 
 
 def candidate_rows(space: SearchSpace, candidates: Iterable[Mapping[str, Value]] | Columns) -> np.ndarray:

@@ -13,8 +13,9 @@ from functools import cached_property
 import numpy as np
 
 from planner.conditions import Conditions
-from planner.parameters import Categorical, Parameter, nearest_level
+from planner.parameters import Categorical, Continuous, Parameter, nearest_level
 from planner.region import Region
+from surrogate.input_noise import InputNoise
 
 _MIDDLE = 0.5
 
@@ -50,6 +51,20 @@ class Encoding:
                 columns[j][~active[:, j]] = self._absent(self.parameters[j])
             columns.append(self.conditions.indicators(active))
         return np.hstack(columns)
+
+    @cached_property
+    def input_noise(self) -> InputNoise | None:
+        """How far what is achieved lies from what is asked for, in codes; None where everything is exact."""
+        at_zero, decay = np.zeros(self.width), np.zeros(self.width)
+        for parameter, start in zip(self.parameters, np.cumsum([0, *self.widths]), strict=False):
+            if isinstance(parameter, Continuous) and parameter.input_sd > 0.0:
+                low, high = parameter.bounds
+                if high > low and parameter.scale == "log":
+                    decay[start] = np.log(high / low)
+                    at_zero[start] = parameter.input_sd / (low * decay[start])
+                elif high > low:
+                    at_zero[start] = parameter.input_sd / (high - low)
+        return InputNoise(at_zero, decay) if at_zero.any() else None
 
     @staticmethod
     def _absent(parameter: Parameter) -> float:

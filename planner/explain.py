@@ -6,7 +6,7 @@ Everything is asked of the policy itself, through its predictions and its choice
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +15,11 @@ from scipy.special import ndtr
 from planner.advised import SUGGESTED
 from planner.best import keeps_to_limits
 from planner.errors import NotEnoughData
+from planner.policies.base import DoubtsResults, GivesUp
 from planner.proposal import Observation, Prediction, Proposal, Value
 
 if TYPE_CHECKING:
+    from planner.doubts import Doubted
     from planner.objective import Objective
     from planner.policies.base import PlannerData, Policy
 
@@ -67,7 +69,11 @@ class Explanation:
     """By target: share of each parameter in the variation of the predicted mean; adds up to 1."""
     nearest: tuple[Nearby, ...]
     """Results with values, nearest first."""
-    turn: Turn | None
+    doubted: tuple[Doubted, ...] = ()
+    """Results that are not believed."""
+    given_up: Mapping[str, str] = field(default_factory=dict)
+    """What had to be given up to fit targets (`planner.rescue`)."""
+    turn: Turn | None = None
     """None where no result that was imagined led elsewhere, or a person chose the point."""
 
     def __str__(self) -> str:
@@ -82,6 +88,8 @@ class Explanation:
         for one in self.nearest:
             values = ", ".join(f"{name} {value:.4g}" for name, value in one.observation.values.items())
             lines.append(f"known at distance {one.distance:.2g}: {values} at {_point(one.observation.parameters)}")
+        lines += [str(one) for one in self.doubted]
+        lines += [f"{name}: {said}" for name, said in self.given_up.items()]
         if self.turn is not None:
             lines.append(
                 f"it would change its mind: with {self.turn.target} {self.turn.instead:.4g} in place of "
@@ -118,6 +126,8 @@ def explain(policy: Policy, data: PlannerData, proposal: Proposal, seed: Sequenc
         gains=gains,
         matters=matters,
         nearest=nearest,
+        doubted=policy.doubted(data) if isinstance(policy, DoubtsResults) else (),
+        given_up=dict(policy.given_up(data)) if isinstance(policy, GivesUp) else {},
         turn=_turn(policy, data, [one.name for one in targets], nearest, seed) if is_chosen else None,
     )
 

@@ -41,13 +41,25 @@ class Ground:
         return BranchSampler.of(region) if isinstance(region, BranchedRegion) else RegionSampler.of(region)
 
     @cached_property
+    def has_points(self) -> bool:
+        """Whether anything is feasible."""
+        try:
+            return self.sampler is not None
+        except EmptySearchSpace:
+            return False
+
+    @cached_property
     def optional(self) -> np.ndarray:
         """Columns of ingredients that a mixture may do without."""
         return np.unique(np.concatenate([optional_columns(region) for region in self.regions]))
 
     @cached_property
     def starts_sparse(self) -> bool:
-        """Whether something else fills what ingredients that are left out leave: no equality ties any of them."""
+        """Whether a design should leave most ingredients out of each recipe.
+
+        So where something else fills what they leave (a solvent, below a bound). Where the parts must add up to a
+        whole, recipes of few ingredients are its corners, and a design of them leaves the inside empty.
+        """
         return len(self.optional) > 0 and not any(np.any(region.E[:, self.optional]) for region in self.regions)
 
     @cached_property

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from planner.best import best_of
-from planner.errors import BadOption, NotEnoughData, UnknownProposal
+from planner.best import Recommended, best_of, recommended_of
+from planner.errors import BadObservation, BadOption, NotEnoughData, PlannerError, UnknownProposal
 from planner.ledger import Ledger, ask_index
 from planner.policies.base import (
+    DoubtsResults,
     FindsLevel,
     Foresees,
     Foretells,
+    GivesUp,
     MapsRegions,
     PlannerData,
     Policy,
     TakesFromSources,
+    Warns,
     policy_class,
 )
 from planner.proposal import Forecast, Observation, Posterior, Proposal, RegionPosterior, Value
 from planner.threads import one_thread
 
 if TYPE_CHECKING:
+    from planner.doubts import Doubted
     from planner.explain import Explanation
     from planner.live import LiveModel
     from planner.objective import Objective
@@ -205,20 +210,46 @@ class Knowing(ABC):
         judged = [one for one in self.objectives if one.is_ranked or one.is_limit]
         return policy_class("auto")(self.space, judged or self.objectives, {})
 
+    def doubted(self) -> tuple[Doubted, ...]:
+        """Return the results that are not believed; none unless the policy's option `robust` has them looked for."""
+        if not isinstance(self._policy, DoubtsResults):
+            return ()
+        try:
+            with one_thread():
+                return self._policy.doubted(self._data())
+        except BadObservation:  # results without their time, say, by which drift is corrected; the ask says so
+            return ()
+
     def best(self, target: str | None = None) -> Observation | None:
         """Return the observation with the best measured value of a target; None where nothing was measured.
 
         Of values that hit what is aimed at, the one nearest to its middle is the best. Where limits are set, only
         observations that were measured to keep to all of them count; None where no observation does. Of several
-        fidelities the target alone counts.
+        fidelities the target alone counts. What is not believed (`doubted`) is never the best.
 
         Args:
             target: An objective that is to be optimised; by default the first one, or, where objectives have
                 desirabilities, all of them together. A target that is to be learnt or classified has no best value.
         """
-        fidelity = self.space.fidelity
-        told = [one for one in self.observations if fidelity is None or fidelity.counts(one.parameters)]
-        return best_of(self.objectives, told, target)
+        return best_of(self.objectives, self._counting_and_believed(), target)
+
+    def recommended(self) -> Recommended | None:
+        """Return the recipe with the best expected value of those that gave a result; None where there is none.
+
+        With noise the best measured value (`best`) is partly luck. Recipes that are expected to keep to all limits come
+        first; of several objectives without desirabilities the first that is optimised counts.
+        """
+        told = self._counting_and_believed()
+        try:
+            return recommended_of(self.space, self.objectives, told, self.predict)
+        except NotEnoughData:
+            return None
+
+    def _counting_and_believed(self) -> list[Observation]:
+        """Return what was told at the fidelity that counts, without what is not believed."""
+        fidelity, wrong = self.space.fidelity, {one.number for one in self.doubted()}
+        told = [one for number, one in enumerate(self.observations) if number not in wrong]
+        return [one for one in told if fidelity is None or fidelity.counts(one.parameters)]
 
     def diagnostics(self, *, with_model: bool = False) -> dict[str, Any]:
         """Return counts, the best value so far, and what was told outside the space.
@@ -228,7 +259,10 @@ class Knowing(ABC):
                 its unit (None before anything was measured). This fits the surrogate. A policy that looks for a level
                 says as `undecided` in which share of the space it is not known on which side it lies.
 
-        A policy that takes from sources says as `sources` how probable it is that each of them tells something.
+        What a person must know of the results (a drift, results of one recipe that contradict each other) stands in
+        `alarms`, where there is any. A policy that takes from sources says as `sources` how probable it is that each of
+        them tells something. One that has found results that cannot be lists them as `doubted`; one whose fit failed
+        says as `given_up`, by target, what was done instead.
         """
         ledger = self._ledger
         best = self.best()
@@ -245,14 +279,28 @@ class Knowing(ABC):
             "best": None if best is None else dict(best.values),
             "best_parameters": None if best is None else dict(best.parameters),
         }
+        doubts = self.doubted()
+        if doubts:
+            found["doubted"] = [_told_of(one) for one in doubts]
         if isinstance(self._policy, TakesFromSources):
             with one_thread():
                 found["sources"] = self._policy.sources(self._data())
+        with suppress(PlannerError):  # of results without their time, say; the ask says so
+            if alarms := self._alarms():
+                found["alarms"] = alarms
+            if isinstance(self._policy, GivesUp) and (given_up := dict(self._policy.given_up(self._data()))):
+                found["given_up"] = given_up
         if with_model:
             found["map_uncertainty"] = self._map_uncertainty()
             if isinstance(self._policy, FindsLevel) and found["map_uncertainty"] is not None:
                 found["undecided"] = self._policy.undecided(self._data())
         return found
+
+    def _alarms(self) -> list[str]:
+        if not isinstance(self._policy, Warns):
+            return []
+        with one_thread():
+            return self._policy.alarms(self._data())
 
     def _map_uncertainty(self) -> dict[str, float] | None:
         points, fidelity = self.space.sobol(_N_MAP_POINTS), self.space.fidelity
@@ -261,6 +309,19 @@ class Knowing(ABC):
             return {name: float(np.mean(posterior.sd)) for name, posterior in self.predict(points).items()}
         except NotEnoughData:
             return None
+
+
+def _told_of(doubt: Doubted) -> dict[str, Any]:
+    """Return a result that is not believed, in plain data."""
+    return {
+        "observation": doubt.number,
+        "proposal_id": doubt.observation.proposal_id,
+        "parameters": dict(doubt.observation.parameters),
+        "target": doubt.target,
+        "value": doubt.value,
+        "mean": doubt.mean,
+        "sd": doubt.sd,
+    }
 
 
 def _forecasts(models: Mapping[str, Foreteller], codes: np.ndarray) -> dict[str, Forecast]:

@@ -16,6 +16,8 @@ import numpy as np
 from planner.errors import BadSave
 from planner.models import TargetModel, target_data
 from planner.transforms import TargetScale
+from surrogate.input_noise import InputNoise
+from surrogate.input_noise_gp import InputNoiseGP
 from surrogate.matern_gp import GP, Kernel
 from surrogate.registry.manifest import hash_of_arrays
 from surrogate.transfer.mixture import Mixture
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 
 _MAKE_MODELS = (
     *("planner.encoding", "planner.models", "planner.transforms"),
-    *("surrogate.gp", "surrogate.matern_gp", "surrogate.matern_gp_fit"),
+    *("surrogate.gp", "surrogate.matern_gp", "surrogate.matern_gp_fit", "surrogate.input_noise_gp"),
+    *("planner.doubts", "surrogate.input_noise", "surrogate.outliers"),
     *("surrogate.transfer.components", "surrogate.transfer.covariances"),
     *("surrogate.transfer.mixture", "surrogate.transfer.sources"),
 )
@@ -123,6 +126,9 @@ def _of_cold(model: TargetModel) -> tuple[dict[str, Any], dict[str, np.ndarray],
     gp, scale = model.gp, model.scale
     head = {"scale": [scale.knee, scale.shift, scale.spread], "kernel_scale": gp.kernel.scale, "mean": gp.mean}
     arrays = {"lengths": gp.kernel.lengths, "X": gp.X, "y": gp.y, "noise": gp.noise}
+    if isinstance(gp, InputNoiseGP) and gp.inputs is not None:
+        head["own_noise"] = gp.own_noise
+        arrays |= {"input_sd": gp.inputs.at_zero, "input_decay": gp.inputs.decay}
     told = {
         "lengths": gp.kernel.lengths.tolist(),
         "scale": gp.kernel.scale,
@@ -164,7 +170,16 @@ def _part(arrays: Mapping[str, np.ndarray], number: int) -> dict[str, np.ndarray
 def _cold_again(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Foreteller:
     knee, shift, spread = head["scale"]
     kernel = Kernel(arrays["lengths"], head["kernel_scale"])
-    gp = GP(kernel=kernel, mean=head["mean"], X=arrays["X"], y=arrays["y"], noise=arrays["noise"])
+    known: dict[str, Any] = {
+        "kernel": kernel,
+        "mean": head["mean"],
+        **{key: arrays[key] for key in ("X", "y", "noise")},
+    }
+    if "own_noise" in head:
+        inputs = InputNoise(arrays["input_sd"], arrays["input_decay"])
+        gp = InputNoiseGP(**known, inputs=inputs, own_noise=head["own_noise"])
+    else:
+        gp = GP(**known)
     return TargetModel(TargetScale(knee, shift, spread), gp)
 
 

@@ -11,6 +11,8 @@ from planner.errors import NotEnoughData
 from planner.proposal import Observation
 from planner.space import SearchSpace
 from planner.transforms import TargetScale, knees_to_try
+from surrogate.input_noise import InputNoise
+from surrogate.input_noise_gp import fit_input_noise
 from surrogate.matern_gp import GP, fit_gp
 from surrogate.matern_gp_fit import MOST_EVALUATIONS, Hyperparameters
 
@@ -19,6 +21,10 @@ _MANY, _SOME = 120, 80
 _FEW_EVALUATIONS = 12
 """Of the posterior, for a scale that is compared: on data of tuning problems they tell the best scale as well as a
 search to the end, at half of its cost (benchmarks/README.md)."""
+_MOST_NOISE = 1e6
+"""Spreads of the values: noise beyond it says as little."""
+_FARTHEST = 100.0
+"""Widths of the space, from which on results are as far away as any."""
 _FITTED = 4.0
 """Variance that fitted hyperparameters add to a prediction, times their number over that of the values: fitted to
 one-step-ahead errors on tuning problems, where 90 % intervals then hold 90 % (benchmarks/planner_calibration.py)."""
@@ -43,7 +49,7 @@ class TargetModel:
     def forecast(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation (`n` each) of a value measured once at encoded points, noise included."""
         mean, sd = self.gp.posterior(codes)
-        variance = sd**2 * widening(self.gp) + np.median(self.gp.noise)
+        variance = sd**2 * widening(self.gp) + self.gp.noise_at(codes)
         return self.scale.moments(mean, np.sqrt(variance))
 
 
@@ -62,12 +68,21 @@ class TargetData:
     values: np.ndarray
     noise: np.ndarray | None
     """Standard deviation of each value, or None where not one is known."""
+    inputs: InputNoise | None = None
+    """How far what is achieved lies from what is asked for; None where that is exact."""
 
     def thinned(self, n: int) -> TargetData:
         """Return n of the values, spread evenly over all."""
-        some = np.linspace(0, len(self.values) - 1, n).round().astype(int)
+        return self.only(np.linspace(0, len(self.values) - 1, n).round().astype(int))
+
+    def only(self, some: np.ndarray) -> TargetData:
+        """Return the values at places (`m`)."""
         noise = None if self.noise is None else self.noise[some]
-        return TargetData(codes=self.codes[some], values=self.values[some], noise=noise)
+        return TargetData(codes=self.codes[some], values=self.values[some], noise=noise, inputs=self.inputs)
+
+    def without(self, some: np.ndarray) -> TargetData:
+        """Return the values but for those at places (`m`)."""
+        return self.only(np.setdiff1d(np.arange(len(self.values)), some))
 
 
 def target_data(space: SearchSpace, observations: Sequence[Observation], target: str) -> TargetData:
@@ -78,10 +93,12 @@ def target_data(space: SearchSpace, observations: Sequence[Observation], target:
     told = [observation for observation in observations if observation.failure is None and target in observation.values]
     noise = np.array([observation.noise.get(target, np.nan) for observation in told])
     known = np.isfinite(noise)
+    codes = space.encode([observation.parameters for observation in told]) if told else np.empty((0, space.width))
     return TargetData(
-        codes=space.encode([observation.parameters for observation in told]) if told else np.empty((0, space.width)),
+        codes=np.clip(codes, -_FARTHEST, _FARTHEST),
         values=np.array([observation.values[target] for observation in told], dtype=float),
         noise=np.where(known, noise, np.median(noise[known])) if known.any() else None,
+        inputs=space.input_noise,
     )
 
 
@@ -121,9 +138,18 @@ def steepness(scale: TargetScale, data: TargetData) -> float:
     return float(np.sum(np.log(np.abs(scale.slope(data.values)))))
 
 
+def scaled_noise(noise: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """Return variances (`n`) of values on a scale, given standard deviations in their unit, however large these are."""
+    with np.errstate(over="ignore"):
+        return np.minimum(noise * slopes, _MOST_NOISE) ** 2
+
+
 def fit_on(
     scale: TargetScale, data: TargetData, like: Hyperparameters | None = None, evaluations: int = MOST_EVALUATIONS
 ) -> TargetModel:
     """Fit one target on a scale, from hyperparameters like these where some are given."""
-    noise = None if data.noise is None else (data.noise * scale.slope(data.values)) ** 2
-    return TargetModel(scale, fit_gp(data.codes, scale.forward(data.values), noise, like=like, evaluations=evaluations))
+    noise = None if data.noise is None else scaled_noise(data.noise, scale.slope(data.values))
+    told, how = (data.codes, scale.forward(data.values), noise), {"like": like, "evaluations": evaluations}
+    if data.inputs is None:
+        return TargetModel(scale, fit_gp(*told, **how))
+    return TargetModel(scale, fit_input_noise(*told, data.inputs, **how))

@@ -53,6 +53,8 @@ class Continuous:
     scale: Scale = "linear"
     when: When | None = field(default=None, hash=False)
     """Values of other parameters that it exists for; None where it always exists."""
+    input_sd: float = 0.0
+    """How far what is achieved lies from what is asked for: a standard deviation, in the unit."""
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -67,6 +69,13 @@ class Continuous:
         self._check_step()
         self._check_count()
         self._check_levels()
+        if not is_number(self.input_sd) or not 0.0 <= self.input_sd <= max(self.high - self.low, 0.0):
+            raise SpaceError(
+                f"parameter {self.name!r}: input_sd must be a number from 0 to the width of the range"
+                f"{of_unit(self.unit)}, not {self.input_sd!r}"
+            )
+        if self.input_sd and self.when is not None:
+            raise SpaceError(f"parameter {self.name!r}: input_sd is for parameters that always exist; leave it out")
         object.__setattr__(self, "low", float(self.low))
         object.__setattr__(self, "high", float(self.high))
 

@@ -28,6 +28,7 @@ from planner.policies.base import (
     looks_only_at_target,
     policy_class,
     refuse_fidelity,
+    refuse_input_noise,
 )
 from planner.proposal import Observation, Proposal, Value
 from planner.space import SearchSpace
@@ -76,12 +77,15 @@ class Planner(Advised, Knowing):
         self._options = dict(options or {})
         chosen = policy_class(policy)
         refuse_fidelity(policy, chosen, space)
+        refuse_input_noise(policy, chosen, space)
         self._policy: Policy = chosen(space, self.objectives, self._options)
         self._ledger = Ledger(space, self.objectives)
         self._n_asks = 0
 
     def ask(self, n: int = 1, *, within: Within | None = None) -> list[Proposal]:
-        """Return n points to try next, none of them told or pending; fewer where fewer are left.
+        """Return n points to try next, none of them told or pending but for repeats; fewer where fewer are left.
+
+        Repeats are marked (`Proposal.is_repeat`), and proposed only by a policy whose option `replicates` allows them.
 
         Where the space has parameters that are shared, the point that is worth most decides their values, and the
         others are the best beside it.
@@ -108,6 +112,7 @@ class Planner(Advised, Knowing):
                 parameters=dict(suggestion.parameters),
                 predictions=dict(suggestion.predictions),
                 reason=_reason(suggestion, within),
+                is_repeat=suggestion.is_repeat,
             )
             for i, suggestion in enumerate(suggestions)
         ]
@@ -203,19 +208,23 @@ class Planner(Advised, Knowing):
             BadSave: An option, or something in an observation's context, is no plain data; or the file cannot be
                 written.
         """
-        saving.write(
-            Path(path),
-            saving.State(
-                space=self.space,
-                objectives=self.objectives,
-                seed=self.seed,
-                policy=self.policy_name,
-                options=self._options,
-                n_asks=self._n_asks,
-                ledger=self._ledger,
-                said=self._said,
-            ),
+        saving.write(Path(path), self._state())
+
+    def _state(self) -> saving.State:
+        return saving.State(
+            space=self.space,
+            objectives=self.objectives,
+            seed=self.seed,
+            policy=self.policy_name,
+            options=self._options,
+            n_asks=self._n_asks,
+            ledger=self._ledger,
+            said=self._said,
         )
+
+    def document(self) -> dict[str, Any]:
+        """Return everything as plain data: what `save` writes, and what another process plans on by."""
+        return saving.document(self._state())
 
     @classmethod
     def load(cls, path: str | Path) -> Planner:
@@ -226,9 +235,20 @@ class Planner(Advised, Knowing):
         """
         state = saving.read(Path(path))
         planner = cls(state.space, state.objectives, state.seed, state.policy, state.options)
-        planner._ledger, planner._n_asks = state.ledger, state.n_asks
-        planner._stand(state.said)
+        planner.stand_at(state)
         return planner
+
+    def stand_at(self, state: saving.State) -> None:
+        """Be where a planner with these arguments was when its state was taken."""
+        self._ledger, self._n_asks = state.ledger, state.n_asks
+        self._stand(state.said)
+
+    def chooses_among(self) -> bool:
+        """Say whether an ask that is restricted to points (`Within.points`) gives the best of them.
+
+        Other policies choose from what they have listed themselves, or are guests that know no list.
+        """
+        return bool(getattr(self._policy, "chooses_among", False))
 
     @property
     def pending(self) -> tuple[Proposal, ...]:

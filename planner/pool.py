@@ -11,6 +11,7 @@ import numpy as np
 from planner.errors import SpaceError, did_you_mean
 from planner.parameters import Categorical, Parameter
 from planner.proposal import Value
+from planner.region import Region
 
 Columns = Mapping[str, Any]
 """A column of values for each parameter, all of one length: a dict of arrays, or a data frame."""
@@ -100,6 +101,12 @@ def _packed(marks: np.ndarray) -> np.ndarray:
     """Return one opaque item for each row (`n`)."""
     marks = np.ascontiguousarray(marks)
     return marks.view(np.dtype((np.void, marks.dtype.itemsize * marks.shape[1]))).ravel()
+
+
+def nearest(pool: np.ndarray, region: Region, uniforms: np.ndarray) -> np.ndarray:
+    """Return which row of a pool (`n x p`) is nearest to each point of the unit cube (`m x p`), `m`."""
+    rows = region.low + uniforms * (region.high - region.low)
+    return np.array([np.argmin(np.sum(((pool - row) / region.span) ** 2, axis=1)) for row in rows])
 
 
 def in_chunks(score: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, size: int) -> np.ndarray:

@@ -63,6 +63,8 @@ class Proposal:
     parameters: Mapping[str, Value]
     predictions: Mapping[str, Prediction] = field(default_factory=dict)
     reason: str = ""
+    is_repeat: bool = False
+    """Whether it asks, on purpose, for what was tried before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,15 @@ _MOST_DRAWN = 300_000
 _DRAWN_AT_ONCE = 10_000
 
 
+def sobol_uniforms(n: int, width: int, *, seed: int, skip: int) -> np.ndarray:
+    """Return n points of a scrambled Sobol sequence after the first `skip`, in the unit cube (`n x width`)."""
+    from scipy.stats import qmc
+
+    engine = qmc.Sobol(width, scramble=True, rng=np.random.default_rng([seed, 0]))
+    # whole powers of two, from the first point on, are what scipy takes without a warning about balance
+    return engine.random_base2(int(np.ceil(np.log2(max(skip + n, 1)))))[skip : skip + n]
+
+
 class Sampler(Protocol):
     """Draws rows of one group of columns."""
 

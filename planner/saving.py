@@ -74,17 +74,31 @@ def read(path: Path) -> State:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadSave(f"{path}: it cannot be read: {error}") from None
+    return state_of(found, str(path))
+
+
+def state_of(found: Any, where: str, *, space: SearchSpace | None = None) -> State:
+    """Return the state that `document` wrote.
+
+    Args:
+        found: The document.
+        where: What it is called in an error.
+        space: Its space, where it was read before.
+
+    Raises:
+        BadSave: It is no saved planner, or one of a later format.
+    """
     if not isinstance(found, dict) or "labpilot_planner" not in found:
-        raise BadSave(f"{path}: this is no saved planner; Planner.save writes them")
+        raise BadSave(f"{where}: this is no saved planner; Planner.save writes them")
     if found["labpilot_planner"] != FORMAT:
         raise BadSave(
-            f"{path}: it has format {found['labpilot_planner']!r}, this labpilot reads {FORMAT}; install the version "
+            f"{where}: it has format {found['labpilot_planner']!r}, this labpilot reads {FORMAT}; install the version "
             "that wrote it"
         )
     try:
-        return _state(found)
+        return _state(found, space or _space(found["space"]))
     except (PlannerError, KeyError, TypeError, ValueError) as error:
-        raise BadSave(f"{path}: it is damaged: {type(error).__name__}: {error}") from error
+        raise BadSave(f"{where}: it is damaged: {type(error).__name__}: {error}") from error
 
 
 def document(state: State) -> dict[str, Any]:
@@ -106,8 +120,7 @@ def document(state: State) -> dict[str, Any]:
     }
 
 
-def _state(found: Mapping[str, Any]) -> State:
-    space = _space(found["space"])
+def _state(found: Mapping[str, Any], space: SearchSpace) -> State:
     objectives = tuple(Objective(**one) for one in found["objectives"])
     ledger = Ledger.restored(
         space,
@@ -178,12 +191,19 @@ def _of_proposal(proposal: Proposal) -> dict[str, Any]:
         "parameters": dict(proposal.parameters),
         "predictions": {name: asdict(one) for name, one in proposal.predictions.items()},
         "reason": proposal.reason,
+        **({"is_repeat": True} if proposal.is_repeat else {}),
     }
 
 
 def _proposal(found: Mapping[str, Any]) -> Proposal:
     predictions = {name: Prediction(**one) for name, one in found["predictions"].items()}
-    return Proposal(id=found["id"], parameters=found["parameters"], predictions=predictions, reason=found["reason"])
+    return Proposal(
+        id=found["id"],
+        parameters=found["parameters"],
+        predictions=predictions,
+        reason=found["reason"],
+        is_repeat=found.get("is_repeat", False),
+    )
 
 
 def _of_observation(observation: Observation) -> dict[str, Any]:

@@ -13,46 +13,26 @@ from typing import Any
 
 import numpy as np
 
-from planner.area import Barred, read_area
 from planner.branch_sampling import BranchNeighbourhood, BranchSampler
-from planner.branches import BranchedRegion
+from planner.branches import region_of
 from planner.conditions import Conditions
-from planner.constraints import LinearConstraint
-from planner.declared import (
-    Constraint,
-    candidate_rows,
-    read_constraint,
-    read_constraints,
-    read_parameters,
-    read_shared,
-)
+from planner.declared import Constraint, admissible_rows, read_constraints, read_parameters, read_shared
 from planner.encoding import Encoding, marks
 from planner.errors import EmptySearchSpace, SpaceError
 from planner.fidelity import fidelity_of
 from planner.ground import Ground
 from planner.neighbourhood import Neighbourhood
-from planner.nonlinear import NonlinearConstraint
-from planner.parameters import Categorical, Continuous, Integer, Parameter
-from planner.pool import Columns, Members, check_names
+from planner.parameters import Parameter
+from planner.parts import part_beside, part_held
+from planner.pool import Columns, Members, check_names, nearest
 from planner.proposal import Value
 from planner.region import Region
 from planner.rows import points_of, rows_of
-from planner.sampling import RegionSampler
+from planner.sampling import RegionSampler, sobol_uniforms
 from planner.snapping import snapped
 from planner.violations import violations
 from planner.within import Within, part_within
-
-__all__ = [
-    "Categorical",
-    "Constraint",
-    "Continuous",
-    "Integer",
-    "LinearConstraint",
-    "NonlinearConstraint",
-    "Parameter",
-    "SearchSpace",
-    "read_constraint",
-]
+from surrogate.input_noise import InputNoise
 
 Point = Mapping[str, Value]
 
@@ -95,11 +75,7 @@ class SearchSpace:
         """The parameter that says at which fidelity a trial is made; None where there is none."""
         self.conditions = Conditions.of(self.parameters)
         """Which parameters exist where; None where all always exist."""
-        self.region = (
-            Region.of(self.parameters, self.constraints)
-            if self.conditions is None
-            else BranchedRegion.of_conditions(self.conditions, self.constraints)
-        )
+        self.region = region_of(self.parameters, self.conditions, self.constraints)
         """The same as arrays."""
         self._scales = self.region
         """What points are keyed by: the region of the whole space, also in a part of it (see `held`)."""
@@ -108,14 +84,13 @@ class SearchSpace:
         self.pool: np.ndarray | None = None
         """The candidates as rows (`n x p`), each once; None where the whole region may be proposed."""
         if candidates is not None:
-            self.pool = self._read_candidates(candidates)
+            rows, self.left_out = admissible_rows(self, candidates)
+            self._members = Members(self.marks(rows))
+            self.pool = rows[np.sort(self._members.first)]
 
     def held(self, point: Point) -> SearchSpace:
         """Return the part of this space where some parameters have the values given; encoded and keyed alike."""
-        columns = np.array([self.names.index(name) for name in point], dtype=int)
-        values = np.array([self.parameters[column].number(point[self.names[column]]) for column in columns])
-        pool = None if self.pool is None else self.pool[np.all(self.pool[:, columns] == values, axis=1)]
-        return self._part(self.region.pinned(columns, values), pool)
+        return self._part(*part_held(self, point))
 
     def beside(self, areas: Sequence[Mapping[str, Any]]) -> SearchSpace:
         """Return the part of this space outside areas (see `planner.area`); encoded and keyed alike.
@@ -124,11 +99,8 @@ class SearchSpace:
             SpaceError: An area cannot be read.
             EmptySearchSpace: Nothing is left.
         """
-        region = self.region.keeping_to([Barred(read_area(self, area)) for area in areas])
-        part = self._part(region, None if self.pool is None else self.pool[region.feasible(self.pool)])
-        if not part._has_points:
-            raise EmptySearchSpace("nothing of the space is left outside these areas; forbid less")
-        return part
+        part = self._part(*part_beside(self, areas))
+        return part._with_points("nothing of the space is left outside these areas; forbid less")
 
     def within(self, within: Within) -> SearchSpace:
         """Return the part of this space that takes no more than a bound; encoded and keyed alike.
@@ -138,16 +110,13 @@ class SearchSpace:
             EmptySearchSpace: Nothing keeps to it.
         """
         part = self._part(*part_within(self, within))
-        if not part._has_points:
-            raise EmptySearchSpace(f"no point of the space takes at most {within.most:g}")
-        return part
+        return part._with_points(f"no point of the space takes at most {within.most:g}")
 
-    @property
-    def _has_points(self) -> bool:
-        try:
-            return len(self.pool) > 0 if self.pool is not None else self.sampler is not None
-        except EmptySearchSpace:
-            return False
+    def _with_points(self, otherwise: str) -> SearchSpace:
+        """Return this space, where it has points; raise EmptySearchSpace otherwise."""
+        if not (self._ground.has_points if self.pool is None else len(self.pool)):
+            raise EmptySearchSpace(otherwise)
+        return self
 
     def _part(self, region: Region, pool: np.ndarray | None) -> SearchSpace:
         part = object.__new__(SearchSpace)
@@ -161,15 +130,6 @@ class SearchSpace:
 
     def __repr__(self) -> str:
         return f"SearchSpace({', '.join(self.names)}; {len(self.constraints)} constraints; size {self.size()})"
-
-    def _read_candidates(self, candidates: Iterable[Point] | Columns) -> np.ndarray:
-        rows = candidate_rows(self, candidates)
-        inside = rows[self.region.feasible(rows)] if len(rows) else rows
-        self.left_out = len(rows) - len(inside)
-        if not len(inside):
-            raise EmptySearchSpace(f"none of {len(rows)} candidates lies within the bounds and constraints")
-        self._members = Members(self.marks(inside))
-        return inside[np.sort(self._members.first)]
 
     @cached_property
     def _ground(self) -> Ground:
@@ -191,11 +151,7 @@ class SearchSpace:
 
     @property
     def starts_sparse(self) -> bool:
-        """Whether a design should leave most ingredients out of each recipe.
-
-        So where something else fills what they leave (a solvent, below a bound). Where the parts must add up to a
-        whole, recipes of few ingredients are its corners, and a design of them leaves the inside empty.
-        """
+        """Whether a design should leave most ingredients out of each recipe (see `Ground.starts_sparse`)."""
         return self._ground.starts_sparse
 
     @property
@@ -260,11 +216,8 @@ class SearchSpace:
     def sample(self, n: int, rng: np.random.Generator, *, sparse: bool = False) -> list[dict[str, Value]]:
         """Draw n points uniformly over what is admissible (with repetition).
 
-        Args:
-            n: How many.
-            rng: Where chance comes from.
-            sparse: Leave most ingredients of a mixture out of each point. Where a sum is bounded, a uniform point
-                holds a little of everything; good recipes seldom do.
+        sparse: leave most ingredients of a mixture out of each point. Where a sum is bounded, a uniform point holds a
+            little of everything; good recipes seldom do.
         """
         return self.points(self.sample_rows(n, rng, sparse=sparse))
 
@@ -280,19 +233,10 @@ class SearchSpace:
         A mixture keeps the evenness of the sequence; where a region must be sampled by rejection or by a Markov
         chain, the points are random there.
         """
-        from scipy.stats import qmc
-
-        engine = qmc.Sobol(self.region.width, scramble=True, rng=np.random.default_rng([seed, 0]))
-        # whole powers of two, from the first point on, are what scipy takes without a warning about balance
-        uniforms = engine.random_base2(int(np.ceil(np.log2(max(skip + n, 1)))))[skip : skip + n]
+        uniforms = sobol_uniforms(n, self.region.width, seed=seed, skip=skip)
         if self.pool is not None:
-            return self.points(self.pool[self._nearest_in_pool(uniforms)])
+            return self.points(self.pool[nearest(self.pool, self.region, uniforms)])
         return self.points(self.sampler.draw(uniforms, np.random.default_rng([seed, 1, skip])))
-
-    def _nearest_in_pool(self, uniforms: np.ndarray) -> np.ndarray:
-        rows = self.region.low + uniforms * (self.region.high - self.region.low)
-        pool = np.asarray(self.pool)
-        return np.array([np.argmin(np.sum(((pool - row) / self.region.span) ** 2, axis=1)) for row in rows])
 
     def enumerate(self, limit: int | None = None) -> Iterator[dict[str, Value]]:
         """Iterate over the admissible points of a grid or a pool, lazily, up to a limit.
@@ -335,6 +279,11 @@ class SearchSpace:
     def widths(self) -> list[int]:
         """Number of columns of the encoding of each parameter; those of conditions come after them."""
         return self._encoding.widths
+
+    @property
+    def input_noise(self) -> InputNoise | None:
+        """How far what is achieved lies from what is asked for, in codes; None where everything is exact."""
+        return self._encoding.input_noise
 
     @cached_property
     def _encoding(self) -> Encoding:

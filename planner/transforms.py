@@ -12,6 +12,8 @@ import numpy as np
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(20)
 
+_MOST_BENT, _MOST_SIZE = 300.0, 1e290
+"""Beyond these, far beyond any data, what is foretold stays where it is: it would overflow."""
 _LEAST_SIZE = 1e-280
 """Data below it count as zeros: dividing by their spread would overflow."""
 
@@ -50,7 +52,10 @@ class TargetScale:
     def inverse(self, z: np.ndarray) -> np.ndarray:
         """Return y for values on this scale."""
         bent = self.shift + self.spread * z
-        return self.origin + self.unit * (bent if self.knee is None else self.knee * np.sinh(bent))
+        if self.knee is None:
+            return self.origin + self.unit * bent
+        most = min(_MOST_BENT, float(np.log(_MOST_SIZE) - np.log(self.knee)))
+        return self.origin + self.unit * (self.knee * np.sinh(np.clip(bent, -most, most)))
 
     def slope(self, y: np.ndarray) -> np.ndarray:
         """Return dz/dy."""

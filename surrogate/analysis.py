@@ -81,7 +81,7 @@ ANALYSES: Mapping[str, Analysis] = {
     for analysis in (
         Analysis(name="stripe_gradient", version="1", module="surrogate.spectra.stripe_gradient"),
         Analysis(name="reading", version="1", module="surrogate.reading", is_quick=True),
-        Analysis(name="phase_yield", version="2", module="surrogate.xrd.phase_yield"),
+        Analysis(name="phase_yield", version="3", module="surrogate.xrd.phase_yield"),
         Analysis(name="fingerprint", version="1", module="surrogate.xrd.fingerprint"),
         Analysis(name="peaks", version="1", module="surrogate.spectra.peak_analysis"),
     )

@@ -19,7 +19,7 @@ from surrogate.kernels import Kernel1D
 
 Array = NDArray[np.floating[Any]]
 
-JITTERS = (0.0, 1e-12, 1e-10, 1e-8, 1e-6)
+JITTERS = (0.0, 1e-12, 1e-10, 1e-8, 1e-6, 1e-5, 1e-4)
 """Tried in turn, as a fraction of the mean diagonal, where rounding makes a covariance indefinite."""
 
 
@@ -45,12 +45,22 @@ def factor(covariance: Array) -> Array:
     Raises:
         NotPositiveDefinite: No factor exists.
     """
+    return factor_and_jitter(covariance)[0]
+
+
+def factor_and_jitter(covariance: Array) -> tuple[Array, float]:
+    """Return what `factor` does, and the jitter, as a fraction of the mean diagonal.
+
+    Raises:
+        NotPositiveDefinite: No factor exists.
+    """
     scale = float(np.mean(np.diag(covariance))) if len(covariance) else 1.0
     if not np.isfinite(covariance).all():
         raise NotPositiveDefinite("a covariance holds NaN or infinity: check inputs and noise of the points")
     for jitter in JITTERS:
         try:
-            return cholesky(covariance + jitter * scale * np.eye(len(covariance)), lower=True, check_finite=False)
+            matrix = covariance + jitter * scale * np.eye(len(covariance))
+            return cholesky(matrix, lower=True, check_finite=False), jitter
         except np.linalg.LinAlgError:
             continue
     raise NotPositiveDefinite(f"a covariance of {len(covariance)} points stays indefinite with jitter {JITTERS[-1]:g}")

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import cho_solve, solve_triangular
 
-from surrogate.gp import factor
+from surrogate.gp import factor_and_jitter
 from surrogate.matern_gp_fit import MOST_EVALUATIONS, START_NOISE, Hyperparameters, most_probable
 
 _MOST_FITTED = 300
@@ -80,8 +80,22 @@ class GP:
     """As they were found; None where they stand at their priors' centres."""
 
     @cached_property
+    def _factored(self) -> tuple[np.ndarray, float]:
+        return factor_and_jitter(self.kernel(self.X, self.X) + np.diag(self.noise))
+
+    @property
     def _factor(self) -> np.ndarray:
-        return factor(self.kernel(self.X, self.X) + np.diag(self.noise))
+        return self._factored[0]
+
+    @property
+    def jitter(self) -> float:
+        """What had to be added to the covariance, as a fraction of its mean diagonal."""
+        return self._factored[1]
+
+    @property
+    def is_without_fit(self) -> bool:
+        """Whether hyperparameters stand at their priors although there are values enough to fit them to."""
+        return self.hyperparameters is None and len(self.y) >= _FEWEST_FITTED
 
     @cached_property
     def _whitener(self) -> np.ndarray:
@@ -89,7 +103,8 @@ class GP:
         return solve_triangular(self._factor, np.eye(len(self.y)), lower=True, check_finite=False)
 
     @cached_property
-    def _weights(self) -> np.ndarray:
+    def weights(self) -> np.ndarray:
+        """What covariances with the data are multiplied by to give the posterior mean less the mean, `n`."""
         return cho_solve((self._factor, True), self.y - self.mean)
 
     def posterior(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -97,7 +112,7 @@ class GP:
         cross = self.kernel(points, self.X)
         half = cross @ self._whitener.T
         variance = self.kernel.scale - np.einsum("ij,ij->i", half, half)
-        return self.mean + cross @ self._weights, np.sqrt(np.maximum(variance, 1e-12 * self.kernel.scale))
+        return self.mean + cross @ self.weights, np.sqrt(np.maximum(variance, 1e-12 * self.kernel.scale))
 
     def joint(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return mean (`m`) and covariance (`m x m`) of the noiseless function at points (`m x d`)."""
@@ -115,6 +130,14 @@ class GP:
     def fitted_to(self) -> tuple[int, int]:
         """Number of values and of columns that hyperparameters were fitted to."""
         return len(self.y), self.X.shape[1]
+
+    @property
+    def places(self) -> float:
+        """Return at how many independent places the values lie: the trace of what smooths them.
+
+        Hastie, Tibshirani and Friedman, The Elements of Statistical Learning (2009), eq. 5.16.
+        """
+        return float(len(self.y) - np.einsum("ij,ij,j->", self._whitener, self._whitener, self.noise))
 
     @property
     def typical_noise(self) -> float:
@@ -157,6 +180,7 @@ def fit_gp(
     *,
     like: Hyperparameters | None = None,
     evaluations: int = MOST_EVALUATIONS,
+    extra: np.ndarray | None = None,
 ) -> GP:
     """Fit a Gaussian process.
 
@@ -166,17 +190,20 @@ def fit_gp(
         noise: Variance of each value, `n`; None where it is unknown and to be inferred.
         like: Hyperparameters to start the search from.
         evaluations: Of their posterior, at most, from each start of the search.
+        extra: Variance of each value beside that, `n`; None for none.
     """
     known = None if noise is None else np.maximum(noise, _LEAST_NOISE)
+    more = np.zeros(len(y)) if extra is None else extra
     found = None
     if len(y) >= _FEWEST_FITTED:
-        told = (_thinned(X), _thinned(y), None if known is None else _thinned(known))
-        found = most_probable(*told, like=like, evaluations=evaluations)
+        told = (_thinned(X), _thinned(y), None if known is None else _thinned(known + more))
+        known_extra = None if extra is None or known is not None else _thinned(extra)
+        found = most_probable(*told, like=like, evaluations=evaluations, extra=known_extra)
     if found is None:
         kernel, mean, inferred = Kernel(np.full(X.shape[1], 0.5 * X.shape[1] ** 0.5), 1.0), 0.0, START_NOISE
     else:
         kernel, mean, inferred = Kernel(found.lengths, found.scale), found.mean, found.noise
-    noise = np.full(len(y), inferred) if known is None else known
+    noise = more + (np.full(len(y), inferred) if known is None else known)
     return GP(kernel=kernel, mean=mean, X=X, y=y, noise=noise, hyperparameters=found)
 
 

@@ -62,11 +62,12 @@ class LogPosterior:
         X: Where was measured, `n x d`.
         y: `n`.
         noise: Variance of each value, `n`; None where it is unknown.
+        extra: What is known of an unknown noise: the variance of each value beside that which all have alike, `n`.
     """
 
-    def __init__(self, X: np.ndarray, y: np.ndarray, noise: np.ndarray | None) -> None:
+    def __init__(self, X: np.ndarray, y: np.ndarray, noise: np.ndarray | None, extra: np.ndarray | float = 0.0) -> None:
         # distances do not change with the origin, and lose fewer digits about the middle
-        self._X, self._y, self._noise = X - X.mean(axis=0), y, noise
+        self._X, self._y, self._noise, self._extra = X - X.mean(axis=0), y, noise, extra
         self._targets = np.column_stack([y, np.ones(len(y))])
         self._centre = length_centre(X.shape[1])
 
@@ -106,7 +107,7 @@ class LogPosterior:
         covariance *= decay
         covariance += steep
         variance = np.exp(theta[d + 1]) if self._noise is None else self._noise
-        covariance.flat[:: n + 1] = scale + variance
+        covariance.flat[:: n + 1] = scale + (variance if self._noise is not None else variance + self._extra)
         lower, problem = _potrf(covariance.T, lower=True, overwrite_a=False)
         if problem:
             return -_FAILED, np.zeros_like(theta)
@@ -155,7 +156,8 @@ class LogPosterior:
         norms = np.einsum("ij,ij->i", scaled, scaled)
         r = SQRT5 * np.sqrt(np.maximum(norms[:, None] + norms[None, :] - 2.0 * (scaled @ scaled.T), 0.0))
         total = np.exp(theta[d]) * (1.0 + r + r * r / 3.0) * np.exp(-r)
-        total.flat[:: n + 1] = np.exp(theta[d]) + (np.exp(theta[d + 1]) if self._noise is None else self._noise)
+        alike = np.exp(theta[d + 1]) + self._extra if self._noise is None else self._noise
+        total.flat[:: n + 1] = np.exp(theta[d]) + alike
         solved = np.linalg.solve(total, self._targets)
         return float(solved[:, 0].sum() / solved[:, 1].sum())
 
@@ -167,6 +169,7 @@ def most_probable(
     *,
     like: Hyperparameters | None = None,
     evaluations: int = MOST_EVALUATIONS,
+    extra: np.ndarray | None = None,
 ) -> Hyperparameters | None:
     """Return the hyperparameters with the greatest posterior of those that L-BFGS-B reaches; None where none is finite.
 
@@ -178,11 +181,13 @@ def most_probable(
         noise: Variance of each value, `n`; None where it is unknown and to be inferred.
         like: Where to start; from two usual places where it is not given.
         evaluations: Of the posterior from each start, at most.
+        extra: Variance of each value beside an unknown noise, `n`; None for none.
     """
     if like is None and len(y) > _MANY:
         some = np.linspace(0, len(y) - 1, _SOME).round().astype(int)
-        like = most_probable(X[some], y[some], None if noise is None else noise[some])
-    objective = LogPosterior(X, y, noise)
+        beside = None if extra is None else extra[some]
+        like = most_probable(X[some], y[some], None if noise is None else noise[some], extra=beside)
+    objective = LogPosterior(X, y, noise, 0.0 if extra is None else extra)
     d = X.shape[1]
     if like is None:
         starts = [np.log([*([length] * d), 1.0, START_NOISE]) for length in (1.0, 0.3 * d**0.5)]

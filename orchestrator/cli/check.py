@@ -78,6 +78,8 @@ def _lines(summary: Summary) -> Iterator[str]:
         yield f"known      {_known(summary)}"
     yield from _sources(summary)
     yield f"planner    {summary.planner}; an ask costs {_charge(summary)}"
+    if summary.ahead:
+        yield f"plans      {summary.ahead}"
     yield f"trials     {summary.trials} in {summary.batches} batches{_controls(summary)}{_sites(summary)}"
     yield f"devices    {_devices(summary)}"
     if summary.unused_devices:
@@ -143,9 +145,8 @@ def _sources(summary: Summary) -> Iterator[str]:
 
 
 def _charge(summary: Summary) -> str:
-    return (
-        "the time it takes (no rerun repeats that)" if summary.charge == "measured" else f"{summary.charge} of lab time"
-    )
+    said = {"measured": "the time it takes (no rerun repeats that)", "recorded": "lab time as it was recorded"}
+    return said.get(summary.charge, f"{summary.charge} of lab time")
 
 
 def _controls(summary: Summary) -> str:

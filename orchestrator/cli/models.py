@@ -83,7 +83,7 @@ def rollback(
 
 
 def _tell_listed(found: Listed) -> None:
-    from orchestrator.models.standing import NOTHING
+    from orchestrator.models.standing import NOTHING, said_of
 
     status = found.status
     print(NOTHING if status is None else f"models: {status}")
@@ -93,6 +93,9 @@ def _tell_listed(found: Listed) -> None:
         print(f"after trial {one['trial']}: {one['model']} leads, no longer {one['before']} ({one['why']})")
     for text in status.alarms if status else ():
         print(f"ALARM {text}")
+    for one in status.models if status else ():
+        if one.calibration is not None and not one.calibration["alarms"]:
+            print(f"{one.model}: 90 % intervals held {one.calibration['coverage_90']:.0%}; {said_of(one.told)}")
     leads = None if status is None else status.version
     for version in found.versions:
         mark = "*" if version.name == leads else " "
@@ -106,6 +109,8 @@ def _tell_listed(found: Listed) -> None:
 
 
 def _tell_version(version: Version, file: Any) -> None:
+    from orchestrator.models.standing import said_of
+
     said = version.said
     facts = {
         "model": f"{version.model} ({said['kind']})",
@@ -135,3 +140,5 @@ def _tell_version(version: Version, file: Any) -> None:
         f"held     of the last {calibration['n']} results before it: {held}; KS {calibration['ks']:.2f} "
         f"(p {calibration['ks_p']:.2g}), calibration error {calibration['ece']:.2f}"
     )
+    if told := calibration.get("told"):
+        print(f"told     {said_of(told)}")

@@ -52,6 +52,8 @@ class Series:
     results: list[dict[str, Any]] = field(default_factory=list)
     """Of every campaign that ended, in order of the seeds; the last one may have been stopped."""
     is_interrupted: bool = False
+    troubles: list[str] = field(default_factory=list)
+    """Why there are fewer results than seeds, apart from an interruption."""
 
     @property
     def is_stopped(self) -> bool:
@@ -63,7 +65,8 @@ class Series:
         """The exit code of docs/exit_codes.md."""
         if self.is_interrupted:
             return EXIT_INTERRUPTED
-        return EXIT_FAULTED if any(result["status"] == "faulted" for result in self.results) else 0
+        is_faulted = self.troubles or any(result["status"] == "faulted" for result in self.results)
+        return EXIT_FAULTED if is_faulted else 0
 
 
 def simulate_all(
@@ -140,6 +143,11 @@ def _with_seed(campaign: Path, lab: Path | None, overrides: Sequence[str], seed:
 
 
 def line(result: dict[str, Any], ready: Ready) -> str:
+    """Say in a few lines what a simulated campaign gave, and where its answers come from."""
+    return brief(result, ready) + _provenance(result)
+
+
+def brief(result: dict[str, Any], ready: Ready) -> str:
     """Say in a line or two what a simulated campaign gave."""
     outcomes = [trial["outcome"] for trial in result["trials"]]
     counts = ", ".join(f"{outcomes.count(name)} {name}" for name in ("measured", "failed", "lost") if name in outcomes)
@@ -148,7 +156,7 @@ def line(result: dict[str, Any], ready: Ready) -> str:
         f"({result['reason']}); {counts or 'no trial'}; "
         f"{duration(result['virtual_s'])} of laboratory time in {duration(round(result['wall_s'], 2))}"
     )
-    return text + _best(result, ready) + _provenance(result)
+    return text + _best(result, ready)
 
 
 def _best(result: dict[str, Any], ready: Ready) -> str:

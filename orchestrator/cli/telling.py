@@ -8,11 +8,14 @@ from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from orchestrator.ahead.metrics import ComputeStatus
+from orchestrator.ahead.words import figures
 from orchestrator.health.finding import Finding, Level
 from orchestrator.source_words import sources_said
 from orchestrator.status import CampaignStatus, StepStatus
 from orchestrator.words import duration, label, moment, number, plural, quantity
 
+_MOST_DOUBTED = 5
 _STYLES = {"finished": "green", "running": "cyan", "interrupted": "red", "faulted": "red"}
 _LEVELS: Mapping[Level, str] = {Level.WARNING: "red", Level.NOTE: "yellow", Level.OK: "green"}
 
@@ -25,6 +28,21 @@ def tell_status(status: CampaignStatus) -> None:
 def told(status: CampaignStatus) -> Group:
     """Return the status as something to print or to keep on a screen."""
     return Group(_title(status), _grid(status), *_news(status))
+
+
+def tell_compute(status: ComputeStatus | None) -> None:
+    """Print how well computing was hidden."""
+    console = Console(highlight=False)
+    if status is None:
+        console.print("nothing was asked of the planner yet")
+        return
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value, meaning in figures(status):
+        grid.add_row(name, escape(value), escape(meaning))
+    console.print(grid)
 
 
 def tell_findings(found: Sequence[Finding]) -> None:
@@ -81,8 +99,14 @@ def _lines(status: CampaignStatus) -> Iterator[tuple[str, str]]:
         best = status.best
         yield "best", f"{label(best.objective)} {quantity(best.value, best.unit)} in trial {best.trial}"
     yield "planner", f"{status.planner}, seed {status.seed}"
+    for one in status.doubted[:_MOST_DOUBTED]:
+        yield "doubted", str(one)
+    if len(status.doubted) > _MOST_DOUBTED:
+        yield "doubted", f"{len(status.doubted) - _MOST_DOUBTED} more results; the report names them all"
     if status.sources is not None:
         yield "sources", sources_said(status.sources)
+    for text in status.alarms:
+        yield "alarm", text
     yield "laboratory", f"{status.lab}, {status.clock} time"
     yield "controller", "alive" if status.controller_alive else "none"
     yield "elapsed", f"{duration(status.elapsed_s)}; last event {moment(status.last_event_utc)}"
@@ -91,6 +115,8 @@ def _lines(status: CampaignStatus) -> Iterator[tuple[str, str]]:
     yield "measurements", f"{number(status.measurements)}, {plural(status.observations, 'observation')}"
     if status.costs.total is not None:
         yield "cost", f"{_money(status.costs.total)} {status.costs.currency}, {_money(status.costs.energy_kwh)} kWh"
+    if status.compute is not None:
+        yield "computing", str(status.compute)
     if status.models is not None:
         yield "models", str(status.models)
         for text in status.models.alarms:

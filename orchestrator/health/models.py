@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.health.finding import Finding, Level
-from orchestrator.models.standing import ModelsStatus
+from orchestrator.models.standing import ModelsStatus, said_of
 
 
 def calibration(status: ModelsStatus | None) -> Iterator[Finding]:
@@ -19,7 +19,6 @@ def calibration(status: ModelsStatus | None) -> Iterator[Finding]:
         if not found["alarms"]:
             yield Finding(name=name, level=Level.OK, text=held)
             continue
-        factor = found["factor"]
-        cure = "" if factor is None else f"read its standard deviations as {factor:.2g} times what they are, and "
+        cure = f"{said_of(one.told)} until it does better; " if one.told else ""
         do = f"{cure}look at the results that it did not expect: the report's section Models"
         yield Finding(name=name, level=Level.NOTE, text="; ".join(dict.fromkeys([held, *found["alarms"]])), do=do)

@@ -201,6 +201,11 @@ class Timekeeper:
     def _began_s(self, trial: TrialRecord) -> float | None:
         return self._begun.get(trial.number, trial.started_s)
 
+    def begun_s(self) -> dict[int, float]:
+        """Return when the trials that are under way were begun, by number; those that were not are left out."""
+        found = {trial.number: self._began_s(trial) for trial in self.trials if trial.is_open}
+        return {number: at_s for number, at_s in found.items() if at_s is not None}
+
     def began(self, trial: TrialRecord) -> None:
         """Know that a trial is under way."""
         self._begun[trial.number] = self.clock.now_s() if trial.started_s is None else trial.started_s

@@ -16,6 +16,7 @@ from orchestrator.records import TrialRecord
 from surrogate.registry.calibration import WINDOW, Calibration, calibration_of
 from surrogate.registry.ledger import Forecast, Ledger, Line, Result
 from surrogate.registry.manifest import key_of
+from surrogate.registry.recalibration import correction
 from surrogate.registry.rule import COLD, Standing, Verdict, after, judged
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class Book:
             "seed": seed,
             "parent": None if last is None else last.name,
             "why": why,
-            "calibration": None if calibration is None else calibration.data(),
+            "calibration": None if calibration is None else {**calibration.data(), "told": self.corrections(name)},
         }
         return {"version": f"{name}-{number}", "key": key, "told": model.told, "said": said}
 
@@ -212,6 +213,14 @@ class Book:
         """Judge a model's forecasts by the last results; None where there are fewer than 8."""
         pits = [one.pits[model] for one in self.ledger.results if model in one.pits and not one.is_replayed]
         return calibration_of(pits[-WINDOW:])
+
+    def corrections(self, model: str) -> dict[str, float]:
+        """Return by what a model's standard deviations are multiplied before people are told them, by target."""
+        judged = [one for one in self.ledger.results if model in one.pits and not one.is_replayed]
+        by_target: dict[str, list[float]] = {}
+        for one in judged:
+            by_target.setdefault(one.target, []).append(one.pits[model])
+        return {target: correction(pits) for target, pits in by_target.items()}
 
     def verdicts(self) -> list[Verdict]:
         """Hold every challenger against the champion; those with fewer than 8 common results are left out."""

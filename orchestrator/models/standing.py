@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from orchestrator.history import read_book
 from orchestrator.models.book import Book
+from orchestrator.models.telling import LEAST
 from orchestrator.people.reading import read_state
 from orchestrator.words import plural
 from surrogate.registry.rule import COLD, Change
@@ -31,6 +32,8 @@ class ModelStatus:
     """Results that it foretold and that came."""
     calibration: Mapping[str, Any] | None
     """Of the last 40 of them; None below 8."""
+    told: Mapping[str, float]
+    """By target, what its standard deviations are multiplied by before people are told them; 1 below 8 results."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +118,7 @@ def _model_status(book: Book, name: str) -> ModelStatus:
         newest="" if newest is None else newest.name,
         scored=sum(name in one.scores for one in book.ledger.results if not one.is_replayed),
         calibration=None if calibration is None else calibration.data(),
+        told={target: round(times, 3) for target, times in book.corrections(name).items()},
     )
 
 
@@ -122,10 +126,17 @@ def _told(change: Change) -> dict[str, Any]:
     return {"trial": change.trial, "model": change.model, "before": change.before, "why": change.why}
 
 
+def said_of(told: Mapping[str, float]) -> str:
+    """Say by what standard deviations are multiplied before people are told them."""
+    if all(abs(times - 1.0) < LEAST for times in told.values()):
+        return "its standard deviations are told as they are"
+    each = [f"{times:.2g}" + (f" ({target})" if len(told) > 1 else "") for target, times in told.items()]
+    return f"its standard deviations are told {' and '.join(each)} times as large"
+
+
 def _alarms(status: ModelStatus) -> list[str]:
     found = status.calibration
     if found is None or not found["alarms"]:
         return []
-    factor = found["factor"]
-    cure = "" if factor is None else f"; its standard deviations should be {factor:.2g} times what they are"
+    cure = f"; {said_of(status.told)}" if status.told else ""
     return [f"{status.model}: {' and '.join(found['alarms'])}{cure}"]

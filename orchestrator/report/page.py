@@ -13,6 +13,7 @@ from typing import Any
 
 from orchestrator.reading import Reading, Snapshot
 from orchestrator.report.beforehand import known_beforehand
+from orchestrator.report.compute import compute
 from orchestrator.report.costs import costs
 from orchestrator.report.elsewhere import elsewhere
 from orchestrator.report.gather import leading_fact
@@ -20,8 +21,8 @@ from orchestrator.report.hands import people
 from orchestrator.report.models import models
 from orchestrator.report.origin import answers, origin
 from orchestrator.report.pack import script_json
-from orchestrator.report.sections import all_trials, head, key_figures, trouble
-from orchestrator.status import lab_kind
+from orchestrator.report.sections import all_trials, doubts, head, key_figures, trouble
+from orchestrator.status import lab_kind, planner_alarms
 
 SCRIPTS = ("base.js", "progress.js", "map.js", "trials.js", "gantt.js", "main.js")
 
@@ -75,12 +76,13 @@ def _body(
     told = answers(snapshot.campaign.provenance) if lab_kind(snapshot.campaign.lab) == "replayed" else []
     warnings = "".join(f'<p class="notice">{escape(text)}</p>' for text in notices)
     warnings += "".join(f'<p class="notice info">{escape(text)}</p>' for text in told)
+    warnings += "".join(f'<p class="notice">{escape(text)}</p>' for text in _alarms(snapshot))
     objective = leading_fact(snapshot) or {"direction": "learn", "label": "result"}
     sections = [
         ("progress", "Progress", _progress(payload, objective)),
         ("learned", "What was learned", _learned(payload, objective) + elsewhere(snapshot)),
-        ("trials", "Trial by trial", _trials(snapshot) + known_beforehand(snapshot)),
-        ("instruments", "Instruments", _instruments(payload)),
+        ("trials", "Trial by trial", _trials(snapshot) + doubts(snapshot) + known_beforehand(snapshot)),
+        ("instruments", "Instruments", _instruments(payload) + compute(snapshot, reading)),
         ("trouble", "What failed, and why", trouble(snapshot)),
         ("models", "Models", models(reading)),
         ("people", "People", people(reading)),
@@ -96,6 +98,16 @@ def _body(
         f"not.</p></main></noscript><main>{inner}</main><footer>Written by labpilot from {escape(str(snapshot.path))}. "
         "This file holds all that it shows, and asks no network for anything.</footer>"
     )
+
+
+def _alarms(snapshot: Snapshot) -> list[str]:
+    """Return what the planner said last that a person must know of the results, and since when something was wrong."""
+    told = [ask for ask in snapshot.asks if planner_alarms(ask)]
+    if not told:
+        return []
+    last = told[-1]
+    when = "the planner" if last is snapshot.asks[-1] else f"the planner at ask {last.index + 1}, not since"
+    return [f"{when}, first at ask {told[0].index + 1}: {text}" for text in planner_alarms(last)]
 
 
 def _chart(key: str, *, title: str, caption: str = "", tools: str = "", identity: str = "") -> str:

@@ -16,6 +16,7 @@ from orchestrator.campaign import Campaign
 from orchestrator.errors import LabpilotError
 from orchestrator.fidelities import counting
 from orchestrator.history import History, read_standing
+from orchestrator.models.telling import told_by
 from orchestrator.parameters import Worded
 from orchestrator.people.reading import read_state
 from orchestrator.people.state import Given
@@ -88,11 +89,12 @@ def _predicted(campaign: Campaign, history: History, pinned: Given | None) -> Po
             knowledge.follow(history.book.champion)
         if pinned is not None:
             knowledge.advise(pinned.id, pinned.kind, pinned.arguments, since=0)
+        times = told_by(history.book, history.diagnostics, pinned).of(campaign.leading.name)
         axes = [_axis(index, item) for index, item in enumerate(campaign.parameters)]
         numeric = [axis for axis in axes if not isinstance(axis.values[0], str)]
         if len(axes) == len(numeric) == 2:
-            return Posterior(payload=_map(knowledge, campaign.leading.name, axes[0], axes[1]))
-        return _slices(knowledge, campaign, axes, history.trials)
+            return Posterior(payload=_map(knowledge, campaign.leading.name, axes[0], axes[1], times))
+        return _slices(knowledge, campaign, axes, history.trials, times)
     except (PlannerError, LabpilotError) as error:
         return Posterior(why_not=f"The planner {campaign.planner.policy!r} predicts nothing here: {error}.")
     except Exception as error:  # the supervisor of planner policies: a report outlives any of them
@@ -120,7 +122,8 @@ def _fine(axis: _Axis, n: int) -> list[Any]:
     return (np.geomspace(low, high, n) if axis.is_log else np.linspace(low, high, n)).tolist()
 
 
-def _map(knowledge: Knowledge, target: str, x: _Axis, y: _Axis) -> dict[str, Any]:
+def _map(knowledge: Knowledge, target: str, x: _Axis, y: _Axis, times: float) -> dict[str, Any]:
+    """Return a map; times: what standard deviations are told as multiples of."""
     xs, ys = _fine(x, MAP_SIZE[0]), _fine(y, MAP_SIZE[1])
     points = [{x.name: x_value, y.name: y_value} for y_value in ys for x_value in xs]
     mean, sd = knowledge.predict(points, target)
@@ -130,12 +133,12 @@ def _map(knowledge: Knowledge, target: str, x: _Axis, y: _Axis) -> dict[str, Any
         "x": xs,
         "y": ys,
         "mean": _rounded(np.asarray(mean).reshape(shape)),
-        "sd": _rounded(np.asarray(sd).reshape(shape)),
+        "sd": _rounded(times * np.asarray(sd).reshape(shape)),
     }
 
 
 def _slices(
-    knowledge: Knowledge, campaign: Campaign, axes: Sequence[_Axis], trials: Sequence[TrialRecord]
+    knowledge: Knowledge, campaign: Campaign, axes: Sequence[_Axis], trials: Sequence[TrialRecord], times: float
 ) -> Posterior:
     centre = best_trial(counting(campaign.parameters, trials), campaign.objectives)
     if centre is None:
@@ -152,7 +155,7 @@ def _slices(
                 "parameter": axis.index,
                 "x": list(axis.values),
                 "mean": _rounded(np.asarray(mean)),
-                "sd": _rounded(np.asarray(sd)),
+                "sd": _rounded(times * np.asarray(sd)),
                 "allowed": [all(limit.violation(point) is None for limit in limits) for point in points],
             }
         )

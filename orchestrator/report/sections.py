@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from orchestrator.doubts import Doubt, doubts_of, without
 from orchestrator.reading import Snapshot
 from orchestrator.report.gather import objective_facts, parameter_facts
 from orchestrator.report.timeline import busy_share
@@ -109,7 +110,8 @@ def key_figures(snapshot: Snapshot) -> str:
 
 
 def _result_card(snapshot: Snapshot) -> tuple[str, str, str] | None:
-    best = best_trial(snapshot.trials, snapshot.campaign.config)
+    believed = without(snapshot.trials, doubted_at_last(snapshot))
+    best = best_trial(believed, snapshot.campaign.config)
     if best is not None:
         unit = escape(unit_sign(best.unit))
         value = f"{number(best.value)} <small>{unit}</small>" if unit else number(best.value)
@@ -120,6 +122,25 @@ def _result_card(snapshot: Snapshot) -> tuple[str, str, str] | None:
             f"trial {best.trial}{', a control' if is_control else ''}",
         )
     return _uncertainty_card(snapshot)
+
+
+def doubted_at_last(snapshot: Snapshot) -> list[Doubt]:
+    """Return the results that the planner did not believe when it was last asked."""
+    last = max(snapshot.asks, key=lambda ask: ask.index, default=None)
+    return doubts_of(last, snapshot.trials, snapshot.campaign.config)
+
+
+def doubts(snapshot: Snapshot) -> str:
+    """Return a list of the results that are not believed; nothing where all are."""
+    found = doubted_at_last(snapshot)
+    if not found:
+        return ""
+    said = "".join(f"<li>{escape(str(one)[0].upper() + str(one)[1:])}.</li>" for one in found)
+    return (
+        "<h3>Not believed</h3><p class='about'>When it was last asked, the planner took these results for gross errors "
+        "(a failed transfer, a wrong label): it learns nothing from them, and none of them is the best. Measure again "
+        f"what may be true.</p><ul>{said}</ul>"
+    )
 
 
 def _uncertainty_card(snapshot: Snapshot) -> tuple[str, str, str] | None:

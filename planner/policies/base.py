@@ -20,6 +20,7 @@ from planner.proposal import Observation, Prediction, Proposal, RegionPosterior,
 from planner.within import Within, kept_rows
 
 if TYPE_CHECKING:
+    from planner.doubts import Doubted
     from planner.prospect import Prospect
     from planner.space import SearchSpace
 
@@ -73,11 +74,29 @@ class PlannerData:
     within: Within | None = None
     """What this ask is restricted to; the space is that part already."""
 
+    whole: SearchSpace | None = None
+    """Where this ask is restricted to points: the space that they are of."""
+
+    @property
+    def everywhere(self) -> SearchSpace:
+        """The space that is to be known: which points may be proposed this time has no part in it."""
+        return self.space if self.whole is None else self.whole
+
     def keeps(self, rows: np.ndarray) -> np.ndarray:
         """Say which rows (`n x p`) keep to what this ask is restricted to (`n`, bool)."""
         if self.within is None:
             return np.ones(len(rows), dtype=bool)
         return kept_rows(self.space, self.within, rows)
+
+    def are_open(self, rows: np.ndarray) -> np.ndarray:
+        """Say which rows (`n x p`) of the whole space may be proposed now (`n`, bool).
+
+        Those are not taken, and lie in the part that this ask is held to: by values that a batch shares, by what people
+        forbade, by time. Policies that list their points once need it, as they do not draw from `space`.
+        """
+        taken = self.taken_keys()
+        untried = np.array([key not in taken for key in self.space.keys(rows)], dtype=bool)
+        return untried & self.space.region.feasible(rows)
 
     def taken_keys(self) -> frozenset[bytes]:
         """Return the keys (`SearchSpace.keys`) of all points that must not be proposed again."""
@@ -107,6 +126,8 @@ class Suggestion:
     parameters: Mapping[str, Value]
     predictions: Mapping[str, Prediction] = field(default_factory=dict)
     reason: str = ""
+    is_repeat: bool = False
+    """Whether it is a point that was tried before, to be measured again."""
 
 
 class Policy(Protocol):
@@ -115,7 +136,10 @@ class Policy(Protocol):
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None: ...
 
     def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
-        """Return up to n different points of the space that are not taken; fewer only where fewer are left."""
+        """Return up to n different points of the space that are not taken, or repeats that say so.
+
+        There are fewer only where fewer are left.
+        """
         ...
 
     def predict(
@@ -193,6 +217,27 @@ class Foretells(Protocol):
 
 
 @runtime_checkable
+class DoubtsResults(Protocol):
+    """A policy that may find results that cannot be."""
+
+    def doubted(self, data: PlannerData) -> tuple[Doubted, ...]:
+        """Return the results that are not believed; none where it does not look for them."""
+        ...
+
+
+@runtime_checkable
+class GivesUp(Protocol):
+    """A policy whose surrogates may not be fitted as usual."""
+
+    def given_up(self, data: PlannerData) -> Mapping[str, str]:
+        """Return what had to be given up to fit targets, by target; empty where nothing had to, or nothing was fitted.
+
+        See `planner.rescue`.
+        """
+        ...
+
+
+@runtime_checkable
 class Foresees(Protocol):
     """What a policy that optimises can do besides."""
 
@@ -203,6 +248,15 @@ class Foresees(Protocol):
             BadOption: Several objectives have no common measure.
             NotEnoughData: Too little was measured.
         """
+        ...
+
+
+@runtime_checkable
+class Warns(Protocol):
+    """What a policy that watches its results can do besides."""
+
+    def alarms(self, data: PlannerData) -> list[str]:
+        """Return what a person must know of the results, a sentence each."""
         ...
 
 
@@ -229,6 +283,20 @@ def refuse_fidelity(name: str, cls: object, space: SearchSpace) -> None:
     raise BadOption(
         f"policy {name!r} would take results of all levels of {space.fidelity.name!r} for the same; choose policy "
         f"'auto' or 'fidelities', or leave {space.fidelity.name!r} out"
+    )
+
+
+def refuse_input_noise(name: str, cls: object, space: SearchSpace) -> None:
+    """Refuse a space whose parameters are not quite achieved for a policy that would take them for exact.
+
+    Raises:
+        BadOption: It would.
+    """
+    if space.input_noise is None or getattr(cls, "knows_input_noise", False):
+        return
+    noisy = next(one.name for one in space.parameters if getattr(one, "input_sd", 0.0) > 0.0)
+    raise BadOption(
+        f"policy {name!r} takes what is asked for as achieved; choose policy 'auto', or leave out input_sd of {noisy!r}"
     )
 
 

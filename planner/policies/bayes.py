@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from planner.errors import BadOption, NotEnoughData
+from planner.errors import BadOption
 from planner.goals import Goal, Interval, goal_of
 from planner.objective import Objective
-from planner.optimise import candidate_rows
 from planner.policies.active_learning import IntegratedVariance
 from planner.policies.base import Foresees, Foreteller, PlannerData, Suggestion
+from planner.policies.foreseeing import Foreseeing
 from planner.policies.learner import Learner
 from planner.proposal import Value
 from planner.space import SearchSpace
@@ -20,6 +20,7 @@ from planner.space import SearchSpace
 if TYPE_CHECKING:
     from planner.acquisition import Acquisition
     from planner.desirability import Desire
+    from planner.doubts import Doubted
     from planner.limits import Eligible, Limit
     from planner.prospect import Prospect
     from surrogate.matern_gp import GP
@@ -30,14 +31,11 @@ _LEAST_EDGE = 0.01
 """Of the standard deviation of the noise: the least distance to what is aimed at that a first look improves on."""
 _REACHED = 0.5
 """Probability from which on an interval counts as hit."""
-_N_LOOKED_AT, _MOST_LISTED = 2000, 100_000
-_N_TOGETHER, _N_OTHERS = 300, 100
-"""Points that are drawn together to see what is still to be had: those that promise most, and others."""
-_N_REFINED, _N_AROUND = 20, 20
-"""Of those, how many are stepped around, and how often."""
+_N_RIVALS = 300
+"""New points, about, that a repeat is held against."""
 
 
-class LogEI(Learner):
+class LogEI(Foreseeing):
     """Maximise, minimise, or hit: the greatest logarithm of the noisy expected improvement.
 
     Several objectives are traded off by random compromises, so that a batch spreads along the front; or, where they
@@ -46,6 +44,7 @@ class LogEI(Learner):
     """
 
     name = "logei"
+    repeats: ClassVar[bool] = True
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
         to_learn = [objective.name for objective in objectives if objective.direction == "learn"]
@@ -57,6 +56,11 @@ class LogEI(Learner):
         super().__init__(space, objectives, options)
         self._ranked = [objective for objective in self._objectives if objective.is_ranked]
         self._kept = [objective for objective in self._objectives if objective.is_limit]
+        if self._options.replicates > 1 and not (len(objectives) == 1 and objectives[0].is_extremal):
+            raise BadOption(
+                "option 'replicates' weighs repeats for one objective that is maximised or minimised, without limits; "
+                "leave it out, and tell what you repeat yourself without a proposal_id"
+            )
 
     def _worth(self, data: PlannerData, fill: np.ndarray, rng: np.random.Generator) -> Acquisition:
         from planner.acquisition import NoisyLogEI, NoisyLogParEGO
@@ -107,58 +111,6 @@ class LogEI(Learner):
         signs = [-1.0 if objective.direction == "minimize" else 1.0 for objective in self._ranked]
         scales = [self._gps.model(data, objective.name).scale for objective in self._ranked]
         return [Desire(*each) for each in zip(self._ranked, scales, signs, strict=True)]
-
-    def prospect(self, data: PlannerData, by: float, rng: np.random.Generator) -> Prospect:
-        """Return what untried points may still bring.
-
-        Raises:
-            BadOption: Several objectives have no desirabilities, so that better has no measure.
-            NotEnoughData: Too little was measured.
-        """
-        from planner.prospect import prospect
-
-        if len(self._ranked) > 1 and self._ranked[0].desirability is None:
-            raise BadOption(
-                "of several objectives nothing says how much better is worth going on for; give them desirabilities"
-            )
-        rows = self._result_rows(data)
-        if not self._can_learn(data):
-            raise NotEnoughData(
-                "too little was measured to say what is still to be had; tell two values of each target"
-            )
-        results = data.space.encode_rows(np.unique(rows, axis=0))
-        best = results[np.argmax(self._heights(data, results))]
-        untried = self._worth_a_look(data, rng)
-        chance, encode = self._chance(data), data.space.encode_rows
-        works = np.ones(len(untried)) if chance is None else np.exp(chance(untried))
-        models = {objective.name: self._gps.model(data, objective.name) for objective in self._objectives}
-        return prospect(self._objectives, models, best, encode(untried), works, by=by, rng=rng)
-
-    def _result_rows(self, data: PlannerData) -> np.ndarray:
-        """Return the rows (`n x p`) that gave results that count."""
-        rows, is_result = data.tried_rows()
-        return rows[is_result]
-
-    def _worth_a_look(self, data: PlannerData, rng: np.random.Generator) -> np.ndarray:
-        """Return untried rows of the space that promise most, some others, and pending ones (`n x p`)."""
-        space = data.space
-        pending = space.rows([proposal.parameters for proposal in data.pending])
-        told = set(space.keys(space.rows([item.parameters for item in (*data.observations, *data.finished)])))
-        rows = candidate_rows(space, _N_LOOKED_AT, self._best_rows(data), rng)
-        if len(rows) > _N_LOOKED_AT:
-            rows = rows[rng.choice(len(rows), min(len(rows), _MOST_LISTED), replace=False)]
-        look = self._first_look(data)
-        for round_ in range(3):
-            scores = look(space.encode_rows(rows))
-            top = np.unique(np.argsort(-scores, axis=1)[:, : _N_TOGETHER // len(scores)])
-            if round_ == 2 or space.listing is not None:
-                others = rng.choice(len(rows), min(len(rows), _N_OTHERS), replace=False)
-                rows = np.unique(np.vstack([rows[np.concatenate([top, others])], pending]), axis=0)
-                break
-            few = rows[np.unique(np.argsort(-scores, axis=1)[:, :_N_REFINED])]
-            steps = space.neighbourhood.step(np.repeat(few, _N_AROUND, axis=0), rng, reach=0.1 / (1 + round_))
-            rows = np.unique(np.vstack([rows, steps]), axis=0)
-        return rows[np.array([key not in told for key in space.keys(rows)], dtype=bool)]
 
     def _first_look(self, data: PlannerData) -> Callable[[np.ndarray], np.ndarray]:
         """Score by the expected improvement on the best that the surrogate believes in, noise left aside.
@@ -235,6 +187,40 @@ class LogEI(Learner):
 
         return isinstance(worth, NoisyLogHit) and worth.chance_of_hit >= _REACHED
 
+    def _again(
+        self, data: PlannerData, worth: Acquisition, row: np.ndarray, candidates: np.ndarray, ahead: np.ndarray
+    ) -> tuple[np.ndarray, str] | None:
+        """Compare by what one measurement does for the recipe that will be recommended (`planner.repeats`)."""
+        del worth
+        if self._options.replicates == 1:
+            return None
+        from planner.repeats import log_gain_of_recommended, repeatable
+
+        objective, space = self._ranked[0], data.space
+        again = repeatable(
+            data, self._gps.model(data, objective.name), objective.name, ahead, most=self._options.replicates
+        )
+        if not len(again.rows):
+            return None
+        gp, pending = self._upright(data, objective), self._under_way(data, ahead)
+        gp = gp.with_pending(pending) if len(pending) else gp
+        taken = data.taken_keys()
+        fresh = candidates[[key not in taken for key in space.keys(candidates)]]
+        fresh = fresh[:: max(1, len(fresh) // _N_RIVALS)]
+        rows = np.vstack([again.rows, row, fresh])
+        noise = np.concatenate([again.noise, np.full(len(rows) - len(again.rows), gp.typical_noise)])
+        known = space.encode_rows(np.vstack([self._result_rows(data), ahead]))
+        gains = log_gain_of_recommended(gp, known, space.encode_rows(rows), noise)
+        gains = self._reckoned(data, self._options.caution)(rows, gains)
+        best, rival = int(np.argmax(gains[: len(again.rows)])), float(gains[len(again.rows) :].max())
+        if gains[best] <= rival:
+            return None
+        times = f"{min(float(np.exp(gains[best] - rival)), 99.0):.1f}"
+        return again.rows[best], (
+            f"again, as measurement {again.counts[best] + 1} of this recipe: for the recipe that will be recommended "
+            f"it is worth {times} times the best new point"
+        )
+
     def _upright(self, data: PlannerData, objective: Objective) -> GP:
         """Return the process of a target that counts structural failures as poor results; greater is better.
 
@@ -264,6 +250,7 @@ class Auto:
     """Optimise with `LogEI`, learn with `IntegratedVariance`, or take `Fidelities` where there are several."""
 
     knows_fidelities: ClassVar[bool] = True
+    knows_input_noise: ClassVar[bool] = True
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
         to_learn = [objective.name for objective in objectives if objective.direction == "learn"]
@@ -275,6 +262,7 @@ class Auto:
         self.follows_hints = True
         self._policy: Learner = self._suited(space, bool(to_learn))(space, objectives, options)
         self.plans_with = self._policy.plans_with
+        self.chooses_among = self._policy.chooses_among
 
     @staticmethod
     def _suited(space: SearchSpace, is_learnt: bool) -> type[Learner]:
@@ -297,6 +285,18 @@ class Auto:
     def live(self, data: PlannerData) -> Mapping[str, Mapping[str, Foreteller]]:
         """Return the fitted models by name and target."""
         return self._policy.live(data)
+
+    def alarms(self, data: PlannerData) -> list[str]:
+        """Return what a person must know of the results, a sentence each."""
+        return self._policy.alarms(data)
+
+    def given_up(self, data: PlannerData) -> Mapping[str, str]:
+        """Return what had to be given up to fit targets."""
+        return self._policy.given_up(data)
+
+    def doubted(self, data: PlannerData) -> tuple[Doubted, ...]:
+        """Return the results that are not believed."""
+        return self._policy.doubted(data)
 
     def prospect(self, data: PlannerData, by: float, rng: np.random.Generator) -> Prospect:
         """Return what untried points may still bring.

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, ClassVar, cast
 import numpy as np
 
 from planner.acquisition import IntegratedVariance
-from planner.best import best_of
 from planner.errors import BadOption
 from planner.fidelity import Fidelity
 from planner.fidelity_models import FidelityModel, level_start
 from planner.look import gain_of_look, height_of
 from planner.objective import Objective
-from planner.policies.base import Foreteller, PlannerData, Suggestion
+from planner.policies.base import Foreteller, PlannerData, Suggestion, refuse_input_noise
 from planner.policies.bayes import LogEI
+from planner.policies.level_rows import LevelRows, is_open
+from planner.policies.level_start import LevelStart
 from planner.proposal import Proposal
 from planner.space import SearchSpace
 
@@ -32,13 +33,6 @@ if TYPE_CHECKING:
     from surrogate.fidelity_gp import FidelityGP
     from surrogate.matern_gp import GP
 
-_SHARE = 0.15
-"""Of what the start costs without cheaper levels: spent on each of them to begin with."""
-_FEWEST, _MOST = 3, 2.5
-"""Points of a cheaper level to begin with: at least, and at most times those of the start without."""
-_DEAREST = 0.5
-"""Of the target's cost: a level above it is not begun with."""
-_FEWEST_TARGET = 2
 _FEWEST_PROVING, _PROVEN, _ON_TRUST = 4, 0.97, 0.1
 """Trials at the target, and the probability that it resembles a cheaper level, from which on looks are not counted; and
 what they may cost until then beyond the start, in trials, for each trial at the target."""
@@ -54,7 +48,12 @@ class Fidelities(LogEI):
 
     name = "fidelities"
     knows_fidelities: ClassVar[bool] = True
+    knows_input_noise: ClassVar[bool] = False
     plans_with: tuple[str, ...] = ()
+    watches: ClassVar[bool] = False
+    repeats: ClassVar[bool] = False
+    chooses_among: bool = False
+    """It moves what it has chosen to another fidelity, and so out of a list."""
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
         fidelity = space.fidelity
@@ -62,13 +61,17 @@ class Fidelities(LogEI):
             raise BadOption("policy 'fidelities' needs a parameter that says the fidelity; add one, or choose 'logei'")
         if any(one.direction == "learn" for one in objectives):
             raise BadOption("several fidelities help to optimise, not to learn a map; leave the cheaper ones out")
+        refuse_input_noise(self.name, type(self), space)
         super().__init__(space, objectives, options)
         if self._options.map_model != "gp":
             raise BadOption("policy 'fidelities' predicts by a process of all levels and has no option 'map_model'")
+        if self._options.robust:
+            raise BadOption("policy 'fidelities' has no option 'robust': it does not look for results that cannot be")
         if self._options.start is None:
             self._n_start = min(max(2 * (len(space.parameters) - 1), 4), 10)
         self._fidelity: Fidelity = fidelity
-        self._column = space.names.index(fidelity.name)
+        self._rows = LevelRows(space, fidelity)
+        self._start = LevelStart(self._rows, self._objectives, self._n_start)
         self._first = level_start(space)
         self._whole = space
         self._halves: tuple[SearchSpace, SearchSpace] | None = None
@@ -92,7 +95,7 @@ class Fidelities(LogEI):
         for level in self._to_begin_with(data, n):
             row = self._beginning(data, level, fill, taken, rng)
             if row is not None:
-                fill, reasons = np.vstack([fill, row]), [*reasons, f"fills the space at {self._said(level)}"]
+                fill, reasons = np.vstack([fill, row]), [*reasons, f"fills the space at {self._rows.said(level)}"]
                 taken.update(data.space.keys(row))
         suggestions = [
             Suggestion(parameters=point, reason=reason)
@@ -120,10 +123,10 @@ class Fidelities(LogEI):
         if self._fidelity.relative[level] > _DEAREST_PAIR or not self._may_look(data, level):
             return np.empty((0, data.space.region.width))
         known, is_result = data.tried_rows()
-        full = known[is_result & (known[:, self._column].round() == target)]
-        there = self._moved(full, level)
+        full = known[is_result & (self._rows.levels(known) == target)]
+        there = self._rows.moved(full, level)
         fresh = [key not in taken for key in data.space.keys(there)]
-        there = there[self._is_open(there) & np.array(fresh, dtype=bool)]
+        there = there[is_open(self._whole, there) & np.array(fresh, dtype=bool)]
         if not len(there):
             return there
         sd = model.gp.posterior(data.space.encode_rows(there))[1]
@@ -134,28 +137,13 @@ class Fidelities(LogEI):
 
     def _to_begin_with(self, data: PlannerData, n: int) -> list[int]:
         """Return the levels of up to n points that fill the space, the cheapest first."""
-        target, levels = self._fidelity.target_level, self._levels_begun(data)
-        plan: list[int] = []
-        for level in np.argsort(self._fidelity.relative, kind="stable").tolist():
-            if level != target:
-                plan += [level] * max(0, self._begun_with(level) - int((levels == level).sum()))
-        wanted = max(_FEWEST_TARGET, self._n_start // 2) if self._is_proven(data) else self._n_start
-        plan += [target] * max(0, wanted - int((levels == target).sum()))
-        is_ready = self._can_learn(data)
-        return (plan if is_ready else plan + [target] * n)[:n]
+        plan = self._start.left(self._levels_begun(data), is_proven=self._is_proven(data))
+        return (plan if self._can_learn(data) else plan + [self._fidelity.target_level] * n)[:n]
 
     def _levels_begun(self, data: PlannerData) -> np.ndarray:
         """Return the level of everything that was tried or is pending, `n`."""
         begun = np.vstack([data.tried_rows()[0], data.space.rows([one.parameters for one in data.pending])])
-        return begun[:, self._column].round().astype(int)
-
-    def _begun_with(self, level: int) -> int:
-        """Return how many points of a cheaper level fill the space."""
-        relative = self._fidelity.relative[level]
-        if relative > _DEAREST:
-            return 0
-        most = round(_MOST * self._n_start)
-        return int(np.clip(_SHARE * self._n_start / relative, min(_FEWEST, most), most))
+        return self._rows.levels(begun)
 
     def _is_proven(self, data: PlannerData) -> bool:
         """Say whether what counts has been seen to resemble cheaper levels."""
@@ -172,63 +160,14 @@ class Fidelities(LogEI):
     def _beginning(
         self, data: PlannerData, level: int, fill: np.ndarray, taken: set[bytes], rng: np.random.Generator
     ) -> np.ndarray | None:
-        """Return a row (`1 x p`) that fills the space at a level.
-
-        It is one that was tried at the next cheaper level, the best first, then those far from what was tried here: a
-        pair of results tells most about how alike two levels are.
-        """
+        """Return a row (`1 x p`) that fills the space at a level, where a cheaper one was tried if any is left."""
         data = _with_ahead(data, fill)
         part = replace(data, space=data.space.held({self._fidelity.name: self._fidelity.values[level]}))
-        row = self._looked_at(part, level, taken)
+        row = self._start.looked_at(part, self._whole, level, taken)
         if row is not None:
             return row
         rows = self._fill(part, 1, taken, rng)
         return rows if len(rows) else None
-
-    def _looked_at(self, data: PlannerData, level: int, taken: set[bytes]) -> np.ndarray | None:
-        """Return a row (`1 x p`) at a level where the next cheaper one was tried; None where none is left."""
-        space, relative, known = data.space, self._fidelity.relative, data.taken_rows()
-        levels = known[:, self._column].round().astype(int)
-        cheaper = [one for one in set(levels.tolist()) if relative[one] < relative[level]]
-        if not cheaper:
-            return None
-        below = max(cheaper, key=lambda one: relative[one])
-        looked = np.unique(self._moved(known[levels == below], level), axis=0)
-        looked = looked[self._is_open(looked)]
-        looked = looked[[key not in taken for key in space.keys(looked)]] if len(looked) else looked
-        if not len(looked):
-            return None
-        tried = known[levels == level]
-        if not len(tried):
-            best = self._best_look(data, below, level)
-            is_left = best is not None and space.keys(best)[0] in space.keys(looked)
-            return best if is_left else looked[:1]
-        apart = np.sum((space.encode_rows(looked)[:, None] - space.encode_rows(tried)[None]) ** 2, axis=2).min(axis=1)
-        return looked[[int(np.argmax(apart))]]
-
-    def _best_look(self, data: PlannerData, below: int, level: int) -> np.ndarray | None:
-        """Return the best point of a level as it is at another (`1 x p`); None where nothing is known of it."""
-        name = self._fidelity.values[below]
-        told = [one for one in data.observations if one.parameters[self._fidelity.name] == name]
-        best = best_of(self._objectives, told, None)
-        return None if best is None else self._moved(data.space.rows([best.parameters]), level)
-
-    def _moved(self, rows: np.ndarray, level: int) -> np.ndarray:
-        """Return rows (`n x p`) as they are at a level; what exists there only rests."""
-        moved = rows.copy()
-        moved[:, self._column] = level
-        conditions = self._space.conditions
-        return moved if conditions is None else conditions.settled(moved)
-
-    def _is_open(self, rows: np.ndarray) -> np.ndarray:
-        """Say which rows (`n x p`) may be proposed, `n`."""
-        if not len(rows):
-            return np.zeros(0, dtype=bool)
-        space = self._whole
-        good = space.region.feasible(rows)
-        if space.pool is not None:
-            good &= np.array([space.is_of_pool(point) for point in space.points(rows)], dtype=bool)
-        return good
 
     def _made(
         self, data: PlannerData, row: np.ndarray, reason: str, worth: Acquisition, ahead: np.ndarray
@@ -243,14 +182,14 @@ class Fidelities(LogEI):
         if good:
             level = max(good, key=lambda one: good[one] / relative[one])
             told = worths[level][1]
-            return self._moved(row[None], level)[0], (
-                f"{reason}; at {self._said(level)} first, which tells {told:.0%} of what {target!r} would there, at "
-                f"{relative[level]:.3g} of the cost"
+            return self._rows.moved(row[None], level)[0], (
+                f"{reason}; at {self._rows.said(level)} first, which tells {told:.0%} of what {target!r} would there, "
+                f"at {relative[level]:.3g} of the cost"
             )
         said = [f"{values[level]!r} would tell {told:.0%} of it" for level, (_, told) in worths.items()]
         return (
             row,
-            f"{reason}; at {self._said(self._fidelity.target_level)}: {', '.join(said) or self._why_alone(data)}",
+            f"{reason}; at {self._rows.said(self._fidelity.target_level)}: {', '.join(said) or self._why_alone(data)}",
         )
 
     def _lessons(self, data: PlannerData, row: np.ndarray, worth: Acquisition) -> dict[int, tuple[float, float]]:
@@ -266,11 +205,11 @@ class Fidelities(LogEI):
         """Return a row as it is at each level that the target learns from, where it may be tried there (`1 x p`)."""
         taken = data.taken_keys()
         levels = set.union(*(one.takes_from() for one in self._models(data)))
-        found = {level: self._moved(row[None], level) for level in sorted(levels)}
+        found = {level: self._rows.moved(row[None], level) for level in sorted(levels)}
         return {
             level: there
             for level, there in found.items()
-            if self._is_open(there)[0] and data.space.keys(there)[0] not in taken and self._may_look(data, level)
+            if is_open(self._whole, there)[0] and data.space.keys(there)[0] not in taken and self._may_look(data, level)
         }
 
     def _may_look(self, data: PlannerData, level: int) -> bool:
@@ -280,7 +219,7 @@ class Fidelities(LogEI):
         if n_full >= _FEWEST_PROVING and self._is_proven(data):
             return True
         spent = float(self._fidelity.relative[level] * (levels == level).sum())
-        return spent <= self._fidelity.relative[level] * self._begun_with(level) + _ON_TRUST * n_full
+        return spent <= self._fidelity.relative[level] * self._start.begun_with(level) + _ON_TRUST * n_full
 
     def _looks(self, data: PlannerData, row: np.ndarray, worth: Acquisition) -> dict[int, tuple[float, float]]:
         """Return what a look at each level that the target learns from is worth, in trials, and the share it tells."""
@@ -309,9 +248,6 @@ class Fidelities(LogEI):
             return "it was looked at"
         return "cheaper levels explain its results no better than they explain themselves"
 
-    def _said(self, level: int) -> str:
-        return f"{self._fidelity.name} {self._fidelity.values[level]!r}"
-
     def _eligible(self, limits: Sequence[Limit], known: np.ndarray, rng: np.random.Generator) -> Eligible | None:
         from planner.eligible import AtTarget
 
@@ -333,11 +269,11 @@ class Fidelities(LogEI):
         return failed[failed[:, self._first + self._fidelity.target_level] > 0.5]
 
     def _recipes(self, data: PlannerData) -> np.ndarray:
-        return self._moved(super()._recipes(data), self._fidelity.target_level)
+        return self._rows.moved(super()._recipes(data), self._fidelity.target_level)
 
     def _result_rows(self, data: PlannerData) -> np.ndarray:
         rows = super()._result_rows(data)
-        return rows[rows[:, self._column] == self._fidelity.target_level]
+        return rows[rows[:, self._rows.column] == self._fidelity.target_level]
 
     def prospect(self, data: PlannerData, by: float, rng: np.random.Generator) -> Prospect:
         """Return what untried points may still bring at the target.

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from planner.doubts import said_of
 from planner.errors import BadOption, NotEnoughData
 from planner.objective import Objective
 from planner.optimise import best_row, candidate_rows
@@ -15,6 +18,7 @@ from planner.people import COLD, hinted_rows
 from planner.policies.base import Foreteller, PlannerData, Suggestion
 from planner.policies.bayes_options import BayesOptions
 from planner.policies.options import read_options
+from planner.policies.watching import OFF, WATCHING, Watch
 from planner.policies.weighing import Weighing
 from planner.pool import in_chunks
 from planner.predictor import Predictor
@@ -25,6 +29,8 @@ from planner.untried import spread_rows, untried_rows
 
 if TYPE_CHECKING:
     from planner.acquisition import Acquisition, IntegratedVariance
+    from planner.doubts import Doubted
+    from planner.drift import Drift
 
 _N_AROUND = 8
 _N_EVERYWHERE = 300
@@ -45,10 +51,22 @@ class Learner(Weighing, ABC):
 
     name: ClassVar[str]
     follows_hints: ClassVar[bool] = True
+    knows_input_noise: ClassVar[bool] = True
+    chooses_among: bool = True
+    """Whether it takes the best of a list where that is all the space; see `Planner.chooses_among`."""
     plans_with: tuple[str, ...] = (COLD,)
+    watches: ClassVar[bool] = True
+    """Whether results may be watched for drift."""
+    usual_drift: ClassVar[str] = OFF
+    repeats: ClassVar[bool] = False
+    """Whether it can weigh a repeat against a new point."""
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
-        super().__init__(space, read_options(BayesOptions, options, self.name))
+        own = {name: options[name] for name in WATCHING if self.watches and name in options}
+        super().__init__(space, read_options(BayesOptions, _without(options, own), self.name))
+        self._watch = Watch(space, objectives, own, policy=self.name, usual=self.usual_drift)
+        if self._options.replicates > 1 and not self.repeats:
+            raise BadOption(f"policy {self.name!r} weighs no repeats; leave option 'replicates' out, or choose 'logei'")
         to_classify = [objective.name for objective in objectives if objective.direction == "classify"]
         if to_classify:
             raise BadOption(
@@ -56,16 +74,43 @@ class Learner(Weighing, ABC):
                 "policy 'cameo'"
             )
         self._objectives = tuple(objectives)
-        self._predictor = Predictor(space, objectives, self._options.map_model)
-        self._gps = Predictor(space, objectives, "gp") if self._options.map_model != "gp" else self._predictor
+        self._predictor = Predictor(space, objectives, self._options.map_model, robust=self._options.robust)
+        self._gps = self._predictor
+        if self._options.map_model != "gp":
+            self._gps = Predictor(space, objectives, "gp", robust=self._options.robust)
         default_start = min(max(2 * len(space.parameters), 4), 10)
         self._n_start = default_start if self._options.start is None else self._options.start
+        self._contradicted: tuple[object, list[str]] = (None, [])
 
     def predict(
         self, data: PlannerData, target: str, points: Sequence[Mapping[str, Value]]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation (`n` each) of the noiseless target, in its unit."""
-        return self._predictor.predict(data, target, points)
+        return self._predictor.predict(self.steadied(data), target, points)
+
+    def steadied(self, data: PlannerData) -> PlannerData:
+        """Return what was told as it would have been without drift, where that is looked for."""
+        return self._watch.steadied(data)
+
+    def drifts(self, data: PlannerData) -> Mapping[str, Drift | None]:
+        """Return the drift of each target, where it is looked for; None while too little is known."""
+        return self._watch.drifts(data)
+
+    def alarms(self, data: PlannerData) -> list[str]:
+        """Return what a person must know of the results, a clause each: a drift, and contradictions."""
+        return [*self._watch.alarms(data), *self._contradictions(self.steadied(data))]
+
+    def _contradictions(self, data: PlannerData) -> list[str]:
+        """Return the worst contradiction of each target between results of one recipe."""
+        if self._contradicted[0] is not data.observations:
+            from planner.contradictions import contradictions
+
+            found = []
+            for target in [one.name for one in self._objectives] if data.space.fidelity is None else []:
+                model = partial(self._gps.model, data, target)
+                found += [str(one) for one in contradictions(self._space, data.observations, target, model)[:1]]
+            self._contradicted = (data.observations, found)
+        return self._contradicted[1]
 
     def live(self, data: PlannerData) -> dict[str, Mapping[str, Foreteller]]:
         """Return the Gaussian processes of all targets, once each has a value."""
@@ -74,8 +119,24 @@ class Learner(Weighing, ABC):
         except NotEnoughData:
             return {}
 
+    def doubted(self, data: PlannerData) -> tuple[Doubted, ...]:
+        """Return the results that are not believed, where option `robust` has them looked for."""
+        return self._gps.doubted(self.steadied(data)) if self._options.robust else ()
+
+    def given_up(self, data: PlannerData) -> dict[str, str]:
+        """Return what had to be given up to fit targets."""
+        return self._gps.given_up(self.steadied(data))
+
     def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
-        """Return up to n points: some to fill the space while little is known, then those worth most."""
+        """Return up to n points: some to fill the space while little is known, then those worth most.
+
+        What a person must know of the results stands in the reason of each.
+        """
+        found = self._proposed(self.steadied(data), n, rng)
+        said = "".join(f"; {text}" for text in self.alarms(data))
+        return [replace(one, reason=one.reason + said) for one in found] if said else found
+
+    def _proposed(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
         n_known = len(data.tried_rows()[0]) + len(data.pending)
         n_fill = min(n, max(0, self._n_start - n_known)) if self._can_learn(data) else n
         taken = set(data.taken_keys())
@@ -113,36 +174,49 @@ class Learner(Weighing, ABC):
         self, data: PlannerData, n: int, fill: np.ndarray, taken: set[bytes], rng: np.random.Generator
     ) -> list[Suggestion]:
         """Return up to n points by their worth, each given those before it."""
-        space, caution = data.space, self._options.caution
+        space = data.space
         worth = self._worth(data, fill, rng)
         candidates = candidate_rows(space, self._options.candidates, self._best_rows(data), rng)
         if len(candidates) > _MOST_SCORED:
             candidates = self._promising(data, candidates, rng)
-        chosen, reasons = np.empty((0, space.region.width)), list[str]()
+        chosen, reasons, repeats = np.empty((0, space.region.width)), list[str](), list[bool]()
         for _ in range(n):
-            row, reason = (
-                best_row(space, self._score(data, worth, caution), candidates, taken, rng),
-                self._reason(worth),
-            )
-            if row is not None:
-                tells = self._instead(data, worth, row, np.vstack([fill, chosen]), rng)
-                other = (
-                    None
-                    if tells is None
-                    else best_row(space, self._score(data, tells, _CARE * caution), candidates, taken, rng)
-                )
-                row, reason = (row, reason) if other is None else (other, self._reason_instead(data))
-                used = worth if other is None or tells is None else tells
-                row, reason = self._made(data, row, reason, used, np.vstack([fill, chosen]))
-            else:
-                more = untried_rows(space, 1, taken, lambda count: space.sample_rows(count, rng), rng)
-                if not len(more):
-                    break
-                row = more[0]
-            chosen, reasons = np.vstack([chosen, row]), [*reasons, reason]
+            row, reason, is_repeat = self._next(data, worth, candidates, np.vstack([fill, chosen]), taken, rng)
+            if row is None:
+                break
+            chosen, reasons, repeats = np.vstack([chosen, row]), [*reasons, reason], [*repeats, is_repeat]
             taken.update(space.keys(row[None]))
             worth.add(space.encode_rows(row[None])[0], rng)
-        return self._explained(data, chosen, reasons)
+        found = self._explained(data, chosen, reasons)
+        return [replace(one, is_repeat=again) for one, again in zip(found, repeats, strict=True)]
+
+    def _next(
+        self,
+        data: PlannerData,
+        worth: Acquisition,
+        candidates: np.ndarray,
+        ahead: np.ndarray,
+        taken: set[bytes],
+        rng: np.random.Generator,
+    ) -> tuple[np.ndarray | None, str, bool]:
+        """Return the row that is worth most after those ahead (`m x p`), why, and whether it was tried before."""
+        space, caution = data.space, self._options.caution
+        row, reason = best_row(space, self._score(data, worth, caution), candidates, taken, rng), self._reason(worth)
+        if row is None:
+            more = untried_rows(space, 1, taken, lambda count: space.sample_rows(count, rng), rng)
+            return more[0] if len(more) else None, reason, False
+        tells = self._instead(data, worth, row, ahead, rng)
+        again = self._again(data, worth, row, candidates, ahead) if tells is None else None
+        if again is not None:
+            return again[0], again[1], True
+        other = (
+            None
+            if tells is None
+            else best_row(space, self._score(data, tells, _CARE * caution), candidates, taken, rng)
+        )
+        row, reason = (row, reason) if other is None else (other, self._reason_instead(data))
+        row, reason = self._made(data, row, reason, worth if other is None or tells is None else tells, ahead)
+        return row, reason, False
 
     def _promising(self, data: PlannerData, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the rows of a large pool that a first look, cheap and in parts, finds most promising, and some others.
@@ -179,6 +253,21 @@ class Learner(Weighing, ABC):
         del data, worth, row, ahead, rng
         return None
 
+    def _again(
+        self, data: PlannerData, worth: Acquisition, row: np.ndarray, candidates: np.ndarray, ahead: np.ndarray
+    ) -> tuple[np.ndarray, str] | None:
+        """Return a row to be tried again, and why, where that is worth more than new ones; None where it is not.
+
+        Args:
+            data: What is known.
+            worth: By which the new row was chosen.
+            row: It (`p`).
+            candidates: Others of the space (`n x p`).
+            ahead: Rows that come before (`m x p`).
+        """
+        del data, worth, row, candidates, ahead
+        return None
+
     def _made(
         self, data: PlannerData, row: np.ndarray, reason: str, worth: Acquisition, ahead: np.ndarray
     ) -> tuple[np.ndarray, str]:
@@ -204,6 +293,8 @@ class Learner(Weighing, ABC):
         works = np.ones(len(rows)) if chance is None else np.exp(chance(rows))
         costs = None if self._cost is None else self._cost.of(data.space, rows)
         each, promised = _by_point(predicted, len(rows)), _by_point(meant, len(rows))
+        aside = said_of(self._gps.doubted(data))
+        aside += "".join(f"; {target}: {said}" for target, said in self._gps.given_up(data).items())
         return [
             Suggestion(
                 parameters=point,
@@ -211,7 +302,8 @@ class Learner(Weighing, ABC):
                 reason=reasons[i]
                 + promises(self._objectives, promised[i])
                 + ("" if chance is None else f"; works with probability {works[i]:.2f}")
-                + ("" if costs is None else f"; costs {costs[i]:.4g}"),
+                + ("" if costs is None else f"; costs {costs[i]:.4g}")
+                + aside,
             )
             for i, point in enumerate(data.space.points(rows))
         ]
@@ -251,7 +343,7 @@ class Learner(Weighing, ABC):
 
         models = [self._gps.model(data, objective.name) for objective in self._objectives]
         pending = np.vstack([self._under_way(data, ahead), self._structural_failures(data)])
-        everywhere = data.space.encode_rows(data.space.sample_rows(_N_EVERYWHERE, rng))
+        everywhere = data.space.encode_rows(data.everywhere.sample_rows(_N_EVERYWHERE, rng))
         return IntegratedVariance(models, pending, everywhere)
 
     @staticmethod
@@ -267,6 +359,10 @@ class Learner(Weighing, ABC):
     @abstractmethod
     def _reason(self, worth: Acquisition) -> str:
         """Say why a point was chosen by its worth."""
+
+
+def _without(options: Mapping[str, object], names: Collection[str]) -> dict[str, object]:
+    return {name: value for name, value in options.items() if name not in names}
 
 
 def _by_point(predicted: Mapping[str, tuple[np.ndarray, np.ndarray]], n: int) -> list[dict[str, Prediction]]:

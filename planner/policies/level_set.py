@@ -76,7 +76,7 @@ class LevelSet(Learner):
     def _chances(self, data: PlannerData, codes: np.ndarray) -> np.ndarray:
         from planner.level import chance_above
 
-        return chance_above(self._gps.model(data, self._objectives[0].name), codes, self._level)
+        return chance_above(self._gps.model(self.steadied(data), self._objectives[0].name), codes, self._level)
 
     def _worth(self, data: PlannerData, fill: np.ndarray, rng: np.random.Generator) -> Acquisition:
         from planner.level import LevelVariance, Straddle
@@ -86,7 +86,7 @@ class LevelSet(Learner):
         pending = np.vstack([self._under_way(data, fill), self._structural_failures(data)])
         if self._wanted.worth == "straddle":
             return Straddle(model.gp, height, pending)
-        everywhere = data.space.encode_rows(data.space.sample_rows(_N_EVERYWHERE, rng))
+        everywhere = data.space.encode_rows(data.everywhere.sample_rows(_N_EVERYWHERE, rng))
         return LevelVariance(model.gp, height, pending, everywhere)
 
     def _first_look(self, data: PlannerData) -> Callable[[np.ndarray], np.ndarray]:

@@ -96,7 +96,7 @@ class Cameo:
         """Return up to n points, each given those before it."""
         taken = set(data.taken_keys())
         keys = data.space.keys(self._rows)
-        free = np.array([key not in taken for key in keys])
+        free = data.are_open(self._rows)
         suggestions = self._spread(data, n, taken, rng)
         free &= np.array([key not in taken for key in keys])
         if len(suggestions) == n or not free.any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,8 @@ class ReactionsOptions:
     """The phase that is wanted, by its name in the table; must be given."""
     table: Any = option(None, _Given((str, list, tuple), "a path of a file, or a list of rows"))  # type: ignore[arg-type]
     """Energies: a CSV or JSON file, or rows as such a file has them; the shipped table where left out."""
+    table_sha256: str | None = option(None, _Given((str,), "the SHA-256 of the file, in hexadecimal"))  # type: ignore[arg-type]
+    """Of the table's file, which is refused where it has changed since."""
     precursors: str = option("precursors", _Given((str,), "the name of a parameter"))  # type: ignore[arg-type]
     """The categorical parameter whose levels are sets, such as `BaCO3 + TiO2`."""
     temperature: str = option("temperature", _Given((str,), "the name of a parameter"))  # type: ignore[arg-type]
@@ -72,14 +75,34 @@ def precursor_levels(
         raise BadOption(str(error)) from error
 
 
-def table_of(given: Any) -> Table:
+def table_of(given: Any, sha256: str | None = None) -> Table:
     """Return the table that an option gives: a path, rows, or the shipped one.
 
     Raises:
-        BadTable: It is no table; says why.
+        BadTable: It is no table, or another than it was; says why.
     """
     from surrogate.reactions.substances import read_rows, read_table, shipped_table
 
+    if sha256 is not None:
+        _refuse_changed(given, sha256)
     if given is None:
         return shipped_table()
     return read_table(given) if isinstance(given, str | Path) else read_rows(given)
+
+
+def _refuse_changed(given: Any, sha256: str) -> None:
+    from surrogate.reactions.errors import BadTable
+
+    if not isinstance(given, str | Path):
+        raise BadTable(
+            "option 'table_sha256' is that of a file: give its path as option 'table', or leave the hash out"
+        )
+    try:
+        found = hashlib.sha256(Path(given).read_bytes()).hexdigest()
+    except OSError as error:
+        raise BadTable(f"{given}: cannot be read ({error})") from error
+    if found != sha256.lower():
+        raise BadTable(
+            f"{given} was changed (its SHA-256 is {found[:12]}... and was {sha256[:12].lower()}...): put the file "
+            "back, or begin anew with this one"
+        )

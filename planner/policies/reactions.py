@@ -95,7 +95,7 @@ class Reactions:
         if self._options.target is None:
             raise BadOption("policy 'reactions' needs option 'target', the phase that is wanted")
         try:
-            table = table_of(self._options.table)
+            table = table_of(self._options.table, self._options.table_sha256)
             sets = {level: set_of(table, self._options.target, level) for level in chosen.values}
             self._table = table.within(table[self._options.target].cations)
         except ReactionError as error:
@@ -106,8 +106,7 @@ class Reactions:
     def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
         """Return up to n recipes, the most promising first; those of a batch bring interfaces of their own."""
         del rng  # all draws are the beliefs' own, so that equal beliefs give equal answers
-        taken = set(data.taken_keys())
-        rows = self._rows[[key not in taken for key in data.space.keys(self._rows)]]
+        rows = self._rows[data.are_open(self._rows)]
         if not len(rows):
             return []
         points = data.space.points(rows)

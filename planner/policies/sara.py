@@ -84,8 +84,7 @@ class Sara:
 
     def propose(self, data: PlannerData, n: int, rng: np.random.Generator) -> list[Suggestion]:
         """Return up to n stripes; those of a batch know of each other through what the maps expect of them."""
-        taken = data.taken_keys()
-        rows = self._rows[np.array([key not in taken for key in data.space.keys(self._rows)], dtype=bool)]
+        rows = self._rows[data.are_open(self._rows)]
         if self._places is not None and len(rows):
             rows = rows[self._places.are_free(data.space.points(rows), self._places.used(data))]
         if not len(rows):

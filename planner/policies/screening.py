@@ -117,9 +117,12 @@ class Screening:
 
     def _candidates(self, data: PlannerData, known: np.ndarray) -> Candidates:
         taken = data.taken_keys()
+        is_free = np.array([key not in taken for key in self._keys], dtype=bool)
+        if data.space is not self._space:
+            is_free &= data.space.region.feasible(self._rows)
         return Candidates(
             codes=self._pool_codes,
-            free=np.flatnonzero([key not in taken for key in self._keys]),
+            free=np.flatnonzero(is_free),
             known=known,
             novelty=self._options.novelty,
             apart=self._options.spread,

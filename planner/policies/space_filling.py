@@ -48,6 +48,7 @@ class _SpaceFilling:
     """A policy whose predictions come from a surrogate that it does not use itself."""
 
     learns_nothing: ClassVar[bool] = True
+    knows_input_noise: ClassVar[bool] = True
     _predictor: Predictor
 
     def predict(

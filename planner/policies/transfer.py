@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from planner.acquisition import Acquisition, log_h
+from planner.doubts import believed
 from planner.errors import BadOption
 from planner.live import Mixed
 from planner.models import target_data
@@ -49,6 +50,9 @@ class Transfer(LogEI):
 
     name = "transfer"
     plans_with = (MIXED, COLD)
+    knows_input_noise: ClassVar[bool] = False
+    watches: ClassVar[bool] = False
+    repeats: ClassVar[bool] = False
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
         super().__init__(space, objectives, {name: value for name, value in options.items() if name not in _OWN})
@@ -145,7 +149,9 @@ class Transfer(LogEI):
 
     def _mixture(self, data: PlannerData) -> Mixture:
         if self._fitted is None or self._fitted_on is not data.observations:
-            told = target_data(self._space, data.observations, self._objectives[0].name)
+            target = self._objectives[0].name
+            told = target_data(self._space, data.observations, target)
+            told = told.only(believed(self._gps.model(data, target), told)) if len(told.values) else told
             self._fitted_on = data.observations
             self._fitted = Mixture(self._sources, told.codes, told.values, told.noise)
         return self._fitted

@@ -7,10 +7,16 @@ ComputeError
 ├── JobCancelled   it was cancelled, or the queue was closed
 ├── StalePlan      more results are unseen by the plan than may be
 ├── StillAtWork    no outcome within the time that the caller gave (also a TimeoutError)
-└── WrongCosts     a file holds no cost model (also a ValueError)
+├── WrongCosts     a file holds no cost model (also a ValueError)
+└── ClusterError   a cluster of several machines cannot be used
+    ├── UnsafeCluster   its address or certificates are not safe, or cannot be read (also a ValueError)
+    ├── NoCluster       it does not answer, or has gone (also a ConnectionError)
+    └── UnlikeWorkers   its workers are not like this process
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 
 class ComputeError(RuntimeError):
@@ -47,3 +53,23 @@ class StillAtWork(ComputeError, TimeoutError):
 
 class WrongCosts(ComputeError, ValueError):
     """A file holds no cost model, or one of another version."""
+
+
+class ClusterError(ComputeError):
+    """A cluster of several machines cannot be used."""
+
+
+class UnsafeCluster(ClusterError, ValueError):
+    """Whoever is in the network could run code by it, or its certificates cannot be read."""
+
+
+class NoCluster(ClusterError, ConnectionError):
+    """The scheduler does not answer, or has gone."""
+
+
+class UnlikeWorkers(ClusterError):
+    """Workers have another labpilot, or other libraries, than this process; `differences` are by worker's address."""
+
+    def __init__(self, message: str, differences: Mapping[str, Sequence[str]]) -> None:
+        super().__init__(message)
+        self.differences = differences

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, Protocol
 
-from surrogate.compute.events import Broke, Done, Event, GpuFound, Overgrown, Sliced, WorkerDown, WorkerUp, Yielded
+from surrogate.compute.events import Broke, Event, GpuFound, Overgrown, Sliced, WorkerDown, WorkerUp
+from surrogate.compute.heard import overgrown_words, told_event, worn_words
 from surrogate.compute.jobs import MIB, Device, Job
-from surrogate.compute.memory import resident_bytes
 from surrogate.compute.process import WorkerLost, WorkerProcess
 
 log = logging.getLogger(__name__)
@@ -19,8 +19,10 @@ log = logging.getLogger(__name__)
 Inbox = Callable[[Event, bytes], None]
 """Takes an event and what comes with it: a result, or a checkpoint."""
 
-_WATCH_S = 0.2
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 30.0
+WATCH_S = 0.2
+"""How often is looked at what processes hold."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 30.0
+"""Between starts of processes that fail."""
 _GPU_STARTS = 3
 """After so many starts of the GPU's owner that failed in a row, jobs for it run on the CPU."""
 
@@ -102,6 +104,11 @@ class ProcessPool:
         """Return the process id of each worker that is up."""
         return {number: process.pid for number, process in self._processes.items()}
 
+    @property
+    def n_places(self) -> int:
+        """Return how many jobs can be at work on the CPU now."""
+        return sum(not process.is_gpu for process in self._processes.values())
+
     async def run(self, inbox: Inbox, now_s: Callable[[], float]) -> None:
         """Keep the processes going until cancelled."""
         self._inbox, self._now_s = inbox, now_s
@@ -118,7 +125,7 @@ class ProcessPool:
     def start(self, worker: int, work: Work) -> None:
         """Send a job to its process."""
         process, job = self._processes[worker], work.job
-        process.rss_before = resident_bytes(process.pid) or process.rss_before
+        process.note_resident()
         told = {"function": job.function, "steps": job.steps, "slice_s": job.slice_s, "split": len(work.arguments)}
         process.send(told, work.arguments + work.checkpoint, ticket=work.ticket, lease=work.lease)
 
@@ -138,20 +145,20 @@ class ProcessPool:
 
     async def _kept(self, device: Device) -> str:
         """Keep one process going; return only if it is the GPU's and cannot be had, with the reason."""
-        pause_s, failures = _FIRST_PAUSE_S, 0
+        pause_s, failures = FIRST_PAUSE_S, 0
         while True:
             try:
                 reason = await self._one_life(device)
                 if reason:
                     return reason
-                pause_s, failures = _FIRST_PAUSE_S, 0
+                pause_s, failures = FIRST_PAUSE_S, 0
             except WorkerLost as error:
                 failures += 1
                 log.warning("worker_not_started device=%s reason=%r", device, str(error))
                 if device == "gpu" and failures == _GPU_STARTS:
                     return f"its owner does not start: {error}"
                 await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     async def _one_life(self, device: Device) -> str:
         """Start a process and hear it to its end; return why there is no GPU, or nothing."""
@@ -194,33 +201,19 @@ class ProcessPool:
     def _heard(self, process: WorkerProcess, head: dict[str, Any], payload: bytes) -> None:
         if head["run"] != process.run or process.ticket is None:
             return
-        told = {"at_s": self._now_s(), "worker": process.number, "ticket": process.ticket}
-        if head["kind"] == "slice":
-            self._inbox(Sliced(**told, slice_s=head["slice_s"]), payload)
-            return
-        process.ticket = None
-        told["worn"] = self._worn(process, head["rss"])
-        if head["kind"] == "done":
-            self._inbox(Done(**told), payload)
-        elif head["kind"] == "left":
-            self._inbox(Yielded(**told, slice_s=head["slice_s"]), payload)
-        else:
-            self._inbox(Broke(**told, why=head["why"], reason=head["reason"]), b"")
-
-    def _worn(self, process: WorkerProcess, rss: int) -> str:
-        if process.run >= self._max_jobs:
-            return f"worn: it has done {process.run} jobs"
-        return f"worn: it still holds {rss / MIB:.0f} MiB" if rss > self._worn_bytes else ""
+        worn = worn_words(process.run, head["rss"], max_jobs=self._max_jobs, worn_bytes=self._worn_bytes)
+        event = told_event(head, at_s=self._now_s(), worker=process.number, ticket=process.ticket, worn=worn)
+        if not isinstance(event, Sliced):
+            process.ticket = None
+        self._inbox(event, b"" if isinstance(event, Broke) else payload)
 
     async def _watched(self) -> None:
         """Look at what processes hold, as not all memory is asked for where a limit is heard."""
         while True:
-            await asyncio.sleep(_WATCH_S)
+            await asyncio.sleep(WATCH_S)
             for process in list(self._processes.values()):
-                rss = resident_bytes(process.pid)
-                line = process.rss_before + process.lease + self._slack_bytes
-                if process.ticket is not None and not process.is_gpu and rss is not None and rss > line:
-                    reason = f"holds {rss / MIB:.0f} MiB, leased are {process.lease / MIB:.0f} MiB"
+                reason = overgrown_words(process)
+                if reason and process.ticket is not None:
                     self._inbox(
                         Overgrown(at_s=self._now_s(), worker=process.number, ticket=process.ticket, reason=reason), b""
                     )

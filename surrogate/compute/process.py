@@ -10,9 +10,11 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
 from contextlib import suppress
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from surrogate.compute.frames import HEAD, frame
+from surrogate.compute.memory import resident_bytes
 
 _THREADS = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"),
@@ -41,10 +43,22 @@ class WorkerProcess:
         preload: Modules that it imports before it says that it is ready.
         is_gpu: Whether it owns the GPU.
         slack_bytes: What a job may take beyond its lease.
+        folder: Where its temporary files go, in a folder of their own that goes with it; the system's where it is None.
     """
 
-    def __init__(self, number: int, *, threads: int, preload: tuple[str, ...], is_gpu: bool, slack_bytes: int) -> None:
+    def __init__(
+        self,
+        number: int,
+        *,
+        threads: int,
+        preload: tuple[str, ...],
+        is_gpu: bool,
+        slack_bytes: int,
+        folder: str | None = None,
+    ) -> None:
         self.number, self.is_gpu, self.slack_bytes = number, is_gpu, slack_bytes
+        self._folder = folder
+        self._scratch: TemporaryDirectory[str] | None = None
         self._options = {"threads": threads, "preload": list(preload), "gpu": is_gpu, "slack": slack_bytes}
         self._threads = threads
         self._process: Process | None = None
@@ -78,12 +92,16 @@ class WorkerProcess:
             WorkerLost: The system has no room for it.
         """
         try:
+            self._scratch = TemporaryDirectory(prefix="labpilot-", dir=self._folder, ignore_cleanup_errors=True)
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "surrogate.compute.worker", json.dumps(self._options),
-                stdin=PIPE, stdout=PIPE, stderr=PIPE, env=self._environment(), start_new_session=True,
+                stdin=PIPE, stdout=PIPE, stderr=PIPE, env=self._environment(self._scratch.name), start_new_session=True,
             )  # fmt: skip
         except OSError as error:
             raise WorkerLost(f"no process could be made ({error})") from error
+        finally:
+            if self._process is None and self._scratch is not None:
+                self._scratch.cleanup()
         self._hearing = group.create_task(self._hear_words(), name=f"words of worker {self.number}")
 
     async def ready(self, *, within_s: float) -> dict[str, Any]:
@@ -103,10 +121,10 @@ class WorkerProcess:
         self.rss_before = message[0]["rss"]
         return message[0]
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, scratch: str) -> dict[str, str]:
         paths = [os.path.abspath(path) for path in sys.path]
         pinned = dict.fromkeys(_THREADS, str(self._threads))
-        return os.environ | pinned | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
+        return os.environ | pinned | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "TMPDIR": scratch}
 
     async def listen(self, heard: Heard) -> str:
         """Hand on what the process says until it is gone; return why it is."""
@@ -142,6 +160,8 @@ class WorkerProcess:
         async with asyncio.timeout(_ENDS_S):
             code = await self._live.wait()
         self._is_buried = True
+        if self._scratch is not None:
+            self._scratch.cleanup()  # of a process that was killed in the middle of a job, too
         if self._hearing is not None:
             await asyncio.wait([self._hearing], timeout=_WORDS_S)
         lines = [line for line in self._words.decode(errors="replace").splitlines() if line.strip()]
@@ -153,6 +173,10 @@ class WorkerProcess:
         self.run += 1
         self.ticket, self.lease = ticket, lease
         self._say(frame({"kind": "job", "run": self.run, "lease": lease, **job}, payload))
+
+    def note_resident(self) -> None:
+        """Take what it holds now as what it held before its next job."""
+        self.rss_before = resident_bytes(self.pid) or self.rss_before
 
     def ask_leave(self) -> None:
         """Tell the job at hand to leave at its next step."""

@@ -3,6 +3,7 @@
     ReactionError
     +-- BadTable       a table of energies cannot be read
     +-- NoPrecursors   no set of the precursors balances to the target; says why
+    +-- NotFetched     energies could not be had from the Materials Project; says what to do
 
 All are also ValueError: the caller passed something wrong.
 """
@@ -18,3 +19,7 @@ class BadTable(ReactionError):
 
 class NoPrecursors(ReactionError):
     """No set of the precursors balances to the target."""
+
+
+class NotFetched(ReactionError):
+    """Energies could not be had from the Materials Project."""

@@ -185,6 +185,11 @@ class Ledger:
         """Return the targets of a trial that somebody has foretold and whose results did not come yet."""
         return [target for number, target, is_replayed in self._open if number == trial and not is_replayed]
 
+    def open_forecasts(self, trial: int, model: str) -> dict[str, Forecast]:
+        """Return what a model foretold of a trial whose results did not come yet, by target."""
+        told = {target: self._open[trial, target, False] for target in self.open_targets(trial)}
+        return {target: models[model] for target, models in told.items() if model in models}
+
     def _foretold(self, line: Forecast) -> None:
         place = (line.trial, line.target, line.is_replayed)
         if place in self._closed:

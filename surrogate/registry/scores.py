@@ -10,9 +10,13 @@ deviation, wider forecasts than the truth would win. Calibration is judged by th
 from __future__ import annotations
 
 from math import isfinite
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import gammaln, ndtr
+
+Array = NDArray[np.floating[Any]]
 
 DENSITY = "student-t 4"
 """What a forecast is scored by, as the ledger names it."""
@@ -28,8 +32,13 @@ def log_score(mean: float, sd: float, value: float) -> float:
     Raises:
         ValueError: One is no finite number, or the standard deviation is not above 0.
     """
-    z = _standard(mean, sd, value) / _SCALE
-    return float(_CONSTANT - np.log(sd * _SCALE) - 0.5 * (_DEGREES + 1.0) * np.log1p(z * z / _DEGREES))
+    return float(log_scores(np.array(_standard(mean, sd, value)), 1.0) - np.log(sd))
+
+
+def log_scores(z: Array, scales: Array | float) -> Array:
+    """Return the log density of values that are z standard deviations off, were these so many times as large."""
+    parts = z / (scales * _SCALE)
+    return _CONSTANT - np.log(scales * _SCALE) - 0.5 * (_DEGREES + 1.0) * np.log1p(parts * parts / _DEGREES)
 
 
 def pit(mean: float, sd: float, value: float) -> float:

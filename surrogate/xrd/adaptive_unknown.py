@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.special import expit
 
+from surrogate.xrd.ghosts import ghosts
 from surrogate.xrd.hypothesis import Hypothesis
 from surrogate.xrd.pattern import Pattern
 
@@ -26,12 +27,6 @@ UNSETTLED = (0.05, 0.95)
 """Probabilities between which it is worth a look."""
 SHAPE_ERROR = 0.25
 """Of a peak's height: what is left beside strong lines is no sign of another phase."""
-GHOST_ERROR = 0.02
-"""Of a peak's height, where lines of the tube that are not in the model put its ghost."""
-GHOSTS_ANGSTROM = (1.392250, 1.476350)
-"""K-beta of copper and L-alpha of tungsten on its anode (Bearden, Rev. Mod. Phys. 39, 78 (1967),
-doi:10.1103/RevModPhys.39.78)."""
-COPPER_ANGSTROM = 1.5406
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +50,7 @@ def unknown_peak(pattern: Pattern, best: Hypothesis, *, width_deg: float) -> Unk
     background, peaks = _model(pattern, best)
     left = pattern.intensity - background - peaks
     seen = np.isfinite(pattern.variance)
-    variance = np.where(seen, pattern.variance, 1.0) + (SHAPE_ERROR * peaks) ** 2 + _ghosts(pattern, peaks) ** 2
+    variance = np.where(seen, pattern.variance, 1.0) + (SHAPE_ERROR * peaks) ** 2 + ghosts(pattern, peaks) ** 2
     weight = np.where(seen, 1.0 / np.maximum(variance, 1e-12), 0.0)
     sigma = width_deg / 2.355 / pattern.grid.step_deg
     # a Gaussian of height 1: the kernel of the filter has area 1
@@ -79,16 +74,3 @@ def _model(pattern: Pattern, best: Hypothesis) -> tuple[Array, Array]:
     background = np.concatenate([pattern.smooth, pattern.humps], axis=1) @ best.fitted.coefficients[0].numpy()
     peaks = (best.fitted.scales @ best.fitted.profile).numpy() if best.phases else np.zeros(pattern.grid.n)
     return background, peaks
-
-
-def _ghosts(pattern: Pattern, peaks: Array) -> Array:
-    """Return ``n`` errors of the model by lines of the tube that it does not know."""
-    wavelength = pattern.radiation.wavelength_angstrom[0]
-    if abs(wavelength - COPPER_ANGSTROM) > 1e-3:
-        return np.zeros(pattern.grid.n)
-    sines = np.sin(np.radians(pattern.two_theta_deg / 2.0))
-    error = np.zeros(pattern.grid.n)
-    for ghost in GHOSTS_ANGSTROM:
-        origin = 2.0 * np.degrees(np.arcsin(np.minimum(sines * wavelength / ghost, 1.0)))
-        error += GHOST_ERROR * np.interp(origin, pattern.two_theta_deg, peaks, right=0.0)
-    return error

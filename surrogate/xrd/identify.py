@@ -43,6 +43,7 @@ from surrogate.xrd.claims import (
 from surrogate.xrd.families import families, one_of_each_family
 from surrogate.xrd.formats.source import misfit as radiation_misfit
 from surrogate.xrd.gates import excess, gates
+from surrogate.xrd.ghosts import without_ghosts
 from surrogate.xrd.hypothesis import Hypothesis, SearchSettings
 from surrogate.xrd.leaving import at_work, processes, watch
 from surrogate.xrd.library import Library
@@ -58,7 +59,7 @@ from surrogate.xrd.verdict import judge
 
 Array = NDArray[np.floating[Any]]
 
-VERSION = "4"
+VERSION = "5"
 """Changes when the same file and library would give other numbers."""
 MOST_ALTERNATIVES = 8
 IN_FLIGHT = 4
@@ -240,6 +241,7 @@ class Identifier:
         rwp, rexp, gof = agreement(pattern.intensity, model, pattern.variance, n_free)
         over = excess(pattern.two_theta_deg, pattern.intensity, model, background, pattern.variance)
         humps = amorphous(pattern, model - background)
+        strange = without_ghosts(left.peaks, pattern, model, background)
         judged = judge(
             claims,
             alternatives,
@@ -267,7 +269,7 @@ class Identifier:
             gof=gof,
             zero_deg=zero,
             displacement_deg=displacement,
-            gates=gates(searcher.atlas, found, alternatives, left.peaks, rwp=rwp, gof=gof, over=over) if claims else (),
+            gates=gates(searcher.atlas, found, alternatives, strange, rwp=rwp, gof=gof, over=over) if claims else (),
             provenance=self._provenance(pattern),
             curves=curves_of(pattern, searcher.atlas, best, model, background) if curves else None,
         )

@@ -3,7 +3,8 @@
 The value ``yield`` is the target's weight fraction among crystalline phases, with a standard deviation from its 90 %
 interval. Beside it stand, for each phase that was found, ``phase:NAME``, its weight fraction, and ``probability:NAME``,
 that it is there: what a planner of reactions learns from. Where the pattern cannot tell, there is no value: a campaign
-must not learn from a guess. Options:
+must not learn from a guess. Whether a target may be claimed to be made can be told from the details: the verdict, the
+intervals of weight fractions, and the gates that failed (`surrogate.xrd.gates`). Options:
 
 - ``target``: the phase that is wanted, by its name in the library;
 - ``phases``: names of the library's phases that could be there (all of it where left out);
@@ -98,6 +99,8 @@ def _details(found: Identification) -> dict[str, Any]:
         "verdict": found.verdict,
         "phases": {phase.name: phase.weight_fraction for phase in found.phases},
         "probabilities": {phase.name: phase.probability for phase in found.phases},
+        "weight_intervals": {phase.name: list(phase.weight_interval) for phase in found.phases},
+        "failed_gates": [gate.name for gate in found.gates if gate.passed is False],
         "unknown_probability": found.unknown_probability,
         "rwp": found.rwp,
         "reasons": list(found.reasons),

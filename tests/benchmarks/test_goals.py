@@ -26,4 +26,4 @@ def test_random_points_are_seldom_there(aim) -> None:
 @pytest.mark.parametrize("stake", STAKES, ids=lambda stake: stake.problem.name)
 def test_nothing_is_better_than_the_best(stake) -> None:
     points = stake.space.points(stake.space.sample_rows(20_000, np.random.default_rng(0)))
-    assert stake.problem.evaluate(points).min() > stake.best - 1e-3
+    assert np.nanmin(stake.problem.evaluate(points)) > stake.best - 1e-3

@@ -458,3 +458,29 @@ def bakery(tmp_path, monkeypatch):
         return check_campaign(folder / "campaign.yaml", None, list(overrides)).require()
 
     return made
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """A runner and its oven; call it with what the oven is to answer."""
+    from tests.orchestrator.oven import Bench, Oven
+
+    made = []
+
+    def make(*script):
+        made.append(Bench(tmp_path, Oven(*script)))
+        return made[-1]
+
+    yield make
+    for item in made:
+        item.engine.dispose()
+
+
+@pytest.fixture
+def workshop(tmp_path):
+    """Two arms and an oven, and what carries samples there."""
+    from tests.orchestrator.workshop import Workshop
+
+    made = Workshop(tmp_path)
+    yield made
+    made.engine.dispose()

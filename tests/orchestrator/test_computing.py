@@ -10,7 +10,7 @@ import pytest
 
 from drivers.clock import RealClock, VirtualClock, VirtualLoop
 from orchestrator.analysis import Analysis
-from orchestrator.computing import AtHand, Elsewhere, NoAnalysis, analyst_for, why
+from orchestrator.computing import AtHand, Elsewhere, NoAnalysis, analyst_for, as_it_took, queue_for, why
 from orchestrator.measurements import MeasurementFile
 from surrogate import ANALYSES
 from surrogate.analysis_job import AnalysisRaised
@@ -54,7 +54,7 @@ def test_a_worker_finds_what_this_process_finds():
     async def both():
         async with elsewhere() as (analyst, _, _, told):
             there = await analyst([spectrum()], {"dose": 2.0})
-        here = await AtHand(analysis(), RealClock(), 0.0)([spectrum()], {"dose": 2.0})
+        here = await AtHand(analysis(), RealClock(), as_it_took)([spectrum()], {"dose": 2.0})
         return here, there, told
 
     here, there, told = asyncio.run(both())
@@ -125,9 +125,10 @@ def test_errors_of_this_process_are_told_alike():
 @pytest.mark.parametrize(("kind", "is_heavy"), [("peaks", True), ("reading", False)])
 def test_only_heavy_analyses_have_a_process_of_their_own(kind, is_heavy):
     async def chosen():
-        told = []
-        async with analyst_for(analysis(kind), RealClock(), charge_s=0.0, deadline_s=None, told=told.append) as analyst:
-            return isinstance(analyst, Elsewhere)
+        one, clock, told = analysis(kind), RealClock(), []
+        async with queue_for(one, clock, planners=0) as queue:
+            analyst = analyst_for(one, clock, queue, costs_s=as_it_took, deadline_s=None, told=told.append)
+            return isinstance(analyst, Elsewhere) and queue is not None
 
     assert asyncio.run(chosen()) is is_heavy
     assert analysis(kind).is_heavy is is_heavy
@@ -139,7 +140,10 @@ def test_virtual_time_makes_the_trial_pay_for_its_analysis():
 
     async def paid():
         told = []
-        async with analyst_for(analysis(), clock, charge_s=12.0, deadline_s=None, told=told.append) as analyst:
+        async with queue_for(analysis(), clock, planners=1) as queue:
+            how = {"costs_s": lambda _took_s, _parameters: 12.0, "deadline_s": None, "told": told.append}
+            analyst = analyst_for(analysis(), clock, queue, **how)
+            assert isinstance(analyst, AtHand)
             await analyst([spectrum()], {})
         return clock.now_s()
 

@@ -4,9 +4,7 @@ import pytest
 
 from orchestrator.directory import CampaignDirectory
 from orchestrator.execution import Settings, start
-from orchestrator.history import read_standing
 from orchestrator.journal import read_events
-from orchestrator.journey import Whereabouts
 from simulators.world import WorldFile
 
 VIRTUAL = Settings(is_virtual=True, fsync=False)
@@ -50,15 +48,6 @@ def test_every_sample_goes_through_its_whole_plan_and_leaves(bakery, tmp_path):
     assert kinds["analysed"] == 12 and kinds["sample_left"] == 12 and kinds["trial_lost"] == 0
 
 
-def test_samples_that_agree_share_a_run(bakery, tmp_path):
-    task = bakery("parameters.1.low=500 degC", "parameters.1.step=100 K")
-    assert start(task, tmp_path / "out", VIRTUAL).status == "finished"
-    runs = [event.body for event in events_of(tmp_path / "out") if event.kind == "batch_formed"]
-    assert sum(len(run["places"]) for run in runs) == 12
-    assert any(len(run["places"]) == 2 for run in runs)
-    assert len(runs) < 12
-
-
 def test_the_same_seed_gives_the_same_journal(bakery, tmp_path):
     journals = []
     for name in ("one", "two"):
@@ -67,56 +56,11 @@ def test_the_same_seed_gives_the_same_journal(bakery, tmp_path):
     assert journals[0] == journals[1]
 
 
-def test_runs_are_planned_where_a_campaign_asks_for_it_and_the_same_seed_gives_the_same_plans(bakery, tmp_path):
-    journals = []
-    for name in ("one", "two"):
-        task = bakery("scheduling.optimise=true", "budget.trials=24")
-        assert start(task, tmp_path / name, VIRTUAL).status == "finished"
-        journals.append([(event.kind, event.trial, event.at_s, event.body) for event in events_of(tmp_path / name)])
-    assert unsafe(tmp_path / "one") == []
-    formed = [[body for kind, _, _, body in journal if kind == "batch_formed"] for journal in journals]
-    assert any(body.get("by") == "optimiser" for body in formed[0])
-    assert formed[0] == formed[1]
-    assert [event[:3] for event in journals[0]] == [event[:3] for event in journals[1]]
-
-
 def test_trials_are_asked_for_while_others_run(bakery, tmp_path):
     start(bakery(), tmp_path / "out", VIRTUAL)
     events = events_of(tmp_path / "out")
     second_ask = [event.at_s for event in events if event.kind == "asked"][1]
     assert second_ask < min(event.at_s for event in events if event.kind == "analysed")
-
-
-def test_whereabouts_folded_from_the_journal_are_those_that_were_known_live(bakery, tmp_path):
-    start(bakery(), tmp_path / "out", VIRTUAL)
-    engine = CampaignDirectory.open(tmp_path / "out").database(migrate=False)
-    with engine.connect() as connection:
-        standing = read_standing(connection)
-    engine.dispose()
-    assert standing.whereabouts == Whereabouts.of(events_of(tmp_path / "out"))
-    assert all(journey.has_left for journey in standing.whereabouts.journeys.values())
-
-
-def test_what_was_not_gripped_is_tried_again(bakery, tmp_path):
-    task = bakery(lab="simulation: {bakery: {miss: 0.1}}\n")
-    assert start(task, tmp_path / "out", VIRTUAL).status == "finished"
-    kinds = Counter(event.kind for event in events_of(tmp_path / "out"))
-    assert kinds["sample_not_moved"] > 0
-    assert kinds["analysed"] == 12
-    assert unsafe(tmp_path / "out") == []
-
-
-def test_a_sample_that_was_dropped_costs_its_trial_and_closes_its_places(bakery, tmp_path):
-    task = bakery("budget.trials=6", lab="simulation: {bakery: {drop: 0.03}}\n")
-    ending = start(task, tmp_path / "out", VIRTUAL)
-    events = events_of(tmp_path / "out")
-    lost = [event for event in events if event.kind == "sample_lost"]
-    assert lost and ending.status in ("finished", "faulted")
-    assert {event.trial for event in lost} <= {event.trial for event in events if event.kind == "trial_lost"}
-    assert any(
-        e.kind == "incident" and e.body["kind"] == "intervention" and "look for" in e.body["text"] for e in events
-    )
-    assert unsafe(tmp_path / "out") == []
 
 
 def test_a_lost_trial_is_made_again_as_often_as_the_campaign_says(bakery, tmp_path):

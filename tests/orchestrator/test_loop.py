@@ -49,7 +49,7 @@ def work_off(error):
         "campaign": asks,
         "journal": None,
         "knowledge": None,
-        "asking": None,
+        "asking": SimpleNamespace(ahead=None, close=lambda: None),
         "desk": SimpleNamespace(intent="run"),
     }
     campaign = CampaignLoop(clock=clock, executor=executor, stop=stop, history=History(trials=trials), **made)

@@ -176,3 +176,25 @@ def test_conditions_that_cannot_be_read_are_refused(when, says):
     parameters[1]["when"] = when
     with pytest.raises(InvalidSource, match=says):
         _campaign({}, parameters=parameters)
+
+
+def _noisy(**more):
+    furnace = {"name": "t", "kind": "continuous", "unit": "degC", "low": 300, "high": 900, **more}
+    return _campaign({}, parameters=[furnace, {"name": "word", "kind": "categorical", "levels": ["u", "v"]}])
+
+
+def test_how_far_what_is_achieved_lies_from_what_is_asked_for_is_a_difference_in_the_parameters_unit():
+    noise = space.search_space(_noisy(input_sd="3 K")).input_noise
+    assert noise is not None and noise.at_zero[0] == pytest.approx(3 / 600) and not noise.at_zero[1:].any()
+    assert space.search_space(_noisy()).input_noise is None
+    assert Campaign.from_data(_noisy(input_sd="3 K").data()) == _noisy(input_sd="3 K")
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [({"input_sd": "-1 K"}, "from 0 to high - low"), ({"input_sd": "3 bar"}, "bar"), ({"input_sd": 700}, "high - low")],
+    ids=["negative", "another unit", "wider than the range"],
+)
+def test_a_deviation_of_inputs_that_makes_no_sense_is_refused(more, says):
+    with pytest.raises(InvalidSource, match=says):
+        _noisy(**more)

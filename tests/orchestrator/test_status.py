@@ -119,6 +119,21 @@ def test_the_command_prints_json_that_a_program_can_read(fabricate, capsys):
     assert said["problems"] == []
 
 
+def test_what_the_planner_says_of_the_results_is_told_while_it_says_it(fabricate, capsys):
+    maker = fabricate()
+    path = maker.bench(1, end=False)
+    assert read_status(path).alarms == []
+    alarm = "hydrogen is 0.70 +- 0.03 times what it was before ask 6 (p = 2e-05)"
+    maker.ask([{"number": 99, "parameters": {}, "proposal_id": "9-0"}], diagnostics={"alarms": [alarm]})
+    maker.journal.flush()
+    assert read_status(path).alarms == [alarm]
+    assert supervise(["status", str(path)]) == 0
+    assert "alarm" in (said := capsys.readouterr().out) and "0.70 +- 0.03" in said
+    maker.ask([{"number": 100, "parameters": {}, "proposal_id": "10-0"}])
+    maker.journal.flush()
+    assert read_status(path).alarms == []
+
+
 def test_the_command_tells_a_person(fabricate, capsys):
     maker = fabricate()
     path = maker.bench(1, end=False)
@@ -149,4 +164,4 @@ def test_looks_go_on_from_where_the_last_one_ended_and_forget_no_damage(fabricat
     second = looks.look()
     assert second.trials.accepted == 2
     anew = read_status(path)
-    assert replace(second, costs=anew.costs) == anew  # which are added up once a minute
+    assert replace(second, costs=anew.costs, compute=anew.compute) == anew  # which are added up once a minute

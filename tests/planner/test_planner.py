@@ -334,6 +334,29 @@ def test_what_is_shared_is_the_same_within_an_ask(policy, tmp_path):
     assert len(seen) > 1
 
 
+@pytest.mark.parametrize("policy", ["screening", "cameo"])
+def test_policies_that_list_their_points_once_keep_to_what_is_shared(policy):
+    rows = [{"t": t, "a": a / 5} for t in (400.0, 500.0, 600.0, 700.0, 800.0) for a in range(6)]
+    space = SearchSpace([Continuous("t", 300, 900), Continuous("a", 0, 1)], candidates=rows, shared=["t"])
+    objectives = [Objective("y", "maximize")] if policy == "screening" else [Objective("y", "classify")]
+    options = {"threshold": 0.9} if policy == "screening" else {"start": 4}
+    planner = Planner(space, objectives, seed=1, policy=policy, options=options)
+    for _ in range(4):
+        batch = planner.ask(4)
+        assert len({one.parameters["t"] for one in batch}) == 1 and len(batch) > 1
+        assert not any(one.reason.startswith("random") for one in batch)
+        planner.tell([_looked_at(one, policy) for one in batch])
+
+
+def _looked_at(proposal, policy):
+    t, a = proposal.parameters["t"], proposal.parameters["a"]
+    told = {"parameters": proposal.parameters, "proposal_id": proposal.id}
+    if policy == "screening":
+        return Observation(values={"y": a * t / 800.0}, **told)
+    peak = np.exp(-0.5 * ((np.arange(60) - (20 if t < 550 else 40)) / 2.0) ** 2)
+    return Observation(values={}, fingerprints={"y": 5.0 + 100.0 * peak}, **told)
+
+
 def test_a_pool_shares_what_its_rows_have_in_common():
     rows = [{"t": float(t), "a": a / 10} for t in (500, 600) for a in range(3)]
     space = SearchSpace([Continuous("t", 300, 900), Continuous("a", 0, 1)], candidates=rows, shared=["t"])

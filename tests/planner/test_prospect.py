@@ -1,9 +1,11 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
 from planner import BadOption, Continuous, NotEnoughData, Objective, Observation, Planner, SearchSpace
 from planner.models import TargetModel
-from planner.prospect import prospect, rougher
+from planner.prospect import grown, prospect, rougher
 from planner.transforms import TargetScale
 from surrogate.matern_gp import GP, Kernel
 
@@ -21,7 +23,9 @@ def test_it_is_what_the_joint_posterior_says(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("planner.prospect.widening", lambda gp: 1.0)
     best, untried = np.array([0.0]), np.array([[0.2], [0.25], [0.9]])
     mean, covariance = rougher(model().gp).joint(untried)
-    draws = np.random.default_rng(3).multivariate_normal(mean, covariance, size=200_000)
+    rng = np.random.default_rng(3)
+    normal = rng.multivariate_normal(np.zeros(3), covariance, size=200_000)
+    draws = mean + normal * np.sqrt(8.0 / rng.chisquare(8.0, size=(200_000, 1)))
     gains = 2.0 * (draws.max(axis=1) - 0.5)
     found = prospect([MOST], {"y": model()}, best, untried, np.ones(3), by=0.4, rng=np.random.default_rng(0))
     assert found.probability == pytest.approx(np.mean(gains > 0.4), abs=0.05)
@@ -30,6 +34,25 @@ def test_it_is_what_the_joint_posterior_says(monkeypatch: pytest.MonkeyPatch) ->
     assert half.probability == pytest.approx(found.probability / 2, abs=0.05)
     none = prospect([MOST], {"y": model()}, best, untried[:0], np.ones(0), by=0.4, rng=np.random.default_rng(0))
     assert none.probability == 0.0
+
+
+def heights(peak: float) -> GP:
+    """Return a process that knows values at nine independent places, one of which is a peak."""
+    X, y = np.linspace(0.0, 90.0, 9)[:, None], np.array([0.0, 0.2, -0.3, 0.1, peak, -0.2, 0.3, -0.1, 0.0])
+    return GP(Kernel(np.array([0.3]), 1.0), 0.0, X, y, np.full(9, 1e-9))
+
+
+@pytest.mark.parametrize(
+    ("peak", "upwards", "expected"),
+    [(1.0, 1.0, 1.0), (1.75, 1.0, 1.179), (5.0, 1.0, 1.5), (-1.75, -1.0, 1.179), (5.0, -1.0, 1.0), (5.0, 0.0, 1.0)],
+    ids=["no surprise", "a peak", "a spire", "a pit", "on the other side", "no side"],
+)
+def test_a_peak_that_a_normal_process_has_not_makes_others_possible(
+    peak: float, upwards: float, expected: float
+) -> None:
+    # of nine normal values the greatest is expected at 1.485 (Harter, Biometrika 48, 151 (1961))
+    assert heights(peak).places == pytest.approx(9.0, abs=1e-6)
+    assert grown(heights(peak), upwards) == pytest.approx(expected, abs=0.01)
 
 
 def told(planner: Planner, xs: np.ndarray, name: str = "y") -> Planner:
@@ -105,5 +128,23 @@ def test_what_has_no_answer_is_refused() -> None:
         Planner(LINE, [MOST, Objective("z", "minimize")]).prospect()
     wishes = [Objective(name, "maximize", desirability=(-1.0, 0.0)) for name in "yz"]
     planner = Planner(LINE, wishes)
-    planner.tell([Observation(parameters={"x": x}, values={"y": -x, "z": x - 1}) for x in (0.1, 0.3, 0.5, 0.7, 0.9)])
+    for x in (0.1, 0.9, 0.5, 0.3, 0.7, 0.0, 1.0, 0.2, 0.4, 0.8, 0.6):
+        planner.tell([Observation(parameters={"x": x}, values={"y": -x, "z": x - 1})])
     assert planner.prospect(by=0.1).probability < 0.1
+
+
+def test_a_result_that_says_there_is_nothing_left_is_not_believed_at_once() -> None:
+    xs = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 0.1, 0.3, 0.5, 0.7, 0.9]
+    planner = Planner(LINE, [MOST])
+    looks = []
+    for x in xs:
+        planner.tell([Observation(parameters={"x": x}, values={"y": float(-((x - 0.4) ** 2))})])
+        if len(planner.observations) >= 4:
+            policy: Any = planner._policy
+            data = planner._data()
+            known = set(LINE.keys(LINE.rows([one.parameters for one in data.observations])))
+            rng = np.random.default_rng([0, 0, len(data.observations)])
+            looks.append((policy._policy._prospect(data, known, 0.05, rng).probability, planner.prospect(by=0.05)))
+    assert any(found.probability > alone for alone, found in looks)
+    assert all(found.probability >= alone for alone, found in looks)
+    assert looks[-1][1].probability < 0.05

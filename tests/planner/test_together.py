@@ -88,7 +88,7 @@ def test_hints_costs_and_limits_are_said_together_and_forbidden_areas_are_kept_o
 
 
 def test_what_is_forbidden_promises_nothing() -> None:
-    planner = planned(8, objectives=[Objective("y", "maximize")])
+    planner = planned(11, objectives=[Objective("y", "maximize")])
     before = planner.prospect(0.1)
     planner.forbid("where the best lies", {"box": {"x": [0.5, 1.0]}})
     after = planner.prospect(0.1)

@@ -84,3 +84,14 @@ def test_upside_down() -> None:
     mean, sd = gp.posterior(np.array([[0.5]]))
     down = gp.negated().posterior(np.array([[0.5]]))
     assert (down[0], down[1]) == (-mean, sd)
+
+
+def test_it_says_at_how_many_independent_places_values_lie() -> None:
+    X = np.array([[0.0], [0.0], [0.0], [50.0], [50.0]])
+    kernel = Kernel(np.array([0.5]), 2.0)
+    exact = GP(kernel, 0.0, X, np.zeros(5), np.full(5, 1e-6))
+    assert exact.places == pytest.approx(2.0, abs=1e-4)
+    smoother = kernel(X, X) @ np.linalg.inv(kernel(X, X) + np.diag([0.5, 0.1, 1.0, 2.0, 0.3]))
+    assert GP(kernel, 0.0, X, np.zeros(5), np.array([0.5, 0.1, 1.0, 2.0, 0.3])).places == pytest.approx(
+        np.trace(smoother)
+    )

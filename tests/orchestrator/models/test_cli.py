@@ -163,7 +163,7 @@ def test_health_says_how_well_each_model_is_calibrated(finished, capsys):
         told = found[f"model {one.model}"]
         assert f"{one.calibration['coverage_90']:.0%} of the last {one.calibration['n']} results" in told["text"]
         assert told["level"] == ("note" if one.calibration["alarms"] else "ok")
-        assert ("times what they are" in told["do"]) == bool(one.calibration["alarms"])
+        assert ("standard deviations are told" in told["do"]) == bool(one.calibration["alarms"])
 
 
 def test_a_rollback_waits_in_the_spool_until_the_campaign_goes_on(stopped, capsys):

@@ -2,6 +2,7 @@ import copy
 import errno
 import hashlib
 import os
+import re
 import sqlite3
 
 import numpy as np
@@ -136,6 +137,19 @@ def test_values_that_are_no_numbers_become_null(fabricate, embedded):
     )
     maker.end()
     embedded(text_of(maker.path))
+
+
+def test_what_the_planner_says_of_the_results_stands_on_top(fabricate):
+    maker = fabricate()
+    maker.sara(1, end=False)
+    asked = [{"number": 9, "parameters": {}, "proposal_id": "9-0"}]
+    maker.ask(asked, diagnostics={"alarms": ["y is <0.7> times what it was"]})
+    now = write_report(maker.path).path.read_text(encoding="utf-8")
+    assert re.search(r'class="notice">the planner, first at ask \d+: y is &lt;0.7&gt; times', now)
+    maker.ask([{"number": 10, "parameters": {}, "proposal_id": "10-0"}])
+    maker.end()
+    later = write_report(maker.path).path.read_text(encoding="utf-8")
+    assert re.search(r"the planner at ask \d+, not since, first at ask \d+: y is", later)
 
 
 def test_a_running_campaign_is_shown_as_of_now(fabricate):

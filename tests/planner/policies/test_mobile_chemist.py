@@ -1,9 +1,10 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from planner import BadObservation, BadOption, Continuous, Objective, Observation, Planner, SearchSpace
+from planner import BadObservation, BadOption, Continuous, Objective, Observation, Planner, Proposal, SearchSpace
 from planner.controls import times_of, watch
 from planner.policies.base import PlannerData
 from planner.policies.mobile_chemist import MobileChemist
@@ -130,6 +131,13 @@ def test_a_result_that_is_late_belongs_to_its_own_batch() -> None:
     assert times_of(planner._data(), None).tolist() == [1.0, 0.0]
 
 
+def test_repeats_belong_to_their_own_batches_whether_or_not_they_say_which() -> None:
+    again = [Proposal(id=f"{ask}-0", parameters=CONTROL) for ask in (0, 2, 4)]
+    told = [replace(value(CONTROL, 1.0), proposal_id=name) for name in ("0-0", None, "4-0", None)]
+    data = replace(data_of(told), finished=tuple(again))
+    assert times_of(data, None).tolist() == [0.0, 2.0, 4.0, 4.0]  # the last is a control after the newest batch
+
+
 def test_a_result_without_its_time_is_refused_with_what_to_do() -> None:
     with pytest.raises(BadObservation, match=r"observation 1 has nan for 'batch' .* leave the option out"):
         times_of(data_of([value(CONTROL, 1.0, batch=1), value(CONTROL, 1.0, batch=float("nan"))]), "batch")
@@ -174,7 +182,7 @@ def test_known_noise_grows_by_the_doubt_of_the_drift() -> None:
             ]
         )
     policy = MobileChemist(planner.space, MAXIMIZE, {"controls": [CONTROL]})
-    steadied = policy._steadied(planner._data()).observations
+    steadied = policy.steadied(planner._data()).observations
     assert steadied[0].noise["y"] == pytest.approx(0.1)
     assert steadied[-1].noise["y"] > 0.1
     assert steadied[-1].values["y"] > planner.observations[-1].values["y"]

@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -179,3 +181,48 @@ def test_volatile_and_liquid_precursors_are_told_of():
     reasons = [p.reason for p in planner(on=on, target="LiCoO2").ask(4)]
     assert any("zabuyelite evaporates from 850 degC" in reason for reason in reasons)
     assert any("zabuyelite is liquid from 723 degC" in reason for reason in reasons)
+
+
+def test_a_table_of_ones_own_is_read_and_refused_once_it_has_changed(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("name,formula,enthalpy_kj_mol\nBaO,,-548\nTiO2,,-944\nBaTiO3,,-1660\n")
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    given = {"on": space(["BaO + TiO2"]), "target": "BaTiO3", "table": str(path)}
+    proposal = planner(**given, table_sha256=sha256.upper()).ask(1)[0]
+    assert "driving force left" in proposal.reason
+    path.write_text(path.read_text() + "\n")
+    with pytest.raises(BadOption, match=r"mine\.csv was changed \(its SHA-256 is"):
+        planner(**given, table_sha256=sha256)
+    planner(**given).ask(1)
+    path.unlink()
+    with pytest.raises(BadOption, match=r"mine\.csv: cannot be read"):
+        planner(**given, table_sha256=sha256)
+    with pytest.raises(BadOption, match="'table_sha256' is that of a file"):
+        planner(table_sha256=sha256)
+
+
+def shared_space(temperatures=(700.0, 800.0, 900.0, 1000.0)):
+    plain = space(temperatures=temperatures)
+    return SearchSpace(plain.parameters, shared=["temperature"])
+
+
+def test_a_batch_has_one_temperature_where_it_shares_a_furnace():
+    chosen = planner(on=shared_space())
+    seen = set()
+    for _ in range(4):
+        batch = chosen.ask(4)
+        assert len({one.parameters["temperature"] for one in batch}) == 1
+        assert len({one.parameters["precursors"] for one in batch}) == len(batch) > 1
+        assert not any(one.reason.startswith("random") for one in batch)
+        seen |= {(one.parameters["precursors"], one.parameters["temperature"]) for one in batch}
+        chosen.tell([told(one, lab(one)) for one in batch])
+    assert len(seen) >= 12
+
+
+def test_what_is_forbidden_is_not_what_the_policy_wants():
+    chosen = planner()
+    wanted = chosen.ask(1)[0].parameters["temperature"]
+    chosen.forbid("hot", {"box": {"temperature": [wanted, wanted]}})
+    found = chosen.ask(8)
+    assert all(one.parameters["temperature"] != wanted for one in found)
+    assert not any(one.reason.startswith("random") for one in found)

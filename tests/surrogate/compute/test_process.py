@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,8 +15,8 @@ WITHIN_S = 90.0
 WORK = "tests.surrogate.compute.work:"
 
 
-def made(preload=()):
-    return WorkerProcess(1, threads=2, preload=preload, is_gpu=False, slack_bytes=2**28)
+def made(preload=(), folder=None):
+    return WorkerProcess(1, threads=2, preload=preload, is_gpu=False, slack_bytes=2**28, folder=folder)
 
 
 def alone(life, **options):
@@ -54,6 +55,17 @@ async def answers(process, n, **job):
 def test_a_process_says_that_it_is_ready_and_what_it_holds():
     hello = alone(lambda process: process.ready(within_s=WITHIN_S))
     assert hello["kind"] == "hello" and hello["rss"] > 2**20 and "gpu" not in hello
+
+
+def test_temporary_files_go_with_the_process_that_made_them(tmp_path):
+    async def life(process):
+        await process.ready(within_s=WITHIN_S)
+        ((_, payload),) = await answers(process, 1, function="tempfile:mkdtemp")
+        made = Path(unpacked(payload))
+        assert made.is_dir() and tmp_path in made.parents
+        return made
+
+    assert not alone(life, folder=str(tmp_path)).exists() and not any(tmp_path.iterdir())
 
 
 def test_a_process_that_is_not_ready_in_time_is_ended():

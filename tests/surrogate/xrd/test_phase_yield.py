@@ -41,6 +41,15 @@ def test_every_phase_is_told_with_its_amount_and_how_sure_it_is():
     assert set(finding.sd) == {"yield"}
 
 
+def test_the_details_say_what_a_claim_needs():
+    details = analysed(diffractogram({"BaTiO3-tetragonal": 0.7, "witherite": 0.3})).details
+    low, high = details["weight_intervals"]["BaTiO3-tetragonal"]
+    assert low <= details["phases"]["BaTiO3-tetragonal"] <= high
+    assert details["failed_gates"] == []
+    strange = analysed(diffractogram({"BaTiO3-tetragonal": 0.5, "halite": 0.5})).details
+    assert strange["failed_gates"]
+
+
 def test_without_the_target_the_yield_is_zero():
     found = analysed(diffractogram({"witherite": 0.6, "rutile": 0.4}))
     assert found.values["yield"] == 0.0
