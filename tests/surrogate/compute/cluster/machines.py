@@ -46,6 +46,7 @@ def worker_by_hand(scheduler, *options, first="", host=("--host", "127.0.0.1")):
     with subprocess.Popen(
         [sys.executable, "-m", "dask", "worker", scheduler, *host, "--no-dashboard", *options],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        cwd=first or None,  # where Python is started goes before PYTHONPATH, and may hold our egg-info
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [first, *sys.path]))},
     ) as process:  # fmt: skip
         try:
