@@ -18,7 +18,9 @@ from typing import Any
 from sqlalchemy import Engine
 
 from drivers.clock import RealClock, VirtualClock, VirtualLoop, run_virtual
-from orchestrator.assembly import Assembly, OnProgress, Settings
+from orchestrator.assembly.assembly import Assembly
+from orchestrator.assembly.basis import Basis
+from orchestrator.assembly.settings import OnProgress, Settings
 from orchestrator.check import Ready
 from orchestrator.directory import CampaignDirectory, damage_told
 from orchestrator.errors import InputError, LabRefused
@@ -114,18 +116,19 @@ def _execute(task: Ready, directory: CampaignDirectory, settings: Settings) -> E
 
 
 def _run(task: Ready, directory: CampaignDirectory, settings: Settings, standing: Standing, engine: Engine) -> Ending:
+    given: Any = {"task": task, "directory": directory, "settings": settings, "standing": standing}
     if settings.is_virtual:
         loop = VirtualLoop(standing.last_s)
         clock = VirtualClock(loop)
-        work = Assembly(task, directory, settings, standing, clock, charge=clock.charge)
         journal = settings.seams.journal(engine, clock, epoch=standing.epoch)
-        return run_virtual(work.run(journal), loop=loop)
+        work = Assembly(Basis(**given, clock=clock, journal=journal, charge=clock.charge))
+        return run_virtual(work.run(), loop=loop)
     clock = RealClock(_created(standing), at_least_s=standing.last_s)
     reserve = Reserve(directory.path)
     reserve.hold()
-    work = Assembly(task, directory, settings, standing, clock, reserve=reserve)
     try:
-        return asyncio.run(work.run(settings.seams.journal(engine, clock, epoch=standing.epoch, reserve=reserve)))
+        journal = settings.seams.journal(engine, clock, epoch=standing.epoch, reserve=reserve)
+        return asyncio.run(Assembly(Basis(**given, clock=clock, journal=journal, reserve=reserve)).run())
     finally:
         reserve.release()
 

@@ -74,7 +74,7 @@ def test_a_pool_of_structures_is_the_same_there(tmp_path):
 
 
 def test_an_earlier_campaign_is_sent_as_its_journal(tmp_path):
-    from orchestrator.assembly import Settings
+    from orchestrator.execution import Settings
     from orchestrator.simulate import simulate
 
     earlier = ready_of("photocatalysis", "planner.policy=random", "budget.trials=4", "batch=4", "controls=[]")
