@@ -16,7 +16,7 @@ from pathlib import Path
 from orchestrator.health.finding import Finding, Level
 from orchestrator.people.intent import CampaignState
 from orchestrator.record.space import free_bytes
-from orchestrator.status import CampaignStatus
+from orchestrator.status.campaign_status import CampaignStatus
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LEVELS: Mapping[Level, int] = {Level.OK: 0, Level.NOTE: 1, Level.WARNING: 2}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from orchestrator.status import SourcesStatus
+    from orchestrator.status.campaign_status import SourcesStatus
 
 _SHOWN = 5
 _LEAST = 0.005

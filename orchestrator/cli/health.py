@@ -22,7 +22,7 @@ def command(
     from datetime import datetime
 
     from orchestrator.health.horizon import Horizon, next_monday, read_horizon
-    from orchestrator.status import read_findings
+    from orchestrator.status.looks import read_findings
 
     def given(after: datetime, people: Any) -> Horizon:
         return next_monday(after, people) if until is None else read_horizon(until, after, people)

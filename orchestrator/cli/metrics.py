@@ -19,7 +19,7 @@ def command(
     """Print a campaign's numbers in the text format of Prometheus once, or serve them (docs/metrics.md)."""
     if port is None:
         from orchestrator.metrics import exposition
-        from orchestrator.status import Looks
+        from orchestrator.status.looks import Looks
 
         looks = Looks(directory)
         print(exposition(looks.look(), looks.findings), end="")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.errors import InputError, LabpilotError
 from orchestrator.metrics import CONTENT_TYPE, exposition
-from orchestrator.status import Looks
+from orchestrator.status.looks import Looks
 
 HOST = "127.0.0.1"
 LARGEST_SHARE = 0.1

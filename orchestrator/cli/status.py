@@ -40,7 +40,7 @@ def command(
 
         print(explained(directory, why))
         return
-    from orchestrator.status import read_status
+    from orchestrator.status.looks import read_status
 
     status = read_status(directory)
     if as_json:

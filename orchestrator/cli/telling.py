@@ -12,7 +12,7 @@ from orchestrator.ahead.metrics import ComputeStatus
 from orchestrator.ahead.words import figures
 from orchestrator.health.finding import Finding, Level
 from orchestrator.source_words import sources_said
-from orchestrator.status import CampaignStatus, StepStatus
+from orchestrator.status.campaign_status import CampaignStatus, StepStatus
 from orchestrator.words import duration, label, moment, number, plural, quantity
 
 _MOST_DOUBTED = 5

@@ -12,7 +12,8 @@ from rich.markup import escape
 
 from orchestrator.cli.telling import tell_status, told
 from orchestrator.errors import InputError, StorageError
-from orchestrator.status import CampaignStatus, Looks
+from orchestrator.status.campaign_status import CampaignStatus
+from orchestrator.status.looks import Looks
 
 EVERY_S = 2.0
 LARGEST_SHARE = 0.1

@@ -72,7 +72,7 @@ class Observed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where a campaign stands, as `orchestrator.status` says."""
+    """Where a campaign stands, as `orchestrator.status.facts` says."""
 
     state: str
     is_alive: bool

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.controllers import controller_is_alive
 from orchestrator.errors import StorageError
 from orchestrator.people.reading import read_state
 from orchestrator.reading import open_reading
-from orchestrator.status import controller_is_alive, state_of
+from orchestrator.status.facts import state_of
 from orchestrator.words import moment
 
 FILE_NAME = "report.html"

@@ -9,7 +9,8 @@ from typing import Any
 from orchestrator.reading import Snapshot
 from orchestrator.report.sections import table
 from orchestrator.source_words import sources_said
-from orchestrator.status import SourcesStatus, sources_status
+from orchestrator.status.campaign_status import SourcesStatus
+from orchestrator.status.facts import sources_status
 from orchestrator.words import number
 
 _MOST_COLUMNS = 12

@@ -22,7 +22,7 @@ from orchestrator.report.models import models
 from orchestrator.report.origin import answers, origin
 from orchestrator.report.pack import script_json
 from orchestrator.report.sections import all_trials, doubts, head, key_figures, trouble
-from orchestrator.status import lab_kind, planner_alarms
+from orchestrator.status.facts import lab_kind, planner_alarms
 
 SCRIPTS = ("base.js", "progress.js", "map.js", "trials.js", "gantt.js", "main.js")
 

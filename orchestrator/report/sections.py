@@ -10,7 +10,7 @@ from orchestrator.doubts import Doubt, doubts_of, without
 from orchestrator.reading import Snapshot
 from orchestrator.report.gather import objective_facts, parameter_facts
 from orchestrator.report.timeline import busy_share
-from orchestrator.status import best_trial, count_trials, lab_kind
+from orchestrator.status.facts import best_trial, count_trials, lab_kind
 from orchestrator.store import TrialRow
 from orchestrator.words import duration, label, moment, number, plural, quantity, unit_sign
 

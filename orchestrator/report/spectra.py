@@ -15,7 +15,7 @@ from orchestrator.measurements import MeasurementFile, read_measurement
 from orchestrator.reading import Snapshot
 from orchestrator.report.normalised import Normaliser
 from orchestrator.report.pack import base64_array, block_means, png_uri, quantised, shrunk
-from orchestrator.status import best_trial
+from orchestrator.status.facts import best_trial
 from orchestrator.store import MeasurementRow
 from orchestrator.words import plural
 

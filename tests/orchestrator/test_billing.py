@@ -10,7 +10,7 @@ from orchestrator.export_tables import table_builders
 from orchestrator.lab import Lab
 from orchestrator.reading import open_reading, read_snapshot
 from orchestrator.report import write_report
-from orchestrator.status import read_status
+from orchestrator.status.looks import read_status
 from orchestrator.yaml_source import InvalidSource, read_source
 from tests.orchestrator.conftest import BENCH
 

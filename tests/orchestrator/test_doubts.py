@@ -9,7 +9,7 @@ from orchestrator.execution import Settings, start
 from orchestrator.explaining import explained
 from orchestrator.reading import open_reading
 from orchestrator.report import write_report
-from orchestrator.status import read_status
+from orchestrator.status.looks import read_status
 from orchestrator.store import AskRow
 
 CAMPAIGN = """

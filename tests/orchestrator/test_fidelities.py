@@ -12,7 +12,7 @@ from orchestrator.reading import open_reading
 from orchestrator.records import TrialRecord, read_trials
 from orchestrator.report import write_report
 from orchestrator.space import search_space
-from orchestrator.status import read_status
+from orchestrator.status.looks import read_status
 from orchestrator.stopping import best_trial, reason_to_stop
 from orchestrator.yaml_source import InvalidSource, read_source
 

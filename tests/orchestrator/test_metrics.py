@@ -14,7 +14,7 @@ from orchestrator.cli.main import supervise
 from orchestrator.cli.serving import Seen, open_server
 from orchestrator.errors import InputError
 from orchestrator.metrics import CONTENT_TYPE, Family, _lines, exposition
-from orchestrator.status import Looks
+from orchestrator.status.looks import Looks
 
 SAMPLE = re.compile(r'([a-z_:][a-z0-9_:]*)\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*)\} (\S+)')
 LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')

@@ -1,7 +1,7 @@
 import pytest
 
 from orchestrator.source_words import sources_said
-from orchestrator.status import SourcesStatus
+from orchestrator.status.campaign_status import SourcesStatus
 
 
 def taken(weights, *, together=0.0, nothing=0.4, standing="trusted", refused=None):

@@ -25,7 +25,7 @@ from orchestrator.reading import open_reading, read_snapshot
 from orchestrator.report import write_report
 from orchestrator.source_use import as_option
 from orchestrator.sources import sources_of
-from orchestrator.status import read_status
+from orchestrator.status.looks import read_status
 from surrogate.transfer.sources import MOST
 
 RNG = np.random.default_rng(0)

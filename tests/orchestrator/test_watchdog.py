@@ -11,7 +11,7 @@ import pytest
 from drivers.clock import RealClock, VirtualClock, VirtualLoop, run_virtual
 from orchestrator.check import check_campaign
 from orchestrator.execution import Settings, start
-from orchestrator.status import read_status
+from orchestrator.status.looks import read_status
 from orchestrator.watchdog import LONGEST_PAUSE_S, ServiceManager, watched
 from tests.orchestrator.test_office import SHORT, SHORT_LAB
 

@@ -11,7 +11,7 @@ from orchestrator.journal import read_events
 from orchestrator.lab import Lab
 from orchestrator.projections import rebuild
 from orchestrator.reading import open_reading
-from orchestrator.status import Looks, examine, read_findings, read_status
+from orchestrator.status.looks import Looks, examine, read_findings, read_status
 from orchestrator.yaml_source import InvalidSource, read_source
 from tests.orchestrator.conftest import BENCH, START
 

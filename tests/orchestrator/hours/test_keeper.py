@@ -19,7 +19,7 @@ from orchestrator.people.giving import give
 from orchestrator.people.orders import Kind, Order
 from orchestrator.reading import open_reading, read_snapshot
 from orchestrator.report.timeline import pack_timeline
-from orchestrator.status import read_status
+from orchestrator.status.looks import read_status
 
 VIRTUAL = Settings(is_virtual=True, fsync=False)
 NIGHTS = "closed={zone: Europe/Berlin, windows: [{from: '18:00', to: '08:00', why: nights}]}"

@@ -13,7 +13,7 @@ from orchestrator.people.orders import Kind
 from orchestrator.people.spool import Spool
 from orchestrator.reading import open_reading
 from orchestrator.report import write_report
-from orchestrator.status import read_status
+from orchestrator.status.looks import read_status
 from tests.orchestrator.models.worlds import campaign
 from tests.orchestrator.test_direction import following
 

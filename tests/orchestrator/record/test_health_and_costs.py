@@ -2,7 +2,7 @@ import pytest
 
 from orchestrator.health.finding import Level
 from orchestrator.journal import Journal
-from orchestrator.status import read_findings, read_status
+from orchestrator.status.looks import read_findings, read_status
 from tests.orchestrator.conftest import Fabricator
 from tests.orchestrator.health.test_examination import named, powder
 from tests.orchestrator.test_billing import fired
