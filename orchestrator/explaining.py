@@ -7,10 +7,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from orchestrator.campaign_knowledge import knowledge_of
 from orchestrator.check import Ready
 from orchestrator.errors import InputError
 from orchestrator.history import History, read_standing
-from orchestrator.knowledge import Knowledge, knowledge_of
+from orchestrator.knowledge import Knowledge
 from orchestrator.people.reading import events_of
 from orchestrator.people.state import KINDS, DeskState
 from orchestrator.points import pool_for

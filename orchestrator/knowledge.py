@@ -2,51 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from itertools import islice
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.campaign import Campaign
 from orchestrator.diagnostics import diagnosed, with_finite_predictions
 from orchestrator.hours.room import Limit
 from orchestrator.models.foretelling import NOTHING_FORETOLD, Foretold, foretold, replayed
 from orchestrator.people.advice import Advice, say
-from orchestrator.planner_process import PlannerLost, PlannerProcess
-from orchestrator.records import Telling, TrialRecord, known_observations, observations_of
-from orchestrator.source_use import as_option
-from orchestrator.space import objectives, search_space
-from orchestrator.stop_rules import NoProspect
-from orchestrator.words import plural
-from planner import Observation, Planner, SearchSpace
-from planner.errors import BadOption, NotEnoughData, NothingWithin, PlannerError, SearchSpaceExhausted
+from orchestrator.planner_process import PlannerLost
+from orchestrator.proposed import Proposed, restricted
+from orchestrator.records import Telling, TrialRecord, observations_of
+from orchestrator.succession import WITHOUT_MODEL, Succession
+from planner import Observation, SearchSpace
+from planner.errors import NotEnoughData, NothingWithin, PlannerError, SearchSpaceExhausted
 from planner.objective import Objective
 from planner.proposal import Proposal
-from planner.within import Within
 
 if TYPE_CHECKING:
     from planner.live import LiveModel
 
 log = logging.getLogger(__name__)
 
-WITHOUT_MODEL = frozenset({"random", "sobol", "grid"})
-"""Policies that know no map: asking them how uncertain it is would cost a fit that nothing else needs."""
-
 FALLBACK = "random"
 """The policy that goes on when the chosen one raises."""
-
-
-_Happened = Callable[[Planner], Any]
-
-
-class BadProposal(ValueError):
-    """A policy answered what may not be tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,47 +63,39 @@ class Knowledge:
     """Whether a stopping rule looks at the map's uncertainty, whatever the policy."""
     margins: Sequence[float] = ()
     """How much better is worth going on for, by stopping rules that look at what untried recipes may bring."""
-    planner: Any = field(init=False)
-    """A `planner.Planner`, or what stands for one in another process."""
-    n_told: int = 0
+    n_told: int = field(init=False)
     """Observations that the planner has learnt from."""
     _advice: Advice = field(init=False)
-    _is_closed: bool = False
-    _story: list[_Happened] = field(default_factory=list)
-    """All that was done to the planner, in order: what another one must be told to stand where it does."""
-    _taken: dict[str, bytes] = field(default_factory=dict)
-    """Keys of the points that must not be proposed again, by proposal."""
+    _planners: Succession = field(init=False)
+    _proposed: Proposed = field(init=False)
     _leads: str | None = None
     """The model that the planner was told leads."""
-    _settled: set[str] = field(default_factory=set)
-    """Proposals that the planner knows what came of."""
 
     def __post_init__(self) -> None:
-        self._advice = Advice(self.space)
-        if self.known:
-            self.n_told = len(self.known)
-            self._story.append(lambda planner: planner.tell(list(self.known)))
-        self.planner = self._planner(self.policy, self.options)
+        self._advice, self._proposed = Advice(self.space), Proposed(self.space)
+        self.n_told = len(self.known)
+        self._planners = Succession(
+            space=self.space,
+            objectives=self.objectives,
+            seed=self.seed,
+            policy=self.policy,
+            options=self.options,
+            deadline_s=self.deadline_s,
+            story=[lambda planner: planner.tell(list(self.known))] if self.known else [],
+        )
+
+    @property
+    def planner(self) -> Any:
+        """A `planner.Planner`, or what stands for one in another process."""
+        return self._planners.planner
+
+    @planner.setter
+    def planner(self, planner: Any) -> None:
+        self._planners.planner = planner
 
     def close(self) -> None:
         """End what works in a process of its own; safe to call twice."""
-        self._is_closed = True
-        self._end()
-
-    def _end(self) -> None:
-        if isinstance(self.planner, PlannerProcess):
-            self.planner.close()
-
-    def _planner(self, policy: str, options: Mapping[str, Any]) -> Any:
-        told: Any = {"seed": self.seed, "policy": policy, "options": options}
-        if self.deadline_s is None or policy in WITHOUT_MODEL:
-            planner: Any = Planner(self.space, self.objectives, **told)
-        else:
-            planner = PlannerProcess(self.space, self.objectives, **told, deadline_s=self.deadline_s)
-        for happened in self._story:
-            with suppress(BadOption):  # a hint that another policy does not follow
-                happened(planner)
-        return planner
+        self._planners.close()
 
     def document(self) -> dict[str, Any] | None:
         """Return what the planner knows as plain data; None where it would not choose among points by that."""
@@ -142,8 +117,8 @@ class Knowledge:
         started, started_cpu_s = time.perf_counter(), time.process_time()
         policy, reason = self.policy, ""
         try:
-            proposals = self.planner.ask(n, **_restricted(limit, among))
-            self._refuse(proposals, n, limit)
+            proposals = self.planner.ask(n, **restricted(limit, among))
+            self._proposed.refuse(proposals, n, limit)
         except SearchSpaceExhausted:
             raise
         except Exception as error:  # the supervisor of planner policies: a campaign outlives any of them
@@ -171,9 +146,7 @@ class Knowledge:
             return foretold(self.planner, proposals)
         except PlannerLost:
             log.exception("forecasts_lost policy=%s", self.policy)
-            self._end()
-            if not self._is_closed:
-                self.planner = self._planner(self.policy, self.options)
+            self._planners.succeed()
         except Exception:  # the supervisor of forecasts: a campaign does not end because nobody can be scored
             log.exception("forecasts_failed policy=%s", self.policy)
         return NOTHING_FORETOLD
@@ -194,44 +167,18 @@ class Knowledge:
             log.exception("models_failed policy=%s", self.policy)
             return {}
 
-    def _refuse(self, proposals: Sequence[Proposal], n: int, limit: Limit | None) -> None:
-        """Hold a policy's answer against what it may propose.
-
-        Raises:
-            BadProposal: It proposes too much, the same twice, what the space does not admit, or what takes too long.
-        """
-        if len(proposals) > n:
-            raise BadProposal(f"it proposed {len(proposals)} points when asked for {n}")
-        taken = set(self._taken.values())
-        for proposal in proposals:
-            problems = self.space.violations(proposal.parameters)
-            if problems:
-                raise BadProposal(f"it proposed what the space does not admit: {problems[0]}")
-            if limit is not None and not limit.fits(proposal.parameters):
-                raise BadProposal(f"it proposed what takes too long: {dict(proposal.parameters)}")
-            json.dumps(dict(proposal.parameters))  # what the journal cannot hold is no plain value
-            key = self._key(proposal)
-            if key in taken and not proposal.is_repeat:
-                raise BadProposal(f"it proposed {dict(proposal.parameters)} twice, and not as a repeat")
-            taken.add(key)
-
-    def _key(self, point: Proposal | Observation) -> bytes:
-        return self.space.keys(self.space.rows([point.parameters]))[0]
-
     def _note(self, proposals: Sequence[Proposal]) -> None:
-        self._story.append(lambda planner: planner.adopt(proposals))
-        self._taken.update({proposal.id: self._key(proposal) for proposal in proposals})
+        self._planners.story.append(lambda planner: planner.adopt(proposals))
+        self._proposed.take(proposals)
 
     def _adopt(self, proposals: Sequence[Proposal]) -> None:
         self.planner.adopt(proposals)
         self._note(proposals)
 
     def _fall_back(self, n: int, limit: Limit | None) -> list[Proposal]:
-        self._end()
-        if self._is_closed:
+        if not self._planners.succeed():  # what it has just proposed must not stay pending
             raise PlannerLost("the campaign has ended meanwhile")
-        self.planner = self._planner(self.policy, self.options)  # what it has just proposed must not stay pending
-        proposals = self._planner(FALLBACK, {}).ask(n, **_restricted(limit))
+        proposals = self._planners.another(FALLBACK, {}).ask(n, **restricted(limit))
         if limit is not None:
             proposals = [proposal for proposal in proposals if limit.fits(proposal.parameters)]
             if not proposals:
@@ -249,38 +196,28 @@ class Knowledge:
         problems: list[str] = []
         for trial in trials:
             try:
-                observations = observations_of(trial, findings.get(trial.number, []), targets)
-                if observations:
-                    observations = self._addressed(observations)
-                    self._do(lambda planner, told=observations: planner.tell(told))
-                    self.n_told += len(observations)
-                    self._settle(observations)
+                if self._learn(observations_of(trial, findings.get(trial.number, []), targets)):
                     continue
             except Exception as error:  # the supervisor of tellings: what cannot be learnt from costs one trial
                 log.exception("tell_failed trial=%d", trial.number)
                 problems.append(f"the planner learnt nothing from trial {trial.number}: {error}")
-            if trial.proposal_id is not None and trial.proposal_id not in self._settled:
-                self._do(lambda planner, given_up=trial.proposal_id: planner.discard(given_up))
-                self._taken.pop(trial.proposal_id, None)
+            self._give_up(trial.proposal_id)
         return problems
 
-    def _addressed(self, observations: Sequence[Observation]) -> list[Observation]:
-        """Return what is told of a proposal that is settled already as a replicate, which answers none."""
-        return [replace(one, proposal_id=None) if one.proposal_id in self._settled else one for one in observations]
+    def _learn(self, observations: Sequence[Observation]) -> bool:
+        """Tell the planner of observations; say whether there were any."""
+        if not observations:
+            return False
+        told = self._proposed.addressed(observations)
+        self._planners.do(lambda planner: planner.tell(told))
+        self.n_told += len(told)
+        self._proposed.settle(told)
+        return True
 
-    def _settle(self, observations: Sequence[Observation]) -> None:
-        """Know which proposals are settled: a planner counts what answers none for one that is pending at its point."""
-        for one in observations:
-            if one.proposal_id is not None:
-                self._settled.add(one.proposal_id)
-                continue
-            key = self._key(one)
-            pending = (name for name, at in self._taken.items() if at == key and name not in self._settled)
-            self._settled.update(islice(pending, 1))
-
-    def _do(self, happened: _Happened) -> None:
-        happened(self.planner)
-        self._story.append(happened)
+    def _give_up(self, proposal_id: str | None) -> None:
+        if proposal_id is not None and not self._proposed.is_settled(proposal_id):
+            self._planners.do(lambda planner: planner.discard(proposal_id))
+            self._proposed.give_up(proposal_id)
 
     def advise(self, order_id: str, kind: str, arguments: Mapping[str, Any], *, since: int) -> str:
         """Take what a person said, once; see `orchestrator.people.advice`.
@@ -291,7 +228,7 @@ class Knowledge:
         if not self._advice.is_new(order_id, kind, arguments):
             return ""
         try:
-            self._do(lambda planner: say(planner, kind, arguments, since))
+            self._planners.do(lambda planner: say(planner, kind, arguments, since))
         except PlannerError as error:
             log.warning("advice_refused order=%s text=%s", order_id, error)
             return str(error)
@@ -303,7 +240,7 @@ class Knowledge:
             return
         self._leads = model
         try:
-            self._do(lambda planner: planner.lead(model))
+            self._planners.do(lambda planner: planner.lead(model))
         except PlannerError as error:
             log.warning("champion_refused model=%s text=%s", model, error)
 
@@ -360,42 +297,3 @@ class Knowledge:
             self._advice.were_proposed(asks[index])
             while tellings and tellings[0].after_asks <= index + 1:
                 self.tell([by_number[number] for number in tellings.pop(0).trials], findings)
-
-
-def _restricted(limit: Limit | None, among: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
-    """Return what a planner is told of a limit; what stands for one need not know of any."""
-    if among:
-        fitting = tuple(point for point in among if limit is None or limit.fits(point))
-        said = f"the best of {plural(len(fitting), 'point')} that were thought of ahead"
-        said += f"; {limit.within.said}" if limit is not None and limit.within.said else ""
-        return {"within": Within(most=0.0 if limit is None else limit.within.most, points=fitting, said=said)}
-    return {} if limit is None else {"within": limit.within}
-
-
-def knowledge_of(
-    campaign: Campaign,
-    *,
-    pool: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None,
-    known: Sequence[Mapping[str, Any]] = (),
-    sources: Sequence[Mapping[str, Any]] = (),
-    deadline_s: float | None = None,
-) -> Knowledge:
-    """Return the planner of a campaign before its first ask.
-
-    pool: the only points that may be proposed (`orchestrator.points.pool_for`).
-    known: results from before the campaign, as the journal keeps them.
-    sources: results from elsewhere, as the journal keeps them.
-    deadline_s: what one answer may take, in a process of its own; None: as long as it takes, in this one.
-    """
-    taken = {"sources": as_option(sources, campaign.objectives[0].unit)} if sources else {}
-    return Knowledge(
-        space=search_space(campaign, pool),
-        objectives=objectives(campaign),
-        seed=campaign.seed,
-        policy=campaign.planner.policy,
-        options={**campaign.planner.options, **taken},
-        deadline_s=deadline_s,
-        known=known_observations(known),
-        watches_map=any(rule.kind == "map_uncertainty" for rule in campaign.stopping),
-        margins=tuple(dict.fromkeys(rule.better_by for rule in campaign.stopping if isinstance(rule, NoProspect))),
-    )

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, func, select
 
+from orchestrator.campaign_knowledge import knowledge_of
 from orchestrator.check import Ready
 from orchestrator.directory import CampaignDirectory
 from orchestrator.history import read_standing
-from orchestrator.knowledge import Knowledge, knowledge_of
+from orchestrator.knowledge import Knowledge
 from orchestrator.points import pool_for
 from orchestrator.records import Telling, TrialRecord
 from orchestrator.store import MeasurementRow

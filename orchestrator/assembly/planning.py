@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from orchestrator.ahead.ahead import ahead_of
 from orchestrator.asking import Asking
 from orchestrator.assembly.basis import Basis
+from orchestrator.campaign_knowledge import knowledge_of
 from orchestrator.charges import Charges
 from orchestrator.hours.keeper import Timekeeper
-from orchestrator.knowledge import Knowledge, knowledge_of
+from orchestrator.knowledge import Knowledge
 from orchestrator.models.book import Version
 from orchestrator.models.files import ModelFiles
 from orchestrator.office import Office

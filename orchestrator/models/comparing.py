@@ -128,7 +128,7 @@ def _of_models(book: Book, first: str, second: str) -> Comparison:
 
 
 def _of_versions(path: Path, campaign: Campaign, history: History, first: str, second: str) -> Comparison:
-    from orchestrator.knowledge import knowledge_of
+    from orchestrator.campaign_knowledge import knowledge_of
     from planner.errors import PlannerError
     from planner.live import made_again
 

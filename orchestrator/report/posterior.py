@@ -77,7 +77,7 @@ def predict_posterior(reading: Reading) -> Posterior:
 
 
 def _predicted(campaign: Campaign, history: History, pinned: Given | None) -> Posterior:
-    from orchestrator.knowledge import knowledge_of
+    from orchestrator.campaign_knowledge import knowledge_of
 
     try:
         # a pool limits what may be proposed, not what is believed; its table may not be on this machine

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.campaign_knowledge import knowledge_of
 from orchestrator.check import check_campaign
 from orchestrator.errors import InputError
 from orchestrator.execution import Settings, resume, start
 from orchestrator.export import export_campaign
 from orchestrator.history import read_standing
-from orchestrator.knowledge import knowledge_of
 from orchestrator.loop import CampaignLoop
 from orchestrator.points import pool_for
 from orchestrator.reading import open_reading, read_snapshot

@@ -10,11 +10,11 @@ import pytest
 import yaml
 from pyarrow import parquet
 
+from orchestrator.campaign_knowledge import knowledge_of
 from orchestrator.check import check_campaign
 from orchestrator.errors import InputError
 from orchestrator.execution import Settings, resume, start
 from orchestrator.export import export_campaign
-from orchestrator.knowledge import knowledge_of
 from orchestrator.people.judging import judge
 from orchestrator.people.orders import Kind, new_order
 from orchestrator.people.reading import facts_of

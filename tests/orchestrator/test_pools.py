@@ -14,11 +14,11 @@ from pymatgen.io.cif import CifWriter
 
 from orchestrator import pool_reading, pools
 from orchestrator.campaign import Campaign
+from orchestrator.campaign_knowledge import knowledge_of
 from orchestrator.check import check_campaign
 from orchestrator.cli.check import _lines
 from orchestrator.errors import InputError
 from orchestrator.execution import Settings, resume, start
-from orchestrator.knowledge import knowledge_of
 from orchestrator.points import known_of, pool_for, refuse_changed
 from orchestrator.report import write_report
 from orchestrator.results import read_result

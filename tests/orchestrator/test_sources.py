@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from orchestrator import scoring
+from orchestrator.campaign_knowledge import knowledge_of
 from orchestrator.check import check_campaign
 from orchestrator.earlier_campaign import SD_OF, read_earlier
 from orchestrator.errors import InputError
@@ -20,7 +21,6 @@ from orchestrator.execution import Settings, resume, start
 from orchestrator.explaining import explained
 from orchestrator.export import export_campaign
 from orchestrator.history import read_standing
-from orchestrator.knowledge import knowledge_of
 from orchestrator.reading import open_reading, read_snapshot
 from orchestrator.report import write_report
 from orchestrator.source_use import as_option

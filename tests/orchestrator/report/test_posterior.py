@@ -3,7 +3,7 @@ import copy
 import numpy as np
 import pytest
 
-from orchestrator import knowledge as knowledge_module
+from orchestrator import campaign_knowledge as knowledge_module
 from orchestrator.reading import open_reading
 from orchestrator.report import posterior as posterior_module
 from orchestrator.report.posterior import predict_posterior
