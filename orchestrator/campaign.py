@@ -3,140 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import (
-    Field,
-    PlainValidator,
-    ValidationInfo,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
-from orchestrator import units
-from orchestrator.ahead.fields import Charge, DurationsFile, Planning
+from orchestrator.ahead.fields import DurationsFile, Planning
+from orchestrator.around import around
+from orchestrator.campaign_fields import Analysis, Budget, Control, PlannerChoice, Replay, Scheduling
 from orchestrator.context import ContextEntry
-from orchestrator.fields import (
-    Declared,
-    In,
-    Number,
-    PositiveSeconds,
-    StrictModel,
-    Surroundings,
-    Switch,
-    Whole,
-    did_you_mean,
-    mistake,
-    surroundings,
-)
+from orchestrator.fields import StrictModel, Whole, did_you_mean, mistake
 from orchestrator.goals import leading
 from orchestrator.hours.windows import Closed
 from orchestrator.lab import FormatVersion, Limits, check_format
 from orchestrator.mistakes import validated
 from orchestrator.objectives import Objective
-from orchestrator.parameters import PARAMETER_VALUES_SCHEMA, AnyParameter, Value, parameter_values
+from orchestrator.parameters import AnyParameter
 from orchestrator.recipe import AnyStep
 from orchestrator.source_fields import Sources
 from orchestrator.stop_rules import AnyRule
-from orchestrator.table_fields import CandidateTable, Column, Failure, KnownTable, refuse_unknown
+from orchestrator.table_fields import CandidateTable, KnownTable
 from orchestrator.yaml_source import Source
-
-
-class Analysis(StrictModel):
-    """How measurements become observations."""
-
-    kind: str = Field(min_length=1, description="The analysis, 'stripe_gradient'")
-    options: dict[str, Any] = Field(default_factory=dict, description="Options of the analysis")
-    charge_s: Charge = Field(
-        default=0.0,
-        alias="charge",
-        description="Virtual time that one analysis costs its trial, '2 s'; measured: as long as it took; recorded: "
-        "by the file of durations",
-    )
-    deadline_s: PositiveSeconds | None = Field(
-        default=None,
-        alias="deadline",
-        description="What one analysis may take on real ports before it is tried again; 10 min where left out",
-    )
-
-
-class PlannerChoice(StrictModel):
-    """Who chooses what to try next."""
-
-    policy: str = Field(min_length=1, description="The policy, 'sara' or 'logei'")
-    options: dict[str, Any] = Field(default_factory=dict, description="Options of the policy")
-    charge_s: Charge = Field(
-        default="measured",
-        alias="charge",
-        description="Virtual time that one ask costs, '2 s'; measured: as long as it took, which no rerun repeats; "
-        "recorded: by the file of durations",
-    )
-    deadline_s: PositiveSeconds | None = Field(
-        default=None,
-        alias="deadline",
-        description="What one ask may take before random points go on without it; 10 min on real ports where left out",
-    )
-
-
-def _control_values(value: object, info: ValidationInfo) -> dict[str, Value]:
-    return parameter_values(value, surroundings(info).parameters)
-
-
-class Control(StrictModel):
-    """A fixed point that is measured in every batch."""
-
-    parameters: Annotated[
-        dict[str, Value], PlainValidator(_control_values), WithJsonSchema(PARAMETER_VALUES_SCHEMA)
-    ] = Field(description="A value for each parameter")
-    per_batch: Annotated[Whole, Field(ge=1, le=10_000)] = Field(default=1, description="How many of each batch")
-
-
-class Scheduling(StrictModel):
-    """Who decides which samples share a run of a furnace, and when it begins."""
-
-    optimise: Switch = Field(
-        description="Plan the runs ahead (needs the extra 'optimiser'), and follow the plan where it beats the rule"
-    )
-    limit_s: Annotated[float, In("s", above=0, most=5)] = Field(
-        default=0.2,
-        alias="limit",
-        description="How long the search for one plan may take, '0.2 s'; a furnace that is free waits for it",
-    )
-
-
-class Budget(StrictModel):
-    """What the campaign may cost."""
-
-    trials: Annotated[Whole, Field(ge=1, le=10_000_000)] = Field(description="Trials in all, controls included")
-    duration_s: PositiveSeconds | None = Field(
-        default=None,
-        alias="duration",
-        description="Time in all, '7 d'; nothing is begun that is not expected to end in time",
-    )
-    cost: Annotated[Number, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        default=None, description="What all trials may cost together, by the levels of the parameter of kind fidelity"
-    )
-
-
-class Replay(StrictModel):
-    """A table of measured results that plays the laboratory."""
-
-    table: str | None = Field(default=None, description="The CSV file; null: given by --set replay.table=PATH")
-    mode: Literal["pool", "emulator"] = Field(default="pool", description="Only measured rows, or a fitted regression")
-    columns: dict[str, Column] = Field(default_factory=dict, description="Columns by parameter and objective")
-    failure: Failure | None = Field(default=None, description="How failed runs are marked")
-    duration_s: PositiveSeconds = Field(
-        default=3600.0, alias="duration", description="Time that one trial takes, '1 h'"
-    )
-
-    @field_validator("columns")
-    @classmethod
-    def _are_of_the_campaign(cls, columns: dict[str, Column], info: ValidationInfo) -> dict[str, Column]:
-        around = surroundings(info)
-        refuse_unknown(columns, [*around.parameters, *around.objectives], "parameter or objective")
-        return columns
 
 
 class Campaign(StrictModel):
@@ -324,41 +210,3 @@ class Campaign(StrictModel):
     def data(self) -> dict[str, Any]:
         """Return the campaign as JSON values that `from_data` reads."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def around(data: Mapping[str, Any]) -> Surroundings:
-    """Return what the fields of a campaign file must know of each other, as far as the file says it."""
-    return Surroundings(
-        parameters={name: _declared(item) for name, item in _named(data.get("parameters")).items()},
-        objectives={name: _unit(item) for name, item in _named(data.get("objectives")).items()},
-        better_unit=_better_unit(data.get("objectives")),
-        has_labels=data.get("replay") is not None,
-    )
-
-
-def _named(items: object) -> dict[str, Mapping[str, Any]]:
-    found: dict[str, Mapping[str, Any]] = {}
-    for item in items if isinstance(items, list) else ():
-        if isinstance(item, dict) and isinstance(item.get("name"), str):
-            found.setdefault(item["name"], item)
-    return found
-
-
-def _better_unit(objectives: object) -> str:
-    """Return the unit of how much better a result is: that of the leading objective, or none of a desirability."""
-    named = [{"direction": None, **item} for item in _named(objectives).values()]
-    first = leading(named) if named else {}
-    return "1" if first.get("desirability") is not None else _unit(first)
-
-
-def _declared(item: Mapping[str, Any]) -> Declared:
-    levels, kind = item.get("levels"), str(item.get("kind"))
-    words = tuple(level for level in levels if isinstance(level, str)) if isinstance(levels, list | dict) else ()
-    kind = "categorical" if kind == "fidelity" else kind  # its values are words
-    return Declared(kind, _unit(item), words, is_conditional=item.get("when") is not None)
-
-
-def _unit(item: Mapping[str, Any]) -> str:
-    # a misspelt key is reported as such; what it says still counts for everything that depends on it
-    unit = item.get("unit", next((item[key] for key in item if get_close_matches(key, ["unit"])), "1"))
-    return units.spell(unit) if isinstance(unit, str) else "1"

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.ahead.fields import Durations
-from orchestrator.campaign import Campaign, around
+from orchestrator.around import around
+from orchestrator.campaign import Campaign
 from orchestrator.casting import Casting, CastingError, Player, load_player
 from orchestrator.cross_checks import CHECKS
 from orchestrator.energies import energies_file, with_energies

@@ -11,7 +11,8 @@ import numpy as np
 
 from drivers.command import Effect
 from orchestrator import recipe
-from orchestrator.campaign import Campaign, around
+from orchestrator.around import around
+from orchestrator.campaign import Campaign
 from orchestrator.casting import Casting
 from orchestrator.compile_racks import visit_node
 from orchestrator.fields import Argument, Declared

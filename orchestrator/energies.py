@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from orchestrator.campaign import PlannerChoice
+from orchestrator.campaign_fields import PlannerChoice
 from orchestrator.errors import InputError
 from orchestrator.tables import digest_of
 

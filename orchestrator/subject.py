@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from drivers.command import Quantity
-from orchestrator.campaign import Campaign, around
+from orchestrator.around import around
+from orchestrator.campaign import Campaign
 from orchestrator.casting import Casting
 from orchestrator.fields import Declared
 from orchestrator.lab import Lab

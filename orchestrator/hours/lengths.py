@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.campaign import Campaign, around
+from orchestrator.around import around
+from orchestrator.campaign import Campaign
 from orchestrator.casting import Casting
 from orchestrator.compile import lacks
 from orchestrator.compile_racks import visit_node

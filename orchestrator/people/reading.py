@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import Connection, func, select
 
-from orchestrator.campaign import Budget
+from orchestrator.campaign_fields import Budget
 from orchestrator.events import Event
 from orchestrator.lab import Limit
 from orchestrator.people.judging import Facts
