@@ -8,7 +8,7 @@ from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, fiel
 
 from orchestrator.ahead.fields import Charge
 from orchestrator.fields import In, Number, PositiveSeconds, StrictModel, Switch, Whole, surroundings
-from orchestrator.parameters import PARAMETER_VALUES_SCHEMA, Value, parameter_values
+from orchestrator.parameter_values import PARAMETER_VALUES_SCHEMA, Value, parameter_values
 from orchestrator.table_fields import Column, Failure, refuse_unknown
 
 

@@ -1,27 +1,21 @@
-"""Parameters and objectives as a campaign file declares them: numbers in the unit that the file names."""
+"""Parameters as a campaign file declares them: numbers in the unit that the file names."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
     Discriminator,
     Field,
-    PlainValidator,
     Tag,
-    ValidationInfo,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
 
 from orchestrator.feature_fields import Features, PoolOfWords, check_words
 from orchestrator.fields import (
-    QUANTITY_SCHEMA,
-    Declared,
     InUnitOf,
     Number,
     StrictModel,
@@ -29,10 +23,9 @@ from orchestrator.fields import (
     Whole,
     did_you_mean,
     mistake,
-    read_quantity,
-    surroundings,
 )
 from orchestrator.mistakes import TAG
+from orchestrator.parameter_values import When
 from orchestrator.units import Measure
 from orchestrator.yaml_source import kind_of
 
@@ -40,28 +33,6 @@ MOST_LEVELS = 10_000_000
 
 Name = Annotated[str, Field(min_length=1, max_length=100, description="A short name, unique among parameters")]
 Unit = Annotated[UnitName, Field(description="The unit that bounds, proposals and tables use, 'degC'")]
-Value = float | int | str
-
-
-def _when(value: object, info: ValidationInfo) -> dict[str, list[Value]]:
-    """Read values of other parameters, quantities in their units."""
-    if not isinstance(value, dict) or not value:
-        raise mistake(f"must be a mapping such as {{additive: [A, B]}}, got {kind_of(value)}")
-    around, found = surroundings(info).parameters, {}
-    for name, values in value.items():
-        if name not in around:
-            raise mistake(f"no parameter {name!r}{did_you_mean(name, around)}", at=name, of_key=True)
-        if not isinstance(values, list | tuple) or not values:
-            raise mistake(f"must be a list of its values, got {kind_of(values)}", at=name)
-        found[name] = [_parameter_value(name, one, around[name]) for one in values]
-    return found
-
-
-When = Annotated[
-    dict[str, list[Value]],
-    PlainValidator(_when),
-    WithJsonSchema({"type": "object", "additionalProperties": {"type": "array", "items": QUANTITY_SCHEMA}}),
-]
 _CONDITION = "Values of other parameters that this one exists for, {additive: [A, B]}; always where left out"
 
 
@@ -321,35 +292,3 @@ AnyParameter = Annotated[
     BeforeValidator(_known_kind),
 ]
 """One parameter, by its kind."""
-
-
-def parameter_values(value: object, declared: Mapping[str, Declared]) -> dict[str, Value]:
-    """Read one value for each parameter of the campaign that exists, quantities in its unit.
-
-    Raises:
-        PydanticCustomError: A name is unknown or missing, or a value cannot be read.
-    """
-    if not isinstance(value, dict):
-        raise mistake(f"must be a mapping from parameter to value, got {kind_of(value)}")
-    for name in value:
-        if name not in declared:
-            raise mistake(f"no parameter {name!r}{did_you_mean(name, declared)}", at=name, of_key=True)
-    missing = [name for name, one in declared.items() if name not in value and not one.is_conditional]
-    if missing:
-        raise mistake(f"gives no value for {', '.join(missing)}")
-    return {name: _parameter_value(name, value[name], one) for name, one in declared.items() if name in value}
-
-
-def _parameter_value(name: str, value: object, declared: Declared) -> Value:
-    if declared.kind == "categorical":
-        if not isinstance(value, str):
-            raise mistake(f"must be text, got {kind_of(value)}", at=name)
-        return value
-    try:
-        number = read_quantity(value, declared.unit)
-    except ValueError as error:
-        raise mistake(str(error), at=name) from None
-    return int(number) if declared.kind == "integer" and number == math.floor(number) else number
-
-
-PARAMETER_VALUES_SCHEMA = {"type": "object", "additionalProperties": QUANTITY_SCHEMA}

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from orchestrator import units
 from orchestrator.campaign import Campaign
 from orchestrator.goals import planned
-from orchestrator.parameters import Categorical, Continuous, Fidelity, Integer, Value
+from orchestrator.parameter_values import Value
+from orchestrator.parameters import Categorical, Continuous, Fidelity, Integer
 from orchestrator.pools import category
 
 if TYPE_CHECKING:
