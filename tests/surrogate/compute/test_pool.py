@@ -77,6 +77,25 @@ def test_a_job_survives_what_happens_to_its_worker(tmp_path, accident, answer, c
     assert (outcome.value, outcome.attempts) == (answer, 2)
 
 
+def test_a_child_that_outlives_its_worker_holds_up_nobody(tmp_path):
+    pid_file = tmp_path / "pid"
+
+    async def life(queue, pool):
+        n_files = len(os.listdir("/proc/self/fd"))
+        job = call("die_once_leaving_a_child", mark=str(tmp_path / "mark"), pid_file=str(pid_file))
+        outcome = await queue.submit(job).outcome(within_s=WITHIN_S)
+        return outcome, len(os.listdir("/proc/self/fd")) - n_files
+
+    began_s = time.monotonic()
+    try:
+        outcome, n_more = live(life)
+    finally:
+        os.kill(int(pid_file.read_text()), signal.SIGKILL)
+    assert (outcome.value, outcome.attempts) == ("alive", 2)
+    # the first worker was not up when files were counted first
+    assert n_more <= 4 and time.monotonic() - began_s < 25.0
+
+
 def test_the_last_words_of_a_process_are_the_reason(tmp_path):
     async def life(queue, pool):
         job = replace(call("die_once", mark=str(tmp_path / "mark")), retries=0)
