@@ -250,3 +250,25 @@ def test_workers_end_with_their_controller_which_imports_nothing_heavy():
     while not (gone(int(first)) and gone(int(second))):
         assert time.monotonic() < until_s
         time.sleep(0.01)
+
+
+class Failing(ProcessPool):
+    """A pool with a defect: its watch of memory breaks while a job runs."""
+
+    async def _watched(self):
+        await until(lambda: any(process.ticket is not None for process in self._processes.values()))
+        raise ZeroDivisionError("a defect")
+
+
+@pytest.mark.parametrize("changes", [{"killable": True}, {"steps": True}, {}], ids=["killable", "steps", "neither"])
+def test_what_breaks_a_pool_is_what_its_queue_tells(changes):
+    job = call("total", n=1000, pause_s=0.1) if "steps" in changes else call("hang", seconds=1000)
+
+    async def main():
+        async with ComputeQueue(Failing(gpu=False)) as queue:
+            ticket = queue.submit(replace(job, **changes))
+            await ticket.outcome(within_s=WITHIN_S)
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        asyncio.run(main())
+    assert caught.value.subgroup(ZeroDivisionError) is not None
