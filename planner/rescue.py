@@ -20,6 +20,8 @@ Fit = Callable[[TargetData], TargetModel]
 
 _NEAR = 1e-6
 """Root mean square over the columns of the cube, below which results are of the same point."""
+_AWAY = 1e4
+"""Widths of the cube, at which nothing is known of it."""
 _BACK = 3
 """Values that are left out, one after the other, to find a fit from before that succeeds."""
 
@@ -104,8 +106,7 @@ def _as_before(model: TargetModel, data: TargetData) -> TargetModel:
 
 
 def _flat(data: TargetData) -> TargetModel:
-    """Return a model that knows only what values are usual."""
-    middle = TargetData(codes=data.codes[:1], values=np.array([float(np.median(data.values))]), noise=None)
+    """Return a model that knows only what values are usual: its one value lies too far away to tell of any point."""
     scale = TargetScale.of(data.values, None)
-    model = fit_on(scale, middle)
-    return TargetModel(scale, replace(model.gp, noise=np.array([1e6])))
+    away = TargetData(codes=data.codes[:1] + _AWAY, values=np.array([float(np.median(data.values))]), noise=None)
+    return fit_on(scale, away)

@@ -89,6 +89,8 @@ def test_then_those_of_fewer_values_are_taken_and_last_only_mean_and_spread(monk
     mean, sd = model.predict(SPACE.encode(SPACE.sobol(20)))
     assert mean == pytest.approx(np.mean(told.values), abs=1e-3) and np.ptp(sd) < 1e-3 * sd[0]
     assert sd[0] >= np.std(told.values)
+    once = model.forecast(SPACE.encode(SPACE.sobol(20)))[1]
+    assert (once >= sd).all() and (once < 1.5 * sd).all(), "a value that is measured once is as usual as the others"
 
 
 def test_numbers_that_are_none_are_refused() -> None:
