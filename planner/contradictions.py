@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from planner.models import TargetData, TargetModel, evidence, fit_target
+from planner.models import TargetModel, evidence, fit_target, target_data
 from planner.proposal import Observation, Value
 from planner.space import SearchSpace
 
@@ -112,8 +112,7 @@ class _Results:
         known = self._noise[others]
         if np.isfinite(known).any():
             return float(np.nanmedian(known))
-        codes = self._space.encode([self._told[i].parameters for i in others])
-        data = TargetData(codes=codes, values=self._values[others], noise=None)
+        data = replace(target_data(self._space, [self._told[i] for i in others], self._target), inputs=None)
         free = fit_target(data, self._target)
         as_noisy = np.full(len(others), apart / (_PLAUSIBLE * np.sqrt(2.0)))
         noisy = replace(data, noise=as_noisy)

@@ -52,6 +52,12 @@ def test_contradictions_are_the_same_in_any_unit(size: float) -> None:
     assert there.deviations == pytest.approx(found.deviations, rel=1e-3)
 
 
+@pytest.mark.parametrize("far", [9.9e37, 1e200])
+def test_a_result_from_far_away_harms_nothing(far: float) -> None:
+    told = [*smooth(0.05), seen(0.25, 1.0), seen(0.25, -9.0), seen(far, 0.3)]
+    assert [one.parameters["x"] for one in found_in(told)] == [0.25]
+
+
 def test_noise_that_is_not_told_is_learnt_without_the_recipe_in_question() -> None:
     told = smooth(0.05)
     assert found_in([*told, seen(0.5, 0.1), seen(0.5, 0.2)]) == []
