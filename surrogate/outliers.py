@@ -28,6 +28,8 @@ MOST = 0.2
 """Share of results that may be doubted."""
 _PATIENCE = 3
 """Steps of the path that may make things worse before it ends: gross errors hide behind each other."""
+_FARTHEST = 1e6
+"""Deviations beyond which nothing is less probable; squares of more overflow."""
 _EVALUATIONS = 25
 """Of the posterior, for a step: it starts beside its goal."""
 _STEPS = 40
@@ -72,6 +74,7 @@ class _Path:
     """Sets of results, from all of them to fewer."""
 
     def __init__(self, X: np.ndarray, y: np.ndarray, noise: np.ndarray | None) -> None:
+        y = np.clip(y, -_FARTHEST, _FARTHEST)
         # with less, as in a fit of all of them, results of one recipe would leave their covariance without a factor
         self._X, self._y, self._noise = X, y, None if noise is None else np.maximum(noise, LEAST_NOISE)
         # a Cauchy density as broad as the middle of the data: no wrong value is impossible

@@ -51,6 +51,16 @@ def test_where_all_can_be_nothing_changes() -> None:
     assert "doubted" not in robust.diagnostics()
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("wrong", [1e3, 1e12, 9.9e37, 1e160, 1e279])
+def test_errors_of_any_size_are_found(wrong: float) -> None:
+    told = results()
+    for place, value in ((WRONG, wrong), (13, -0.7 * wrong)):
+        told[place] = Observation(parameters=told[place].parameters, values={"y": value})
+    model = fit_doubting(target_data(SPACE, told, "y"), "y")
+    assert isinstance(model, DoubtingModel) and [one.place for one in model.doubts] == [WRONG, 13]
+
+
 @pytest.mark.parametrize("input_sd", [0.0, 0.002])
 def test_what_is_told_to_be_rough_may_be_far_off(input_sd: float) -> None:
     space = SearchSpace([Continuous("x", 0.0, 1.0, input_sd=input_sd)])
