@@ -172,6 +172,10 @@ def test_a_process_that_the_system_does_not_bury_is_given_up(monkeypatch):
     async def life(process):
         await process.ready(within_s=WITHIN_S)
         process.kill("it hangs")
-        return await process._ended()
+        words = await process._ended()
+        async with asyncio.timeout(WITHIN_S):
+            while process._live.returncode is None:  # it is no such process, and dies as its pipes are closed
+                await asyncio.sleep(0.01)
+        return words
 
     assert alone(life) == "it hangs (exit code unknown: it is still there)"
