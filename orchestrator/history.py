@@ -106,7 +106,7 @@ def read_standing(connection: Connection) -> Standing:
         known=_first(connection, KNOWN, "results"),
         sources=_first(connection, SOURCES, "sources"),
         diagnostics=_last_diagnostics(connection),
-        speculated=_bodies(connection, SPECULATED),
+        speculated=_speculated(connection, 1 + max((trial.ask for trial in trials), default=-1)),
         took=_took(connection),
         faults=_faults_in_a_row(connection),
     )
@@ -128,6 +128,12 @@ def read_standing(connection: Connection) -> Standing:
 def _first(connection: Connection, kind: str, key: str) -> list[Mapping[str, Any]] | None:
     found = _bodies(connection, kind)
     return found[0][key] if found else None
+
+
+def _speculated(connection: Connection, ask: int) -> list[Mapping[str, Any]]:
+    """Return the short lists for an ask, one row at a time: those of a long campaign together are large."""
+    query = select(_JOURNAL.c.body).where(_JOURNAL.c.kind == SPECULATED).order_by(_JOURNAL.c.seq)
+    return [body for text in connection.execute(query).scalars() if (body := json.loads(text))["ask"] == ask]
 
 
 def _took(connection: Connection) -> list[Took]:

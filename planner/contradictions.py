@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from planner.models import TargetData, TargetModel, evidence, fit_target
+from planner.models import TargetModel, evidence, fit_target, target_data
 from planner.proposal import Observation, Value
 from planner.space import SearchSpace
 
@@ -80,21 +80,22 @@ class _Results:
         self._noise = np.array([one.noise.get(target, np.nan) for one in told])
 
     def judged(self, numbers: Sequence[int]) -> Contradiction | None:
-        """Return whether the least and the greatest of some results contradict each other."""
-        values = self._values
-        low, high = (pick(numbers, key=lambda one: values[one]) for pick in (min, max))
-        noise, apart = self._noise[[low, high]], float(values[high] - values[low])
+        """Return the two of some results that contradict each other most; None where none do."""
+        values, noise = self._values[list(numbers)], self._noise[list(numbers)]
         if not np.isfinite(noise).all():
-            noise = np.where(np.isfinite(noise), noise, self._learnt(numbers, apart))
-        sd = float(np.hypot(*noise))
-        if not 0.0 < _FAR * sd < apart:
+            noise = np.where(np.isfinite(noise), noise, self._learnt(numbers, float(np.ptp(values))))
+        sd, apart = np.hypot(noise[:, None], noise), values - values[:, None]
+        with np.errstate(over="ignore"):
+            deviations = np.divide(apart, sd, out=np.zeros_like(apart), where=sd > 0.0)
+        low, high = divmod(int(np.argmax(deviations)), len(values))
+        if not deviations[low, high] > _FAR:
             return None
         return Contradiction(
             target=self._target,
-            parameters=self._told[low].parameters,
+            parameters=self._told[numbers[low]].parameters,
             low=float(values[low]),
             high=float(values[high]),
-            deviations=apart / sd,
+            deviations=float(deviations[low, high]),
         )
 
     def _learnt(self, numbers: Sequence[int], apart: float) -> float:
@@ -111,8 +112,7 @@ class _Results:
         known = self._noise[others]
         if np.isfinite(known).any():
             return float(np.nanmedian(known))
-        codes = self._space.encode([self._told[i].parameters for i in others])
-        data = TargetData(codes=codes, values=self._values[others], noise=None)
+        data = replace(target_data(self._space, [self._told[i] for i in others], self._target), inputs=None)
         free = fit_target(data, self._target)
         as_noisy = np.full(len(others), apart / (_PLAUSIBLE * np.sqrt(2.0)))
         noisy = replace(data, noise=as_noisy)
@@ -129,7 +129,9 @@ class _Results:
         """Return the standard deviation of results about the means of their recipes; 0 where none was repeated."""
         _, recipe = np.unique(self._keys[which], return_inverse=True)
         counts = np.bincount(recipe)
-        means = np.bincount(recipe, weights=self._values[which]) / counts
-        freedom = len(which) - len(counts)
-        squares = float(np.sum((self._values[which] - means[recipe]) ** 2))
-        return float(np.sqrt(squares / freedom)) if freedom else 0.0
+        freedom, size = len(which) - len(counts), float(np.abs(self._values[which]).max())
+        if not freedom or not size:
+            return 0.0
+        values = self._values[which] / size  # squares of huge values would overflow
+        means = np.bincount(recipe, weights=values) / counts
+        return size * float(np.sqrt(np.sum((values - means[recipe]) ** 2) / freedom))

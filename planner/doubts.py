@@ -14,6 +14,7 @@ import numpy as np
 
 from planner.models import TargetData, TargetModel, fit_target, scaled_noise
 from planner.proposal import Observation
+from surrogate.input_noise_gp import InputNoiseGP
 from surrogate.outliers import doubtful
 
 if TYPE_CHECKING:
@@ -67,8 +68,9 @@ def believed(model: TargetModel, data: TargetData) -> np.ndarray:
 def _wrong(model: TargetModel, data: TargetData) -> np.ndarray:
     """Return the places of wrong results, all looked at on the scale of those that were believed."""
     noise = None if data.noise is None else scaled_noise(data.noise, model.scale.slope(data.values))
-    if data.inputs is not None:
-        noise = model.gp.noise_at(data.codes)
+    if isinstance(model.gp, InputNoiseGP):
+        own = model.gp.own_noise if noise is None else noise
+        noise = own + model.gp.noise_at(data.codes) - model.gp.own_noise
     return doubtful(data.codes, model.scale.forward(data.values), noise, model.gp.hyperparameters)
 
 

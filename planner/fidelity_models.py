@@ -8,7 +8,7 @@ the target's process is then exactly the one that it would have without.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -93,7 +93,7 @@ def fit_fidelities(
     Raises:
         NotEnoughData: Nothing was measured at the level that counts.
     """
-    told = _Told.of(space, fidelity, target_data(space, observations, target))
+    told = _Told.of(space, fidelity, observations, target)
     goal = fidelity.target_level
     if not len(told.levels[goal].values):
         raise NotEnoughData(
@@ -122,22 +122,18 @@ class _Told:
     target: int
 
     @classmethod
-    def of(cls, space: SearchSpace, fidelity: Fidelity, data: TargetData) -> _Told:
+    def of(cls, space: SearchSpace, fidelity: Fidelity, observations: Sequence[Observation], target: str) -> _Told:
+        """Gather the values of a target level by level, for units, and what is told of noise, are those of a level."""
         n, start = len(fidelity.values), level_start(space)
         inner = [column for column in range(space.width) if not start <= column < start + n]
-        there = np.argmax(data.codes[:, start : start + n], axis=1) if len(data.values) else np.empty(0, dtype=int)
-        levels = tuple(
-            TargetData(
-                codes=data.codes[there == level][:, inner],
-                values=data.values[there == level],
-                noise=None if data.noise is None else data.noise[there == level],
-            )
-            for level in range(n)
-        )
-        goal = fidelity.target_level
+        name, goal = fidelity.name, fidelity.target_level
+        found = [
+            target_data(space, [one for one in observations if one.parameters[name] == level], target)
+            for level in fidelity.values
+        ]
+        levels = tuple(replace(data, codes=data.codes[:, inner]) for data in found)
         order = sorted(range(n), key=lambda level: (fidelity.costs[level], level == goal))
-        codes = np.vstack([data.codes[there == level] for level in range(n)])
-        return cls(levels, tuple(order), codes, start, goal)
+        return cls(levels, tuple(order), np.vstack([data.codes for data in found]), start, goal)
 
     @property
     def places(self) -> np.ndarray:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from planner.doubts import DoubtingModel
 from planner.models import TargetData, TargetModel, fit_on
 from planner.transforms import TargetScale
 from surrogate.matern_gp import fit_gp
@@ -20,6 +21,8 @@ Fit = Callable[[TargetData], TargetModel]
 
 _NEAR = 1e-6
 """Root mean square over the columns of the cube, below which results are of the same point."""
+_AWAY = 1e4
+"""Widths of the cube, at which nothing is known of it."""
 _BACK = 3
 """Values that are left out, one after the other, to find a fit from before that succeeds."""
 
@@ -50,7 +53,7 @@ def fit_anyhow(fit: Fit, data: TargetData) -> tuple[TargetModel, str]:
 
 def _ladder(fit: Fit, data: TargetData) -> Iterator[tuple[str, Callable[[], TargetModel]]]:
     yield "fitted", lambda: fit(data)
-    yield "near-duplicates were averaged", lambda: fit(merged(data))
+    yield "near-duplicates were averaged", lambda: _of_merged(fit, data)
     yield "hyperparameters stand at their priors", lambda: _with_priors(data)
     for back in range(1, min(_BACK, len(data.values) - 1) + 1):
         before = data.only(np.arange(len(data.values) - back))
@@ -75,6 +78,13 @@ def _given_up(model: TargetModel) -> str:
 
 def merged(data: TargetData) -> TargetData:
     """Return results with those of nearly the same point averaged, each group where its first is."""
+    groups = _groups(data)
+    first = np.array([one[0] for one in groups])
+    noise = None if data.noise is None else np.array([_noise_of_mean(data.noise[one]) for one in groups])
+    return replace(data.only(first), values=np.array([float(np.mean(data.values[one])) for one in groups]), noise=noise)
+
+
+def _groups(data: TargetData) -> list[list[int]]:
     groups: list[list[int]] = []
     for place, code in enumerate(data.codes):
         far = [float(np.sqrt(np.mean((data.codes[one[0]] - code) ** 2))) for one in groups]
@@ -82,9 +92,21 @@ def merged(data: TargetData) -> TargetData:
             groups[int(np.argmin(far))].append(place)
         else:
             groups.append([place])
-    first = np.array([one[0] for one in groups])
-    noise = None if data.noise is None else np.array([_noise_of_mean(data.noise[one]) for one in groups])
-    return replace(data.only(first), values=np.array([float(np.mean(data.values[one])) for one in groups]), noise=noise)
+    return groups
+
+
+def _of_merged(fit: Fit, data: TargetData) -> TargetModel:
+    """Fit averages; an average that is not believed stands for all the results that it is of."""
+    model = fit(merged(data))
+    if not isinstance(model, DoubtingModel):
+        return model
+    groups = _groups(data)
+    found = [
+        replace(one, place=place, value=float(data.values[place]))
+        for one in model.doubts
+        for place in groups[one.place]
+    ]
+    return replace(model, doubts=tuple(sorted(found, key=lambda one: one.place)))
 
 
 def _noise_of_mean(noise: np.ndarray) -> float:
@@ -104,8 +126,7 @@ def _as_before(model: TargetModel, data: TargetData) -> TargetModel:
 
 
 def _flat(data: TargetData) -> TargetModel:
-    """Return a model that knows only what values are usual."""
-    middle = TargetData(codes=data.codes[:1], values=np.array([float(np.median(data.values))]), noise=None)
+    """Return a model that knows only what values are usual: its one value lies too far away to tell of any point."""
     scale = TargetScale.of(data.values, None)
-    model = fit_on(scale, middle)
-    return TargetModel(scale, replace(model.gp, noise=np.array([1e6])))
+    away = TargetData(codes=data.codes[:1] + _AWAY, values=np.array([float(np.median(data.values))]), noise=None)
+    return fit_on(scale, away)

@@ -71,10 +71,13 @@ def _widening(gp: GP, inputs: InputNoise | None, points: np.ndarray) -> np.ndarr
 
 def mean_slopes(gp: GP, points: np.ndarray) -> np.ndarray:
     """Return the slopes of the posterior mean at points (`m x d`), `m x d`."""
-    lengths, found = gp.kernel.lengths, np.empty(points.shape)
-    off = (points[:, None, :] - gp.X[None, :, :]) / lengths
-    r = _SQRT5 * np.sqrt(np.einsum("ijk,ijk->ij", off, off))
+    there, known, found = points / gp.kernel.lengths, gp.X / gp.kernel.lengths, np.empty(points.shape)
+    squares = np.zeros((len(points), len(gp.X)))
+    for column in range(points.shape[1]):  # one after another: all at once would take d times the memory
+        squares += (there[:, column, None] - known[:, column]) ** 2
+    r = _SQRT5 * np.sqrt(squares)
     steep = -(5.0 / 3.0) * gp.kernel.scale * (1.0 + r) * np.exp(-r) * gp.weights
     for column in range(points.shape[1]):
-        found[:, column] = np.einsum("ij,ij->i", steep, off[:, :, column]) / lengths[column]
+        off = there[:, column, None] - known[:, column]
+        found[:, column] = np.einsum("ij,ij->i", steep, off) / gp.kernel.lengths[column]
     return found

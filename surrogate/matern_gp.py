@@ -21,7 +21,7 @@ _MOST_FITTED = 300
 _FEWEST_FITTED = 4
 """Below this many points hyperparameters stay at their priors' centres."""
 
-_LEAST_NOISE = 1e-6
+LEAST_NOISE = 1e-6
 """Least variance of a value whose noise is given, in units of the spread of all values."""
 
 _SQRT5 = 5.0**0.5
@@ -192,7 +192,7 @@ def fit_gp(
         evaluations: Of their posterior, at most, from each start of the search.
         extra: Variance of each value beside that, `n`; None for none.
     """
-    known = None if noise is None else np.maximum(noise, _LEAST_NOISE)
+    known = None if noise is None else np.maximum(noise, LEAST_NOISE)
     more = np.zeros(len(y)) if extra is None else extra
     found = None
     if len(y) >= _FEWEST_FITTED:

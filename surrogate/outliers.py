@@ -17,7 +17,7 @@ import numpy as np
 from scipy.linalg import cho_solve
 
 from surrogate.gp import factor
-from surrogate.matern_gp import GP, Kernel
+from surrogate.matern_gp import GP, LEAST_NOISE, Kernel
 from surrogate.matern_gp_fit import Hyperparameters, most_probable
 
 FEWEST = 8
@@ -28,6 +28,8 @@ MOST = 0.2
 """Share of results that may be doubted."""
 _PATIENCE = 3
 """Steps of the path that may make things worse before it ends: gross errors hide behind each other."""
+_FARTHEST = 1e6
+"""Deviations beyond which nothing is less probable; squares of more overflow."""
 _EVALUATIONS = 25
 """Of the posterior, for a step: it starts beside its goal."""
 _STEPS = 40
@@ -72,7 +74,9 @@ class _Path:
     """Sets of results, from all of them to fewer."""
 
     def __init__(self, X: np.ndarray, y: np.ndarray, noise: np.ndarray | None) -> None:
-        self._X, self._y, self._noise = X, y, noise
+        y = np.clip(y, -_FARTHEST, _FARTHEST)
+        # with less, as in a fit of all of them, results of one recipe would leave their covariance without a factor
+        self._X, self._y, self._noise = X, y, None if noise is None else np.maximum(noise, LEAST_NOISE)
         # a Cauchy density as broad as the middle of the data: no wrong value is impossible
         centre = float(np.median(y))
         spread = max(1.4826 * float(np.median(np.abs(y - centre))), 0.3 * float(np.std(y)), 1e-6)

@@ -36,6 +36,8 @@ class ModelFiles:
     def __init__(self, directory: Path, *, fsync: bool = True, report: Callable[[str], None] | None = None) -> None:
         self.registry = Registry(directory / FOLDER, fsync=fsync)
         self._fsync, self._report, self._told = fsync, report or log.warning, set[str]()
+        self._unwritten: list[ledger.Line] = []
+        """Of the ledger, since a disk was full: written with what comes next."""
 
     def caught_up(self, book: Book) -> None:
         """Bring the ledger to where the journal is."""
@@ -55,14 +57,15 @@ class ModelFiles:
 
     def add(self, lines: Iterable[ledger.Line]) -> None:
         """Append to the ledger what the journal has by now."""
-        added = list(lines)
-        if added:
-            self._supervised(lambda: self._append(added))
+        self._unwritten += lines
+        if self._unwritten:
+            self._supervised(self._append)
 
-    def _append(self, lines: Sequence[ledger.Line]) -> None:
+    def _append(self) -> None:
         self.registry.refuse_newer()
         self.registry.folder.mkdir(parents=True, exist_ok=True)
-        ledger.append(self.registry.ledger, lines, fsync=self._fsync)
+        ledger.append(self.registry.ledger, self._unwritten, fsync=self._fsync)
+        self._unwritten.clear()
 
     def missing(self, book: Book) -> list[Version]:
         """Return the versions of the journal whose files are not there, or not whole."""

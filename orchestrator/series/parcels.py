@@ -18,8 +18,10 @@ from typing import Any
 
 from orchestrator.campaign import Campaign
 from orchestrator.directory import CampaignDirectory
+from orchestrator.energies import TABLE, energies_file
 from orchestrator.errors import InputError
 from orchestrator.lab import Lab
+from orchestrator.measurements import write_durably
 from orchestrator.parameters import Categorical
 from orchestrator.pool_reading import files_of_pool
 
@@ -123,7 +125,7 @@ def _write(path: Path, sha256: str, contents: Mapping[str, bytes]) -> None:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise InputError(f"{path.name} has changed on its way: its SHA-256 is not {sha256[:12]}...; send it again")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    write_durably(path, content, fsync=False, fsync_folder=False)
 
 
 def _inside(folder: Path, name: str) -> Path:
@@ -149,6 +151,10 @@ def _named(campaign: Campaign) -> Iterator[tuple[Key, Path, Mapping[str, Path] |
         given = getattr(campaign, key)
         if given is not None and given.table is not None:
             yield (key, "table"), Path(given.table), None, True
+    if campaign.durations is not None:
+        yield ("durations", "file"), Path(campaign.durations.file), None, True
+    if energies := energies_file(campaign.planner):
+        yield ("planner", "options", TABLE), Path(energies), None, True
     for index, source in enumerate(campaign.sources):
         key, written = source.place
         files = _journal_of(Path(written)) if key == "campaign" else None

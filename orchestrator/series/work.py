@@ -58,9 +58,9 @@ def simulate_seed(
         Stopped: Its process was told to end.
     """
     wanted = [Need.of(need) for need in needs]
-    missing = [sha256 for sha256 in lacking(wanted, _folder()) if sha256 not in contents]
-    if missing:
-        return {LACKS: missing}
+    missing = lacking(wanted, _folder())
+    if not set(missing) <= contents.keys():
+        return {LACKS: missing}  # all of it: another process may be asked next, and lack other parts
     try:
         sent = {sha256: content.tobytes() for sha256, content in contents.items()}
         ready = Ready.from_data(unpacked(campaign, wanted, sent, _folder()), lab)

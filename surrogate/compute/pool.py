@@ -131,11 +131,13 @@ class ProcessPool:
 
     def ask_yield(self, worker: int) -> None:
         """Tell the job of a process to leave."""
-        self._processes[worker].ask_leave()
+        if worker in self._processes:  # as long as the pool runs; a queue that is left because it broke cancels jobs
+            self._processes[worker].ask_leave()
 
     def kill(self, worker: int, reason: str) -> None:
         """End a process."""
-        self._processes[worker].kill(reason)
+        if worker in self._processes:  # as above
+            self._processes[worker].kill(reason)
 
     async def _kept_gpu(self) -> None:
         await self._gpu_wanted.wait()

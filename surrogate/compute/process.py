@@ -7,11 +7,12 @@ import json
 import os
 import signal
 import sys
+import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
 from contextlib import suppress
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 from surrogate.compute.frames import HEAD, frame
 from surrogate.compute.memory import resident_bytes
@@ -24,6 +25,7 @@ _LAST_LINES, _WORDS = 5, 4000
 _ENDS_ITSELF_S = 1.0
 _ENDS_S = 30.0
 """What the system may take to bury a process that was killed."""
+_LOOK_S = 0.01
 _WORDS_S = 1.0
 """How long to wait for the rest of what it said."""
 
@@ -65,7 +67,8 @@ class WorkerProcess:
         self._hearing: asyncio.Task[None] | None = None
         self._words = b""
         self._reason = ""
-        self._is_buried = False
+        self._is_buried = self._is_over = False
+        self._code = ""
         self.run = 0
         """Counts the jobs that it was sent."""
         self.ticket: int | None = None
@@ -153,20 +156,37 @@ class WorkerProcess:
             self._words = (self._words + chunk)[-_WORDS:]
 
     async def _ended(self) -> str:
-        with suppress(TimeoutError):  # by itself, if it can: then its exit code tells more
-            async with asyncio.timeout(0.0 if self._reason else _ENDS_ITSELF_S):
-                await self._live.wait()
-        self.kill("it ended, or closed its pipe")
-        async with asyncio.timeout(_ENDS_S):
-            code = await self._live.wait()
-        self._is_buried = True
-        if self._scratch is not None:
-            self._scratch.cleanup()  # of a process that was killed in the middle of a job, too
-        if self._hearing is not None:
-            await asyncio.wait([self._hearing], timeout=_WORDS_S)
+        if not self._is_over:
+            code = await self._exit_code(0.0 if self._reason else _ENDS_ITSELF_S)  # by itself, it tells more
+            if code is None:
+                self.kill("it ended, or closed its pipe")
+                code = await self._exit_code(_ENDS_S)
+            await self._let_go()
+            self._is_over, self._code = True, "unknown: it is still there" if code is None else str(code)
         lines = [line for line in self._words.decode(errors="replace").splitlines() if line.strip()]
         words = f"; its last words: {' | '.join(lines[-_LAST_LINES:])}" if lines else ""
-        return f"{self._reason} (exit code {code}){words}"
+        return f"{self._reason} (exit code {self._code}){words}"
+
+    async def _exit_code(self, within_s: float) -> int | None:
+        """Return its exit code; None where it has none after so long.
+
+        asyncio's own `wait` waits for its pipes besides, which a child that has left its group may hold open for ever.
+        """
+        until_s = time.monotonic() + within_s
+        while (code := self._live.returncode) is None and time.monotonic() < until_s:
+            await asyncio.sleep(_LOOK_S)
+        return code
+
+    async def _let_go(self) -> None:
+        """Close what is held for it, whoever else has it."""
+        self.kill("it ended, or closed its pipe")  # what its jobs have started goes, too
+        self._is_buried = True
+        if self._hearing is not None:
+            await asyncio.wait([self._hearing], timeout=_WORDS_S)
+            self._hearing.cancel()
+        cast(Any, self._live)._transport.close()
+        if self._scratch is not None:
+            self._scratch.cleanup()  # of a process that was killed in the middle of a job, too
 
     def send(self, job: dict[str, Any], payload: bytes, *, ticket: int, lease: int) -> None:
         """Send it a job."""

@@ -35,6 +35,14 @@ class _Run:
     kept_s: float = 0.0
 
 
+_Key = tuple[int, str, int, Device]
+"""Ticket, function, arguments (an alternative may have the same function) and device."""
+
+
+def _key(work: Work, device: Device) -> _Key:
+    return work.ticket, work.job.function, hash(work.arguments), device
+
+
 @dataclass(slots=True, kw_only=True)
 class _Place:
     device: Device
@@ -71,7 +79,8 @@ class SimulatedPool:
         self._is_dry = is_dry
         self._numbers = count(1)
         self._places: dict[int, _Place] = {}
-        self._runs: dict[tuple[int, str, Device], _Run] = {}
+        self._runs: dict[_Key, _Run] = {}
+        """What is under way, by the job on its device."""
 
     async def run(self, inbox: Inbox, now_s: Callable[[], float]) -> None:
         """Be there until cancelled."""
@@ -138,6 +147,7 @@ class SimulatedPool:
         if run.error:
             self._inbox(Broke(at_s=self._now_s(), **told, why="raised", reason=run.error), b"")
         else:
+            del self._runs[_key(work, place.device)]
             self._inbox(Done(at_s=self._now_s(), **told), run.result)
 
     async def _passed(self, place: _Place, seconds: float, *, is_asked_for: bool) -> float:
@@ -155,7 +165,7 @@ class SimulatedPool:
 
     def _computed(self, work: Work, device: Device) -> _Run:
         """Return what a job comes to; computed once, since a checkpoint leads to the same."""
-        key = (work.ticket, work.job.function, device)
+        key = _key(work, device)
         if key not in self._runs:
             began_s = time.perf_counter()
             result, error = (packed(None), "") if self._is_dry else _result_of(work)

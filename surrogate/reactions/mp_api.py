@@ -2,7 +2,7 @@
 
 `materials/summary/` answers ``{"data": [...], "meta": {"total_doc": n}}`` in pages (``_limit``, ``_skip``), `heartbeat`
 the version of the database. The user's key goes into the header X-API-KEY and nowhere else: only over https or to this
-very machine, and never on to where an answer redirects.
+very machine, through a proxy only where that cannot read it, and never on to where an answer redirects.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener, getproxies
 
 from surrogate.reactions.errors import NotFetched
 
@@ -46,15 +46,21 @@ class Api:
         timeout_s: For each answer.
 
     Raises:
-        NotFetched: The endpoint would have the key travel unencrypted.
+        NotFetched: The endpoint would have the key travel unencrypted, or it holds what no header can.
     """
 
     def __init__(self, key: str, endpoint: str = ENDPOINT, timeout_s: float = TIMEOUT_S) -> None:
         place = urlsplit(endpoint)
         if place.scheme != "https" and not (place.scheme == "http" and place.hostname in _HERE):
             raise NotFetched(f"{endpoint} is not https: your key would travel in the clear; use {ENDPOINT}")
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            raise NotFetched(
+                f"{KEY_VARIABLE} holds what no key has (spaces, line ends, or characters beyond ASCII); copy it again "
+                f"from materialsproject.org/api, {_OTHERWISE}"
+            )
         self._key, self.endpoint, self._timeout_s = key, endpoint.rstrip("/") + "/", timeout_s
-        self._opener = build_opener(_NoRedirect)
+        proxies = {scheme: proxy for scheme, proxy in getproxies().items() if scheme == "https"}
+        self._opener = build_opener(_NoRedirect, ProxyHandler(proxies))
 
     @classmethod
     def of(cls, environment: Mapping[str, str] | None = None) -> Api:
@@ -97,10 +103,11 @@ class Api:
         while True:
             answer = self._get(route, {**query, "_skip": len(found)})
             rows, meta = answer.get("data"), answer.get("meta")
-            if not isinstance(rows, list) or not isinstance(meta, Mapping):
+            total = meta.get("total_doc") if isinstance(meta, Mapping) else 0.0
+            if not isinstance(rows, list) or not isinstance(total, int | None):
                 raise NotFetched(f"{self.endpoint}{route} answered without data and meta: is it the Materials Project?")
             found += rows
-            if not rows or len(found) >= int(meta.get("total_doc") or 0):
+            if not rows or (total is not None and len(found) >= total):
                 return found
 
     def _get(self, route: str, query: Mapping[str, Any]) -> Mapping[str, Any]:

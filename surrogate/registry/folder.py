@@ -20,7 +20,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from surrogate.model_file import BROKEN, WrongModelFile, sha256_of, store, stored
-from surrogate.registry.errors import BrokenVersion, NewerRegistry
+from surrogate.registry.errors import BrokenVersion, NewerRegistry, RegistryError
 from surrogate.registry.manifest import FORMAT, Manifest
 
 HEAD, LEDGER = "registry.json", "ledger.jsonl"
@@ -91,7 +91,8 @@ class Registry:
         except FileNotFoundError:
             pass
         except BrokenVersion:
-            (self.folder / f"{manifest.version}.json").unlink()  # half of it is of no use to anybody
+            broken = self.folder / f"{manifest.version}.json"
+            os.replace(broken, broken.with_name(f"{broken.name}.broken"))  # it may be another version under this name
         else:
             if known.key == manifest.key:
                 return known
@@ -112,6 +113,7 @@ class Registry:
         Raises:
             FileNotFoundError: There is none of this name.
             BrokenVersion: It is half written, was changed, or is something else.
+            NewerRegistry: A later labpilot wrote it.
         """
         manifest = self._manifest(self.folder / f"{version}.json")
         path = self.folder / f"{version}.npz"
@@ -132,7 +134,7 @@ class Registry:
         for name in sorted(names - {HEAD}):
             try:
                 found.append(self.read(name.removesuffix(".json"))[0])
-            except (BrokenVersion, OSError) as error:
+            except (RegistryError, OSError) as error:
                 refused[name] = str(error)
         for path in sorted(self.folder.glob("*.npz")) if self.folder.is_dir() else []:
             if f"{path.stem}.json" not in names:
@@ -172,11 +174,9 @@ class Registry:
             if not isinstance(found, dict):
                 raise ValueError("it holds no JSON object")
             if isinstance(found.get("format"), int) and found["format"] > FORMAT:
-                raise BrokenVersion(f"{path} is of format {found['format']}, this labpilot knows {FORMAT}: update it")
+                raise NewerRegistry(f"{path} is of format {found['format']}, this labpilot knows {FORMAT}: update it")
             manifest = Manifest.from_data(found)
-        except FileNotFoundError:
-            raise
-        except BrokenVersion:
+        except (FileNotFoundError, NewerRegistry):
             raise
         except (*BROKEN, TypeError) as error:
             raise BrokenVersion(f"{path} holds no version of a model: {error}; {_advice(self.folder)}") from error

@@ -10,7 +10,9 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from io import FileIO
 from pathlib import Path
 
 from surrogate.registry.errors import NewerRegistry, NotProspective
@@ -120,16 +122,39 @@ def read(path: Path) -> Ledgered:
 
 
 def append(path: Path, lines: Iterable[Line], *, fsync: bool = True) -> None:
-    """Add lines at the end, on the disk before this returns."""
+    """Add lines at the end, on the disk before this returns; all of them, or none where the disk is full.
+
+    Raises:
+        OSError: They could not be written.
+    """
     text = "".join(encoded(line) for line in lines)
     if not text:
         return
-    is_new = not path.exists()
-    with path.open("ab") as file:
-        file.write((encoded(None) if is_new else "").encode() + text.encode())
-        file.flush()
-        if fsync:
-            os.fsync(file.fileno())
+    with path.open("a+b", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        text = _joint(file, size) + text
+        try:
+            _write_all(file, text.encode())
+            if fsync:
+                os.fsync(file.fileno())
+        except OSError:
+            with suppress(OSError):
+                file.truncate(size)
+            raise
+
+
+def _joint(file: FileIO, size: int) -> str:
+    """Return what must come between what a file holds and more lines: of a torn line nothing more is lost."""
+    if not size:
+        return encoded(None)
+    file.seek(size - 1)
+    return "" if file.read(1) == b"\n" else "\n"
+
+
+def _write_all(file: FileIO, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) :]
 
 
 def replace(path: Path, lines: Iterable[Line], *, fsync: bool = True) -> None:

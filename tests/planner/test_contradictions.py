@@ -35,6 +35,29 @@ def test_told_noise_is_what_a_difference_is_held_against() -> None:
     assert found_in([seen(0.5, 1.0, 0.0), seen(0.5, 1.1, 0.0)]) == []  # nobody measures without noise
 
 
+def test_a_vague_result_hides_no_contradiction_of_sharp_ones() -> None:
+    sharp = [seen(0.5, 1.0, 0.01), seen(0.5, 3.0, 0.01)]
+    for vague in (seen(0.5, -10.0, 20.0), seen(0.5, 30.0, 20.0), seen(0.5, 5.0)):
+        (found,) = found_in([*sharp, vague])
+        assert (found.low, found.high) == (1.0, 3.0)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [1e-250, 1e12, 1e279])
+def test_contradictions_are_the_same_in_any_unit(size: float) -> None:
+    told = [*smooth(0.05), seen(0.25, 1.0), seen(0.25, -1.5), seen(0.75, -1.0), seen(0.75, -0.9)]
+    other = [seen(one.parameters["x"], size * one.values["y"]) for one in told]
+    (found,), (there,) = found_in(told), found_in(other)
+    assert there.low == pytest.approx(size * found.low, rel=1e-9) and there.high == pytest.approx(size * found.high)
+    assert there.deviations == pytest.approx(found.deviations, rel=1e-3)
+
+
+@pytest.mark.parametrize("far", [9.9e37, 1e200])
+def test_a_result_from_far_away_harms_nothing(far: float) -> None:
+    told = [*smooth(0.05), seen(0.25, 1.0), seen(0.25, -9.0), seen(far, 0.3)]
+    assert [one.parameters["x"] for one in found_in(told)] == [0.25]
+
+
 def test_noise_that_is_not_told_is_learnt_without_the_recipe_in_question() -> None:
     told = smooth(0.05)
     assert found_in([*told, seen(0.5, 0.1), seen(0.5, 0.2)]) == []

@@ -51,6 +51,27 @@ def test_where_all_can_be_nothing_changes() -> None:
     assert "doubted" not in robust.diagnostics()
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("wrong", [1e3, 1e12, 9.9e37, 1e160, 1e279])
+def test_errors_of_any_size_are_found(wrong: float) -> None:
+    told = results()
+    for place, value in ((WRONG, wrong), (13, -0.7 * wrong)):
+        told[place] = Observation(parameters=told[place].parameters, values={"y": value})
+    model = fit_doubting(target_data(SPACE, told, "y"), "y")
+    assert isinstance(model, DoubtingModel) and [one.place for one in model.doubts] == [WRONG, 13]
+
+
+@pytest.mark.parametrize("input_sd", [0.0, 0.002])
+def test_what_is_told_to_be_rough_may_be_far_off(input_sd: float) -> None:
+    space = SearchSpace([Continuous("x", 0.0, 1.0, input_sd=input_sd)])
+    sharp = [Observation(parameters={"x": x}, values={"y": float(np.sin(6 * x))}, noise={"y": 0.02})
+             for x in np.linspace(0.0, 1.0, 20).tolist()]  # fmt: skip
+    rough, wrong = (Observation(parameters={"x": 0.33}, values={"y": -2.0}, noise={"y": sd}) for sd in (3.0, 0.02))
+    assert not isinstance(fit_doubting(target_data(space, [*sharp, rough], "y"), "y"), DoubtingModel)
+    model = fit_doubting(target_data(space, [*sharp, wrong], "y"), "y")
+    assert isinstance(model, DoubtingModel) and [one.place for one in model.doubts] == [20]
+
+
 @pytest.mark.parametrize("policy", ["logei", "auto"])
 def test_people_are_told_what_is_not_believed_and_it_is_not_the_best(policy: str) -> None:
     robust, usual = (planner(results(wrong=30.0), policy, robust=on) for on in (True, False))

@@ -57,6 +57,24 @@ def test_predicts_each_level_in_its_unit() -> None:
     assert sd[0] > 5.0 * sd[1]
 
 
+def test_noise_that_is_told_of_a_cheap_level_says_nothing_of_the_others() -> None:
+    rng = np.random.default_rng(3)
+    points = [({"x": x, "y": y}, truth(x, y)) for x, y in rng.random((30, 2))]
+    sharp = [
+        Observation(parameters={**at, "source": "model"}, values={"f": 100.0 * value}, noise={"f": 1e-6})
+        for at, value in points
+    ]
+    rough = [
+        Observation(parameters={**at, "source": "lab"}, values={"f": value + 0.3 * rng.standard_normal()})
+        for at, value in points
+    ]
+    vague = [Observation(parameters=one.parameters, values=one.values) for one in sharp]
+    codes = SPACE.encode([{"x": at["x"], "y": at["y"], "source": "lab"} for at, _ in points])
+    found, without = (fitted([*cheap, *rough]) for cheap in (sharp, vague))
+    assert found.gp.typical_noise == pytest.approx(without.gp.typical_noise, rel=0.1)
+    assert found.predict(codes)[1] == pytest.approx(without.predict(codes)[1], rel=0.2)
+
+
 def test_a_bent_target_is_compared_with_levels_bent_alike() -> None:
     rng = np.random.default_rng(2)
     observations = [

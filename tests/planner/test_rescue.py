@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner import Continuous, Objective, Observation, Planner, SearchSpace
+from planner.doubts import DoubtingModel, believed, fit_doubting
 from planner.models import TargetData, TargetModel, fit_target, target_data
 from planner.rescue import fit_anyhow, merged
 from surrogate.gp import NotPositiveDefinite
@@ -66,6 +67,23 @@ def test_near_duplicates_are_averaged_first() -> None:
     assert model.gp.hyperparameters is not None
 
 
+def test_what_is_not_believed_keeps_its_place_where_others_were_averaged() -> None:
+    told = data(20)
+    codes, values = np.vstack([told.codes[:1], told.codes]), np.concatenate([told.values[:1], told.values])
+    values[8] = 90.0
+
+    def fit(one: TargetData) -> TargetModel:
+        if len(one.values) == 21:
+            raise NotPositiveDefinite("a covariance of 21 points stays indefinite")
+        return fit_doubting(one, "y")
+
+    twice = TargetData(codes=codes, values=values, noise=None)
+    model, said = fit_anyhow(fit, twice)
+    assert said.startswith("near-duplicates were averaged") and isinstance(model, DoubtingModel)
+    assert [(one.place, one.value) for one in model.doubts] == [(8, 90.0)]
+    assert believed(model, twice).tolist() == [place for place in range(21) if place != 8]
+
+
 def test_then_hyperparameters_stand_at_their_priors() -> None:
     told = data()
     model, said = fit_anyhow(refusing(True, True), told)
@@ -89,6 +107,8 @@ def test_then_those_of_fewer_values_are_taken_and_last_only_mean_and_spread(monk
     mean, sd = model.predict(SPACE.encode(SPACE.sobol(20)))
     assert mean == pytest.approx(np.mean(told.values), abs=1e-3) and np.ptp(sd) < 1e-3 * sd[0]
     assert sd[0] >= np.std(told.values)
+    once = model.forecast(SPACE.encode(SPACE.sobol(20)))[1]
+    assert (once >= sd).all() and (once < 1.5 * sd).all(), "a value that is measured once is as usual as the others"
 
 
 def test_numbers_that_are_none_are_refused() -> None:

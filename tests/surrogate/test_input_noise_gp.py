@@ -1,9 +1,11 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from surrogate.input_noise import InputNoise
 from surrogate.input_noise_gp import fit_input_noise, mean_slopes
-from surrogate.matern_gp import fit_gp
+from surrogate.matern_gp import GP, Kernel, fit_gp
 
 SD = 0.04
 
@@ -33,6 +35,21 @@ def test_slopes_are_those_of_the_mean() -> None:
         behind[:, column] -= h
         numeric = (gp.posterior(ahead)[0] - gp.posterior(behind)[0]) / (2 * h)
         assert mean_slopes(gp, points)[:, column] == pytest.approx(numeric, abs=1e-6)
+
+
+def test_slopes_at_many_points_take_the_memory_of_a_covariance() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.random((200, 12))
+    gp = GP(Kernel(np.full(12, 0.5), 1.0), 0.0, X, rng.standard_normal(200), np.full(200, 0.1))
+    points = rng.random((1000, 12))
+    gp.posterior(points[:1])
+    tracemalloc.start()
+    try:
+        mean_slopes(gp, points)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 8 * 1000 * 200 * 8
 
 
 def test_results_scatter_most_where_the_function_is_steep() -> None:

@@ -53,6 +53,14 @@ def test_what_is_known_to_be_noisy_may_be_far_off() -> None:
     assert found(X, y, noise) == set()
 
 
+@pytest.mark.parametrize("sd", [0.0, 1e-9, 1e-3])
+def test_a_gross_error_is_found_beside_repeats_however_sharp_results_are_told_to_be(sd: float) -> None:
+    X = np.append(np.linspace(0, 1, 15), [0.5, 0.5])[:, None]
+    y = np.sin(6 * X[:, 0])
+    y[4] += 2.5
+    assert found(X, standard(y), np.full(17, sd**2)) == {4}
+
+
 def test_few_results_are_believed_whatever_they_are() -> None:
     X = np.linspace(0, 1, FEWEST - 1)[:, None]
     y = np.zeros(FEWEST - 1)

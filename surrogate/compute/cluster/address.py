@@ -135,12 +135,12 @@ def _parts(scheduler: str) -> SplitResult:
     Raises:
         UnsafeCluster: It is none.
     """
-    parts = urlsplit(scheduler)
     try:
-        is_whole = parts.scheme in ("tcp", "tls") and bool(parts.hostname) and (parts.port or PORT) > 0
-    except ValueError:  # a port that is no number
-        is_whole = False
-    if not is_whole or parts.path or parts.query or parts.username:
+        parts = urlsplit(scheduler)
+        is_whole = parts.scheme in ("tcp", "tls") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, or a bracket that is never closed
+        parts, is_whole = urlsplit(""), False
+    if not is_whole or parts.path or parts.query or parts.fragment or parts.username:
         raise UnsafeCluster(
             f"{scheduler!r} is no address of a scheduler; write tls://HOST:{PORT}, or, on one machine, "
             f"tcp://127.0.0.1:{PORT}"

@@ -109,7 +109,7 @@ async def _checked(
 ) -> None:
     began_s, is_told = time.monotonic(), False
     while True:
-        identity = await identity_of(client)
+        identity = await _identity(client, address)
         addresses = [member.address for member in members_of(identity).values()]
         await refuse_exposed(client, identity, ())
         if addresses:
@@ -124,6 +124,16 @@ async def _checked(
             is_told = True
             waiting()
         await asyncio.sleep(_LOOK_S)
+
+
+async def _identity(client: Client, address: ClusterAddress) -> Mapping[str, Any]:
+    try:
+        return await identity_of(client)
+    except OSError as error:
+        raise NoCluster(
+            f"the scheduler at {address.url} has gone while workers were waited for ({error}); start it again, and "
+            "give the same command again"
+        ) from error
 
 
 async def _asked(

@@ -156,10 +156,13 @@ def ended(key: Key, reason: str) -> None:
             _HANDS[key].process.kill(reason)
 
 
-def touched(pool: str, numbers: Collection[int]) -> None:
-    """Say which processes of a pool are wanted; its others are ended."""
+def touched(pool: str, numbers: Collection[int], newest: int) -> None:
+    """Say which processes of a pool are wanted; its others are ended, up to the newest that it knew when it said so.
+
+    Later ones may have been begun while these words were on their way.
+    """
     for key, hand in list(_HANDS.items()):
-        if key[0] == pool and key[1] in numbers:
+        if key[0] == pool and (key[1] in numbers or key[1] > newest):
             hand.touched_s = time.monotonic()
         elif key[0] == pool:
             ended(key, "its pool knows nothing of it")
@@ -167,7 +170,8 @@ def touched(pool: str, numbers: Collection[int]) -> None:
 
 def closed(pool: str) -> None:
     """End all processes of a pool."""
-    touched(pool, ())
+    for key in [key for key in _HANDS if key[0] == pool]:
+        ended(key, "its pool is closed")
 
 
 def _hand(key: Key) -> Hand:

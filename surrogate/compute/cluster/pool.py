@@ -80,7 +80,7 @@ class ClusterPool:
         self._limits = {"max_jobs": max_jobs, "worn_bytes": worn_bytes}
         self._gpu_part, self._gpu_patience_s = gpu_part, gpu_patience_s
         self._silent_s, self._touch_s = silent_s, forgotten_s / _TOUCHES
-        self._numbers = count(1)
+        self._numbers, self._newest = count(1), 0
         self._lives: dict[int, Life] = {}
         self._members: dict[_MemberId, Member] = {}
         self._tasks: dict[_MemberId, list[asyncio.Task[None]]] = {}
@@ -227,7 +227,7 @@ class ClusterPool:
                 next(self._numbers), place, pool=self.name, client=self._client, inbox=self._inbox, now_s=self._now_s,
                 limits=self._limits,
             )  # fmt: skip
-            self._lives[life.number] = life
+            self._lives[life.number], self._newest = life, life.number
             try:
                 if not await self._lived(life):
                     return
@@ -277,4 +277,4 @@ class ClusterPool:
             await asyncio.sleep(self._touch_s)
             addresses = [member.address for member in self._members.values()]
             wanted = [number for number, life in self._lives.items() if not life.is_retired]
-            await self._run_there(addresses, hand.touched, self.name, wanted)
+            await self._run_there(addresses, hand.touched, self.name, wanted, self._newest)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from orchestrator.ahead.metrics import PLANS
 from orchestrator.check import check_campaign
 from orchestrator.execution import Settings, resume, start
+from orchestrator.history import read_standing
 from orchestrator.journal import Journal
 from orchestrator.people.orders import Kind
 from orchestrator.reading import open_reading
@@ -182,6 +183,29 @@ def test_a_campaign_that_is_killed_and_resumed_ends_as_if_it_had_not_been(hill, 
     assert lists == [
         json.dumps(body["points"]) for what, _, _, body in events(tmp_path / "whole") if what == "speculated"
     ]
+
+
+def test_only_lists_for_the_next_ask_are_kept_in_mind(hill, events, in_child, tmp_path):
+    append, seen = Journal.append, []
+
+    def watched(journal, what, body, **more):
+        event = append(journal, what, body, **more)
+        seen.append(what)
+        if seen.count("speculated") == 10:
+            journal.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return event
+
+    def work():
+        Journal.append = watched
+        start(hill("planner.charge=8 s"), tmp_path / "c", VIRTUAL)
+
+    assert in_child(work) == signal.SIGKILL
+    lists = [body for what, _, _, body in events(tmp_path / "c") if what == "speculated"]
+    with open_reading(tmp_path / "c") as reading:
+        history = read_standing(reading.connection).history
+    assert len(lists) == 10 and 0 < len(history.speculated) < 4
+    assert list(history.speculated) == [body for body in lists if body["ask"] == history.asks]
 
 
 def test_a_stop_leaves_what_is_thought_of_and_resume_goes_on(hill, events, tmp_path):

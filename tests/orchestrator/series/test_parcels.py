@@ -1,6 +1,7 @@
 """Campaigns with all that they name, sent as plain data."""
 
 import hashlib
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,6 +90,49 @@ def test_what_is_known_beforehand_is_the_same_there(tmp_path):
     ready = ready_of("photocatalysis", f"known={table(tmp_path)}")
     there, _ = sent(ready, tmp_path / "there")
     assert known_of(there.campaign) == known_of(ready.campaign)
+
+
+def test_recorded_durations_are_the_same_there(tmp_path):
+    from orchestrator.charges import Charges, analysis_job, ask_job
+    from surrogate.compute.costs import CostModel
+
+    file = tmp_path / "durations.json"
+    costs = CostModel().learned(ask_job("random", 1), "cpu", 3.0).learned(analysis_job("table"), "cpu", 5.0)
+    costs.save(file)
+    ready = ready_of("photocatalysis", "planner.policy=random", "planner.charge=recorded", f"durations={file}")
+    there, parcel = sent(ready, tmp_path / "there")
+    assert str(file) not in str(parcel.campaign), "no path of this machine leaves it"
+    assert Charges.of(there.campaign).costs.sha256 == costs.sha256
+
+
+def test_a_table_of_energies_is_the_same_there(tmp_path):
+    from importlib.resources import files
+
+    from orchestrator.energies import energies_file, refuse_changed
+
+    file = tmp_path / "energies.json"
+    file.write_bytes(files("surrogate.facts").joinpath("thermochemistry.json").read_bytes())
+    ready = ready_of("lithium_cobalt_oxide", f"planner.options.table={file}")
+    there, parcel = sent(ready, tmp_path / "there")
+    assert str(file) not in str(parcel.campaign), "no path of this machine leaves it"
+    refuse_changed(there.campaign.planner)  # holds its SHA-256 against what the campaign says
+    assert Path(energies_file(there.campaign.planner)).read_bytes() == file.read_bytes()
+
+
+def test_a_disk_that_was_full_leaves_no_half_of_a_file(tmp_path):
+    content = b"0.5\n" * 1000
+    sha256 = hashlib.sha256(content).hexdigest()
+    need = Need(at=("table",), name="x.csv", files={"x.csv": sha256})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            unpacked({"table": "x"}, [need], {sha256: content}, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert lacking([need], tmp_path) == [sha256], "what is half there would be read as the whole"
+    data = unpacked({"table": "x"}, [need], {sha256: content}, tmp_path)
+    assert Path(data["table"]).read_bytes() == content
 
 
 def test_what_is_there_already_is_not_sent_again(tmp_path):

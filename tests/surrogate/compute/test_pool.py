@@ -77,6 +77,25 @@ def test_a_job_survives_what_happens_to_its_worker(tmp_path, accident, answer, c
     assert (outcome.value, outcome.attempts) == (answer, 2)
 
 
+def test_a_child_that_outlives_its_worker_holds_up_nobody(tmp_path):
+    pid_file = tmp_path / "pid"
+
+    async def life(queue, pool):
+        n_files = len(os.listdir("/proc/self/fd"))
+        job = call("die_once_leaving_a_child", mark=str(tmp_path / "mark"), pid_file=str(pid_file))
+        outcome = await queue.submit(job).outcome(within_s=WITHIN_S)
+        return outcome, len(os.listdir("/proc/self/fd")) - n_files
+
+    began_s = time.monotonic()
+    try:
+        outcome, n_more = live(life)
+    finally:
+        os.kill(int(pid_file.read_text()), signal.SIGKILL)
+    assert (outcome.value, outcome.attempts) == ("alive", 2)
+    # the first worker was not up when files were counted first
+    assert n_more <= 4 and time.monotonic() - began_s < 25.0
+
+
 def test_the_last_words_of_a_process_are_the_reason(tmp_path):
     async def life(queue, pool):
         job = replace(call("die_once", mark=str(tmp_path / "mark")), retries=0)
@@ -231,3 +250,25 @@ def test_workers_end_with_their_controller_which_imports_nothing_heavy():
     while not (gone(int(first)) and gone(int(second))):
         assert time.monotonic() < until_s
         time.sleep(0.01)
+
+
+class Failing(ProcessPool):
+    """A pool with a defect: its watch of memory breaks while a job runs."""
+
+    async def _watched(self):
+        await until(lambda: any(process.ticket is not None for process in self._processes.values()))
+        raise ZeroDivisionError("a defect")
+
+
+@pytest.mark.parametrize("changes", [{"killable": True}, {"steps": True}, {}], ids=["killable", "steps", "neither"])
+def test_what_breaks_a_pool_is_what_its_queue_tells(changes):
+    job = call("total", n=1000, pause_s=0.1) if "steps" in changes else call("hang", seconds=1000)
+
+    async def main():
+        async with ComputeQueue(Failing(gpu=False)) as queue:
+            ticket = queue.submit(replace(job, **changes))
+            await ticket.outcome(within_s=WITHIN_S)
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        asyncio.run(main())
+    assert caught.value.subgroup(ZeroDivisionError) is not None

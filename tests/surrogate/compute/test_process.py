@@ -162,3 +162,20 @@ def test_a_machine_without_room_for_a_process_is_told(monkeypatch):
     with pytest.raises(ExceptionGroup) as caught:
         asyncio.run(main())
     assert "no process could be made" in lost(caught)
+
+
+def test_a_process_that_the_system_does_not_bury_is_given_up(monkeypatch):
+    # as one in an uninterruptible call to a driver, of which no test can make one
+    monkeypatch.setattr("surrogate.compute.process._ENDS_S", 0.1)
+    monkeypatch.setattr("os.killpg", lambda *_: None)
+
+    async def life(process):
+        await process.ready(within_s=WITHIN_S)
+        process.kill("it hangs")
+        words = await process._ended()
+        async with asyncio.timeout(WITHIN_S):
+            while process._live.returncode is None:  # it is no such process, and dies as its pipes are closed
+                await asyncio.sleep(0.01)
+        return words
+
+    assert alone(life) == "it hangs (exit code unknown: it is still there)"

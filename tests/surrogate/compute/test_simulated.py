@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from surrogate.compute import CostModel, JobClass, Rules
+from surrogate.compute import CostModel, JobClass, Rules, Rung
 from tests.surrogate.compute.lives import DOUBLE, PLAN, TOTAL, live
 
 
@@ -58,6 +58,29 @@ def test_a_killed_worker_is_replaced_in_virtual_time_too():
         return planned_s, clock.now_s()
 
     assert live(life, restart_s=0.5) == (3.5, 53.5)
+
+
+def test_an_alternative_with_the_same_function_is_a_job_of_its_own():
+    job = replace(DOUBLE, function="json:loads", arguments={"s": "no JSON"}, retries=0, expected_s=50.0)
+    other = Rung(name="other", job=replace(job, arguments={"s": "7"}, expected_s=1.0))
+
+    async def life(queue, clock):
+        outcome = await queue.submit(replace(job, alternatives=(other,))).outcome(within_s=100.0)
+        return outcome.value, outcome.rung, clock.now_s()
+
+    assert live(life) == (7, "other", 51.0)
+
+
+def test_what_is_done_is_not_kept_for_ever():
+    pools = []
+
+    async def life(queue, clock):
+        pools.append(queue._pool)
+        for _ in range(5):
+            await queue.submit(DOUBLE).value(within_s=100.0)
+
+    live(life)
+    assert not pools[0]._runs
 
 
 def test_a_dry_pool_charges_without_doing():

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -44,6 +45,15 @@ def hang(seconds):
 def die_once(mark):
     if once(mark):
         print("a last word", file=sys.stderr, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "alive"
+
+
+def die_once_leaving_a_child(mark, pid_file):
+    """Leave behind what outlives the process group and holds the standard error open."""
+    if once(mark):
+        child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+        Path(pid_file).write_text(str(child.pid))
         os.kill(os.getpid(), signal.SIGKILL)
     return "alive"
 

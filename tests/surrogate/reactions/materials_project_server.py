@@ -70,6 +70,8 @@ class Project(ThreadingHTTPServer):
     def __init__(self, known, page):
         super().__init__(("127.0.0.1", 0), Answers)
         self.known, self.page, self.asked = known, page, []
+        self.counts = True
+        """Whether it says how many there are."""
         self.broken = None
         """What is answered instead, where something is to go wrong: (status, body, headers)."""
 
@@ -104,7 +106,8 @@ class Answers(BaseHTTPRequestHandler):
         first, n = int(query.get("_skip", 0)), min(int(query["_limit"]), self.server.page)
         fields = query["_fields"].split(",")
         rows = [{name: one[name] for name in fields} for one in found[first : first + n]]
-        return {"data": rows, "errors": None, "meta": {"api_version": "0.1", "total_doc": len(found)}}
+        meta = {"api_version": "0.1", **({"total_doc": len(found)} if self.server.counts else {})}
+        return {"data": rows, "errors": None, "meta": meta}
 
     def _answer(self, status, body, headers):
         self.send_response(status)

@@ -1,4 +1,5 @@
 import socket
+import traceback
 
 import pytest
 
@@ -40,6 +41,13 @@ def test_pages_are_put_together():
         assert [query["_skip"] for _, query, _ in server.asked] == ["0", "10", "20"]
 
 
+def test_pages_of_an_unknown_number_are_put_together():
+    known = [document(f"mp-{n}", "MgO", -3.0) for n in range(25)]
+    with project(known, page=10) as server:
+        server.counts = False
+        assert len(Api(KEY, server.url).phases(["Mg-O"], 0.05)) == 25
+
+
 def test_many_systems_are_asked_for_in_several_requests():
     with project([document("mp-1", "MgO", -3.0)]) as server:
         systems = [f"{one}-{other}" for one in "CFHIKNOPSU" for other in "BCFHIKNOPSUVW"]
@@ -72,9 +80,10 @@ def test_key_and_endpoint_come_from_the_environment(server):
         ((200, b"<html>a portal</html>", {}), "answered no JSON"),
         ((200, b"[]", {}), "answered no JSON object"),
         ((200, b'{"data": [], "met": 1}', {}), "answered without data and meta"),
+        ((200, b'{"data": [], "meta": {"total_doc": "many"}}', {}), "answered without data and meta"),
         ((200, b'{"data": [', {"Content-Length": "100"}), "did not answer"),
     ],
-    ids=["often", "down", "portal", "list", "another", "cut off"],
+    ids=["often", "down", "portal", "list", "another", "uncounted", "cut off"],
 )
 def test_an_answer_that_is_none_says_what_to_do(server, broken, message):
     server.broken = broken
@@ -110,6 +119,21 @@ def test_the_key_is_not_handed_on_by_a_redirect(server):
         with pytest.raises(NotFetched, match="answered 302"):
             Api(KEY, server.url).version()
         assert elsewhere.asked == []
+
+
+def test_the_key_goes_through_no_proxy_that_could_read_it(server, monkeypatch):
+    with project() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert Api(KEY, server.url).version() == VERSION
+        assert proxy.asked == []
+
+
+@pytest.mark.parametrize("key", ["a-users\nown-key", "a-users-ówn-key", "a-users‑own‑key", "a-users own-key"])
+def test_a_key_that_was_copied_badly_is_told_and_not_repeated(server, key):
+    with pytest.raises(NotFetched, match="MP_API_KEY holds what no key has .*; copy it again from") as raised:
+        Api.of({"MP_API_KEY": key, "MP_API_ENDPOINT": server.url}).version()
+    assert "users" not in "".join(traceback.format_exception(raised.value))
+    assert server.asked == []
 
 
 def test_the_key_does_not_travel_in_the_clear():

@@ -124,6 +124,23 @@ def test_a_manifest_under_another_name_is_refused(tmp_path):
     assert "give it its name back" in registry.versions().refused["cold-3.json"]
 
 
+def test_what_stands_under_a_name_that_is_written_is_not_lost(tmp_path):
+    registry = Registry(tmp_path)
+    registry.write(manifest(), ARRAYS)
+    (tmp_path / "cold-1.json").rename(tmp_path / "cold-3.json")
+    before = (tmp_path / "cold-3.json").read_bytes()
+    registry.write(manifest("cold-3"), ARRAYS)
+    assert registry.read("cold-3")[0].version == "cold-3"
+    assert (tmp_path / "cold-3.json.broken").read_bytes() == before
+
+
+def test_a_version_of_a_later_labpilot_is_not_written_over(tmp_path):
+    (tmp_path / "cold-1.json").write_text('{"format": 9}')
+    with pytest.raises(NewerRegistry, match="of format 9, this labpilot knows 1: update it"):
+        Registry(tmp_path).write(manifest(), ARRAYS)
+    assert (tmp_path / "cold-1.json").read_text() == '{"format": 9}'
+
+
 def test_a_pickle_is_never_opened(tmp_path):
     registry = Registry(tmp_path)
     registry.write(manifest(), ARRAYS)

@@ -1,4 +1,5 @@
 import json
+import resource
 
 import pytest
 from hypothesis import given, settings
@@ -79,6 +80,32 @@ def test_appending_in_parts_is_as_at_once(tmp_path):
         append(tmp_path / "b", [line])
     replace(tmp_path / "c", lines)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == (tmp_path / "c").read_bytes()
+
+
+@given(st.integers(0, 10_000))
+@settings(deadline=None)
+def test_what_is_added_after_a_torn_line_stands(tmp_path_factory, cut):
+    path = tmp_path_factory.mktemp("ledger") / "ledger.jsonl"
+    append(path, [told(), told(2)], fsync=False)
+    raw = path.read_bytes()
+    cut = cut % (1 + len(raw))
+    path.write_bytes(raw[:cut])
+    append(path, [told(3)], fsync=False)
+    assert read(path).lines[-1] == told(3)
+    assert len(read(path).lines) >= max(0, raw[:cut].count(b"\n") - 1) + 1
+
+
+def test_a_full_disk_takes_all_of_what_is_added_or_nothing(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    append(path, [told()])
+    before, limit = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, limit[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            append(path, [told(2), told(3)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert path.read_bytes() == before
 
 
 def test_a_later_format_is_refused(tmp_path, monkeypatch):

@@ -56,6 +56,8 @@ def test_no_address_off_this_machine_is_taken_without_tls(ip, port):
         ("tcp://127.0.0.1:port", "no address of a scheduler"),
         ("tcp://127.0.0.1:99999", "no address of a scheduler"),
         ("tls://", "no address of a scheduler"),
+        ("tls://[::1", "no address of a scheduler"),
+        ("tcp://127.0.0.1:0", "no address of a scheduler"),
         ("tcp://127.0.0.1.example.org:8786", "is not on this machine"),
         ("tls://far.example.org:8786", "needs the certificate of the authority .*--cluster-ca FILE, or set LABPILOT_"),
     ],

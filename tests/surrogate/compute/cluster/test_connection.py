@@ -2,13 +2,24 @@
 
 import asyncio
 import logging
+import socket
+import subprocess
+import sys
 import time
 
 import pytest
 from distributed import LocalCluster, Scheduler, Security
 
 from surrogate.compute.cluster import ClusterAddress, NoCluster, UnlikeWorkers, UnsafeCluster, connected
-from tests.surrogate.compute.cluster.machines import DOUBLE, WITHIN_S, certificates, live, until, worker_by_hand
+from tests.surrogate.compute.cluster.machines import (
+    DOUBLE,
+    WITHIN_S,
+    certificates,
+    live,
+    until,
+    wait_until,
+    worker_by_hand,
+)
 
 
 async def ask(queue, pool):
@@ -69,6 +80,27 @@ def test_a_scheduler_without_workers_is_told_and_one_that_others_reach_is_refuse
     assert told == [1]
     with pytest.raises(UnsafeCluster, match="can be reached from other machines without TLS.*--host 127.0.0.1"):
         asyncio.run(main("0.0.0.0"))
+
+
+def test_a_scheduler_that_goes_while_workers_are_waited_for_is_told():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    scheduler = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", str(port)]
+    with subprocess.Popen([*scheduler, "--no-dashboard"], stderr=subprocess.DEVNULL) as process:
+        wait_until(lambda: is_listening(port))
+
+        async def main():
+            address = ClusterAddress(scheduler=f"tcp://127.0.0.1:{port}")
+            async with connected(address, waiting=process.kill, workers_within_s=WITHIN_S):
+                pass
+
+        with pytest.raises(NoCluster, match="has gone while workers were waited for .*; start it again"):
+            asyncio.run(main())
+
+
+def is_listening(port):
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_worker_that_listens_to_everybody_is_refused_whatever_its_address_says():
