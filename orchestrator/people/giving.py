@@ -16,6 +16,7 @@ from orchestrator.people.reading import read_facts, read_state
 from orchestrator.people.spool import Delivered, Spool
 from orchestrator.people.state import DeskState, Given
 from orchestrator.reading import open_reading
+from orchestrator.store import CampaignRow
 
 URGENT = frozenset({Kind.PAUSE, Kind.STOP, Kind.ABORT})
 """Orders that are given even where the campaign cannot be read."""
@@ -67,15 +68,21 @@ def expected(path: Path, spool: Spool) -> tuple[DeskState, Facts]:
     """Return what people have said, with the orders that wait in the spool counted in, and what orders refer to.
 
     Raises:
-        InputError: There is no campaign, or nothing has happened in it yet.
+        InputError: There is no campaign, nothing has happened in it yet, or it has finished.
         StorageError: It cannot be read.
     """
     with open_reading(path) as reading:
+        _refuse_finished(reading.campaign(), path)
         state, facts = read_state(reading.connection), read_facts(reading)
     for delivered in spool.delivered():
         if delivered.order is not None and delivered.id not in state.orders:
             state.apply(_as_if_read(delivered, delivered.order, state, facts))
     return state, facts
+
+
+def _refuse_finished(campaign: CampaignRow, path: Path) -> None:
+    if campaign.status == "finished":
+        raise InputError(f"the campaign in {path} has finished ({campaign.reason}); nothing would read an order")
 
 
 def _as_if_read(delivered: Delivered, order: Order, state: DeskState, facts: Facts) -> Event:
