@@ -11,6 +11,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
+from orchestrator.fidelities import fidelity_in
 from orchestrator.reading import Reading, Snapshot
 from orchestrator.report.beforehand import known_beforehand
 from orchestrator.report.compute import compute
@@ -23,6 +24,7 @@ from orchestrator.report.origin import answers, origin
 from orchestrator.report.pack import script_json
 from orchestrator.report.sections import all_trials, doubts, head, key_figures, trouble
 from orchestrator.status import lab_kind, planner_alarms
+from orchestrator.words import label
 
 SCRIPTS = ("base.js", "progress.js", "map.js", "trials.js", "gantt.js", "main.js")
 
@@ -79,7 +81,7 @@ def _body(
     warnings += "".join(f'<p class="notice">{escape(text)}</p>' for text in _alarms(snapshot))
     objective = leading_fact(snapshot) or {"direction": "learn", "label": "result"}
     sections = [
-        ("progress", "Progress", _progress(payload, objective)),
+        ("progress", "Progress", _progress(payload, objective, _counted(snapshot))),
         ("learned", "What was learned", _learned(payload, objective) + elsewhere(snapshot)),
         ("trials", "Trial by trial", _trials(snapshot) + doubts(snapshot) + known_beforehand(snapshot)),
         ("instruments", "Instruments", _instruments(payload) + compute(snapshot, reading)),
@@ -119,7 +121,7 @@ def _chart(key: str, *, title: str, caption: str = "", tools: str = "", identity
     )
 
 
-def _progress(payload: Mapping[str, Any], objective: Mapping[str, Any]) -> str:
+def _progress(payload: Mapping[str, Any], objective: Mapping[str, Any], counted: str) -> str:
     tools = (
         '<span class="no-print"><select class="tool" id="progress-what" aria-label="Which diagnostic" hidden></select> '
         '<span id="progress-axis"></span></span>'
@@ -136,7 +138,7 @@ def _progress(payload: Mapping[str, Any], objective: Mapping[str, Any]) -> str:
     left = _chart(
         "progress-chart",
         title=f"{name.capitalize()} of every trial, and the best so far",
-        caption="Click a point to see the trial. Marks below the chart are trials without a result.",
+        caption=f"Click a point to see the trial. Marks below the chart are trials without a result.{counted}",
         tools=tools,
     )
     if not payload["honesty"][1]:
@@ -155,6 +157,14 @@ def _honesty_caption(payload: Mapping[str, Any]) -> str:
     if not total:
         return text
     return f"{text} {inside} of {total} measured values ({inside / total:.0%}) lay in the 90% interval."
+
+
+def _counted(snapshot: Snapshot) -> str:
+    """Say which trials may be the best, where there are several fidelities."""
+    fidelity = fidelity_in(snapshot.campaign.config["parameters"])
+    if fidelity is None:
+        return ""
+    return f" The best is of trials at {escape(label(fidelity.name))} {escape(fidelity.counted)} alone."
 
 
 def _learned(payload: Mapping[str, Any], objective: Mapping[str, Any]) -> str:

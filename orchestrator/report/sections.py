@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from orchestrator.doubts import Doubt, doubts_of, without
+from orchestrator.fidelities import fidelity_in, spent
 from orchestrator.reading import Snapshot
 from orchestrator.report.gather import objective_facts, parameter_facts
 from orchestrator.report.timeline import busy_share
@@ -85,6 +86,8 @@ def _budget(config: Mapping[str, Any]) -> str:
     if limit:
         seconds = limit.removesuffix(" s")
         parts.append(duration(float(seconds)) if seconds.replace(".", "", 1).isdigit() else limit)
+    cost = budget.get("cost")
+    parts += [f"{float(cost):g} in cost"] if cost is not None else []
     return " or ".join(parts) or "none"
 
 
@@ -94,8 +97,9 @@ def key_figures(snapshot: Snapshot) -> str:
     kinds = ((counts.failed, "failed"), (counts.lost, "lost"), (counts.open, "open"))
     trouble = [f"{n} {word}" for n, word in kinds if n]
     trouble += [f"{number(len(snapshot.known))} known beforehand"] if snapshot.known else []
+    note = (" · ".join(trouble) or "none failed, none lost") + _spent(snapshot)
     of = f" <small>of {number(counts.budget)}</small>" if counts.budget else ""
-    cards = [("Trials measured", f"{number(counts.measured)}{of}", " · ".join(trouble) or "none failed, none lost")]
+    cards = [("Trials measured", f"{number(counts.measured)}{of}", note)]
     cards += [card for card in (_result_card(snapshot), _measurement_card(snapshot), _time_card(snapshot)) if card]
     cards += [card for card in (_busy_card(snapshot), _planning_card(snapshot), _incident_card(snapshot)) if card]
     cards += [card for card in (_cost_card(snapshot),) if card]
@@ -158,8 +162,9 @@ def _measurement_card(snapshot: Snapshot) -> tuple[str, str, str] | None:
     if not snapshot.measurements:
         return None
     roles = [row.role if row.kind == "spectrum" else row.kind for row in snapshot.measurements]
+    kinds = {row.kind for row in snapshot.measurements}
     most = sorted(set(roles), key=lambda role: (-roles.count(role), role))[:MOST_ROLES]
-    note = ", ".join(f"{number(roles.count(role))} {escape(role)}" for role in most)
+    note = ", ".join(plural(roles.count(role), escape(role), None if role in kinds else escape(role)) for role in most)
     return "Measurements", number(len(roles)), note
 
 
@@ -201,6 +206,16 @@ def _incident_card(snapshot: Snapshot) -> tuple[str, str, str]:
     kinds = [incident.kind for incident in snapshot.incidents]
     others = [f"{kinds.count(kind)} {escape(kind)}" for kind in sorted(set(kinds)) if kind != "intervention"]
     return "Interventions", number(kinds.count("intervention")), ", ".join(others) or "nothing else to recover from"
+
+
+def _spent(snapshot: Snapshot) -> str:
+    """Return what trials cost together where they have fidelities."""
+    config = snapshot.campaign.config
+    if fidelity_in(config["parameters"]) is None:
+        return ""
+    most = (config.get("budget") or {}).get("cost")
+    of = "" if most is None else f" of {float(most):g}"
+    return f" · {spent(config['parameters'], snapshot.trials):.4g}{of} in cost"
 
 
 def _cost_card(snapshot: Snapshot) -> tuple[str, str, str] | None:

@@ -35,6 +35,13 @@ def test_a_sound_campaign_is_summarised(capsys):
         assert line in said.out.splitlines()
 
 
+def test_what_trials_cost_by_their_fidelity_is_summed_up(capsys):
+    assert supervise(["check", "examples/ten_minutes_of_light/campaign.yaml"]) == 0
+    said = capsys.readouterr().out
+    assert "cost       at most 15 for all trials; a trial costs 1 at one hour, 0.15 at ten minutes" in said
+    assert "in all at most, less where the cost is spent before" in said
+
+
 def test_what_the_guard_of_a_lab_does_is_summed_up(capsys):
     assert supervise(["check", "examples/powder_lab/campaign.yaml"]) == 0
     assert "guard      8 interlocks, 12 trips; a trip stops its devices within 110 s" in capsys.readouterr().out
