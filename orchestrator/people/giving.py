@@ -16,7 +16,6 @@ from orchestrator.people.reading import read_facts, read_state
 from orchestrator.people.spool import Delivered, Spool
 from orchestrator.people.state import DeskState, Given
 from orchestrator.reading import open_reading
-from orchestrator.store import CampaignRow
 
 URGENT = frozenset({Kind.PAUSE, Kind.STOP, Kind.ABORT})
 """Orders that are given even where the campaign cannot be read."""
@@ -62,17 +61,17 @@ def _refuse_in_vain(path: Path, spool: Spool, order: Order) -> None:
     verdict = judge(order, state, facts)
     if not verdict.is_done:
         raise InputError(verdict.text)
+    _refuse_finished(path)
 
 
 def expected(path: Path, spool: Spool) -> tuple[DeskState, Facts]:
     """Return what people have said, with the orders that wait in the spool counted in, and what orders refer to.
 
     Raises:
-        InputError: There is no campaign, nothing has happened in it yet, or it has finished.
+        InputError: There is no campaign, or nothing has happened in it yet.
         StorageError: It cannot be read.
     """
     with open_reading(path) as reading:
-        _refuse_finished(reading.campaign(), path)
         state, facts = read_state(reading.connection), read_facts(reading)
     for delivered in spool.delivered():
         if delivered.order is not None and delivered.id not in state.orders:
@@ -80,7 +79,9 @@ def expected(path: Path, spool: Spool) -> tuple[DeskState, Facts]:
     return state, facts
 
 
-def _refuse_finished(campaign: CampaignRow, path: Path) -> None:
+def _refuse_finished(path: Path) -> None:
+    with open_reading(path) as reading:
+        campaign = reading.campaign()
     if campaign.status == "finished":
         raise InputError(f"the campaign in {path} has finished ({campaign.reason}); nothing would read an order")
 
