@@ -181,7 +181,9 @@ def _learned(payload: Mapping[str, Any], objective: Mapping[str, Any]) -> str:
         return f'{text}<div class="pair">{mean}{sd}</div>'
     if len(parameters) == 2 and not any(item["words"] for item in parameters):
         return why_not + _chart("map-points", title=f"{name.capitalize()} of the trials")
-    cuts = _chart("cuts-chart", title=f"{name.capitalize()} against each parameter", caption=_cuts_caption(posterior))
+    cuts = _chart(
+        "cuts-chart", title=f"{name.capitalize()} against each parameter", caption=_cuts_caption(posterior, parameters)
+    )
     if len(parameters) < 2:
         return why_not + cuts
     lines = _chart(
@@ -192,13 +194,15 @@ def _learned(payload: Mapping[str, Any], objective: Mapping[str, Any]) -> str:
     return f"{why_not}{cuts}{lines}"
 
 
-def _cuts_caption(posterior: Mapping[str, Any] | None) -> str:
+def _cuts_caption(posterior: Mapping[str, Any] | None, parameters: Sequence[Mapping[str, Any]]) -> str:
+    has_words = any(item["words"] for item in parameters)
+    words = " At words discs with bars stand for the line, rings where a constraint forbids it." if has_words else ""
     if not posterior:
         return "Dots are measured trials; the large one is the best."
     return (
         f"Dots are measured trials; the large one is the best, trial {posterior['trial']}. The line is what the "
         "planner predicts there if only this parameter changed, with the 90% interval; dotted where a constraint "
-        "forbids it."
+        f"forbids it.{words}"
     )
 
 

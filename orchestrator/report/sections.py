@@ -161,11 +161,15 @@ def _uncertainty_card(snapshot: Snapshot) -> tuple[str, str, str] | None:
 def _measurement_card(snapshot: Snapshot) -> tuple[str, str, str] | None:
     if not snapshot.measurements:
         return None
-    roles = [row.role if row.kind == "spectrum" else row.kind for row in snapshot.measurements]
-    kinds = {row.kind for row in snapshot.measurements}
-    most = sorted(set(roles), key=lambda role: (-roles.count(role), role))[:MOST_ROLES]
-    note = ", ".join(plural(roles.count(role), escape(role), None if role in kinds else escape(role)) for role in most)
-    return "Measurements", number(len(roles)), note
+    roles = [row.role if row.kind == "spectrum" else "" for row in snapshot.measurements]
+    names = [f"{role} {row.kind}".strip() for role, row in zip(roles, snapshot.measurements, strict=True)]
+    most = sorted(set(names), key=lambda name: (-names.count(name), name))[:MOST_ROLES]
+    note = ", ".join(plural(names.count(name), escape(name), escape(_several(name))) for name in most)
+    return "Measurements", number(len(names)), note
+
+
+def _several(name: str) -> str:
+    return name.removesuffix("spectrum") + "spectra" if name.endswith("spectrum") else f"{name}s"
 
 
 def _time_card(snapshot: Snapshot) -> tuple[str, str, str]:
