@@ -110,7 +110,7 @@ def test_without_prices_there_are_hours_and_no_money(fabricate, capsys):
     fired(maker, {name: value for name, value in LAB.items() if name != "costs"})
     assert read_status(maker.path).costs.total is None
     assert "<dt>Cost</dt>" not in (text := write_report(maker.path).path.read_text())
-    assert "Not counted: the lab file names no prices (`costs:`)." in text
+    assert "Not counted: the lab file names no prices (costs)." in text
     table = table_builders()["trial_costs"](read_snapshot(maker.path)).block()
     assert table["cost_total"] == [None, None]
     assert supervise(["status", str(maker.path)]) == 0
