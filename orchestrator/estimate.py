@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator import recipe
+from orchestrator import recipe, units
 from orchestrator.campaign import Campaign
 from orchestrator.casting import Casting
 from orchestrator.compile_racks import visit_node
@@ -130,6 +130,8 @@ class Summary:
     """What a trial costs at each level of a fidelity, dearest first; empty without one."""
     budget_cost: float | None
     """What all trials may cost together."""
+    labels: Mapping[str, str]
+    """Units of which nothing is known, and what they are nearly, in words."""
     hours: HoursSummary | None = None
     """When it is closed, and what trials take by their recipes; None where nothing is, and no duration is declared."""
 
@@ -167,7 +169,13 @@ def summarise(campaign: Campaign, lab: Lab, casting: Casting) -> Summary:
         budget_s=campaign.budget.duration_s,
         costs=_costs(campaign),
         budget_cost=campaign.budget.cost,
+        labels=_labels(campaign),
     )
+
+
+def _labels(campaign: Campaign) -> dict[str, str]:
+    written = dict.fromkeys(item.unit for item in (*campaign.parameters, *campaign.objectives))
+    return {unit: units.hint(unit) for unit in written if not units.is_known(unit)}
 
 
 def _costs(campaign: Campaign) -> dict[str, float]:

@@ -72,6 +72,8 @@ def _count(number: int) -> str:
 def _lines(summary: Summary) -> Iterator[str]:
     yield f"campaign   {summary.name}: {', '.join(summary.objectives)}"
     yield f"space      {_points(summary)} over {', '.join(summary.parameters)}{_candidates(summary)}"
+    for unit, near in summary.labels.items():
+        yield f"unit       {unit!r} is a label, of which nothing is known and which nothing is converted to{near}"
     for pool in summary.pools:
         yield f"features   {_pool(pool)}"
     if summary.given.known:
