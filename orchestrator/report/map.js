@@ -114,7 +114,7 @@ lab.part("map", () => {
       const shown = parameters.slice(0, 24);
       const columns = Math.min(shown.length, lab.isNarrow() ? 2 : shown.length > 4 ? 5 : 4);
       const rows = Math.ceil(shown.length / columns);
-      const turned = shown.filter((item) => item.words && item.words.length > 6 && item.words.length <= MOST_NAMED);
+      const turned = shown.filter((item) => item.words && item.words.length <= MOST_NAMED && item.words.join("  ").length * 7 > 1050 / columns);
       const below = turned.length ? 140 : 62;
       const data = [], layout = { height: Math.max(260, rows * (153 + below)), showlegend: false, margin: { l: 46, r: 8, t: 8, b: 6 }, annotations: [] };
       const best = posterior && posterior.trial ? lab.trials.get(posterior.trial) : null;
