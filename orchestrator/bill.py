@@ -116,7 +116,7 @@ class Bill:
     def unknown(self) -> list[str]:
         """Say what was used and is not counted, one sentence each."""
         if self.prices is None:
-            return ["the lab file names no prices (`costs:`)"]
+            return ["the lab file names no prices (costs)"]
         powerless = [device for device in self.hours if _told(self.prices, device).power_w is None]
         priceless = [name for name, unit in self.amounts if name not in self.prices.of(unit)]
         found = [f"no power is given for {', '.join(powerless)}"] if powerless else []

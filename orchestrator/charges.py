@@ -146,4 +146,5 @@ def read_costs(path: Path) -> CostModel:
     except OSError as error:
         raise InputError(f"durations: {path} cannot be read: {error.strerror or error}") from None
     except WrongCosts as error:
-        raise InputError(f"durations: {error}") from None
+        what, _, _ = str(error).partition("; ")
+        raise InputError(f"durations: {what}; name a file that `labpilot compute DIR --durations FILE` wrote") from None

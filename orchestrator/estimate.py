@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator import recipe
+from orchestrator import recipe, units
 from orchestrator.campaign import Campaign
 from orchestrator.casting import Casting
 from orchestrator.compile_racks import visit_node
+from orchestrator.fidelities import fidelity_in
 from orchestrator.goals import worded
 from orchestrator.guard.binding import rules_of
 from orchestrator.lab import Lab
@@ -125,6 +126,12 @@ class Summary:
     busiest_s: float | None
     """Where samples stand in racks, how long the busiest station works at least."""
     budget_s: float | None
+    costs: Mapping[str, float]
+    """What a trial costs at each level of a fidelity, dearest first; empty without one."""
+    budget_cost: float | None
+    """What all trials may cost together."""
+    labels: Mapping[str, str]
+    """Units of which nothing is known, and what they are nearly, in words."""
     hours: HoursSummary | None = None
     """When it is closed, and what trials take by their recipes; None where nothing is, and no duration is declared."""
 
@@ -160,7 +167,22 @@ def summarise(campaign: Campaign, lab: Lab, casting: Casting) -> Summary:
         campaign_s=_campaign_s(campaign, lab, used, trial_s, batches),
         busiest_s=_busiest_s(campaign, lab, steps),
         budget_s=campaign.budget.duration_s,
+        costs=_costs(campaign),
+        budget_cost=campaign.budget.cost,
+        labels=_labels(campaign),
     )
+
+
+def _labels(campaign: Campaign) -> dict[str, str]:
+    written = dict.fromkeys(item.unit for item in (*campaign.parameters, *campaign.objectives))
+    return {unit: units.hint(unit) for unit in written if not units.is_known(unit)}
+
+
+def _costs(campaign: Campaign) -> dict[str, float]:
+    fidelity = fidelity_in(campaign.parameters)
+    if fidelity is None:
+        return {}
+    return dict(sorted(fidelity.costs.items(), key=lambda item: -item[1]))
 
 
 def _given(campaign: Campaign, space: SearchSpace) -> GivenSummary:

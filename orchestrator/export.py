@@ -136,7 +136,7 @@ def export_campaign(path: Path, *, to: Format, out: Path | None = None, force: b
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
     except OSError as error:
-        raise StorageError(f"cannot write beside {target}: {error.strerror}") from error
+        raise StorageError(f"cannot write beside {target}: {error.strerror}; name another --out") from error
     try:
         export = _fill(_Export(folder=folder, to=to), snapshot)
         _put_in_place(folder, target)

@@ -159,7 +159,9 @@ def _missing(model: type[BaseModel], location: tuple[str | int, ...]) -> str:
 
 
 def _known_keys(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
-    return [name for candidate in _models(model, location) for name in candidate.model_fields]
+    return [
+        field.alias or name for candidate in _models(model, location) for name, field in candidate.model_fields.items()
+    ]
 
 
 def _models(model: type[BaseModel], location: tuple[str | int, ...]) -> list[type[BaseModel]]:

@@ -21,10 +21,10 @@ def sources_said(taken: SourcesStatus) -> str:
     ranked = sorted(taken.weights.items(), key=lambda item: -item[1])
     shown = [(name, weight) for name, weight in ranked if weight >= _LEAST][:_SHOWN]
     parts = [f"{name} {weight:.0%}" for name, weight in shown]
-    rest = sum(taken.weights.values()) - sum(weight for _, weight in shown)
-    left = len(ranked) - len(shown)
-    if left and shown:
-        parts.append(f"{left} other{'' if left == 1 else 's'} {rest:.0%}")
+    rest = ranked[len(shown) :]
+    if rest and shown:
+        name = rest[0][0] if len(rest) == 1 else f"{len(rest)} others"
+        parts.append(f"{name} {sum(weight for _, weight in rest):.0%}")
     if len(ranked) > 1:
         parts.append(f"all together {taken.all:.0%}")
     text = ", ".join([*parts, f"none {taken.nothing:.0%}"]) if ranked else "none is used"

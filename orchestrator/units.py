@@ -212,7 +212,7 @@ def _product(unit: str) -> UnitScale:
         scale = _atom(match[1]) if match else None
         # cm3 is a power; H2 is hydrogen, not a squared henry
         if match is None or scale is None or (match[3] and not match[2] and scale.dimension != _LENGTH):
-            raise UnknownUnit(f"unknown unit {_quoted(unit)}{_hint(unit)}")
+            raise UnknownUnit(f"unknown unit {_quoted(unit)}{hint(unit)}")
         power = int(match[3] or 1) * (-1 if operator == "/" else 1)
         factor *= scale.factor**power
         for name, exponent in scale.dimension:
@@ -266,7 +266,8 @@ def _pint_registry() -> Any:
     return UnitRegistry()
 
 
-def _hint(unit: str) -> str:
+def hint(unit: str) -> str:
+    """Return "; did you mean 'mg'?" where a unit that is not known is nearly one that is."""
     near = [known for known in _common_units() if known.lower() == unit.lower()]
     near = near or difflib.get_close_matches(unit, _common_units(), n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""

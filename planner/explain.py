@@ -128,7 +128,7 @@ def explain(policy: Policy, data: PlannerData, proposal: Proposal, seed: Sequenc
         nearest=nearest,
         doubted=policy.doubted(data) if isinstance(policy, DoubtsResults) else (),
         given_up=dict(policy.given_up(data)) if isinstance(policy, GivesUp) else {},
-        turn=_turn(policy, data, [one.name for one in targets], nearest, seed) if is_chosen else None,
+        turn=_turn(policy, data, proposal, nearest, seed) if is_chosen else None,
     )
 
 
@@ -189,9 +189,13 @@ def _nearest(data: PlannerData, proposal: Proposal) -> tuple[Nearby, ...]:
 
 
 def _turn(
-    policy: Policy, data: PlannerData, targets: Sequence[str], nearest: Sequence[Nearby], seed: Sequence[int]
+    policy: Policy, data: PlannerData, proposal: Proposal, nearest: Sequence[Nearby], seed: Sequence[int]
 ) -> Turn | None:
-    """Return the least change of the nearest result, of those tried, with which the policy would choose elsewhere."""
+    """Return the least change of the nearest result, of those tried, with which the policy would choose elsewhere.
+
+    Elsewhere than the proposal, and than what it chooses now, which may be another point: of a batch, or by chance.
+    """
+    targets = [one.name for one in data.objectives if one.direction != "classify"]
     found = [(one.observation, name) for one in nearest for name in targets if name in one.observation.values]
     if not found:
         return None
@@ -205,8 +209,8 @@ def _turn(
         choice = _choice(policy, imagined, seed)
         if usual is None or choice is None:
             return None
-        apart = data.space.encode([usual, choice])
-        if np.sqrt(np.mean((apart[0] - apart[1]) ** 2)) > _ELSEWHERE:
+        places = data.space.encode([choice, usual, proposal.parameters])
+        if np.all(np.sqrt(np.mean((places[1:] - places[0]) ** 2, axis=1)) > _ELSEWHERE):
             return Turn(
                 target=target,
                 at=told.parameters,

@@ -136,7 +136,7 @@ def _pool_facts(table: Table) -> dict[str, Any]:
         targets[target.name] = {
             "unit": target.unit,
             "noise_sd": noise.sd if noise else None,
-            "noise_from": noise.source if noise else "unknown: too few repeats",
+            "noise_from": noise.source if noise else "too few repeats",
         }
     return {"targets": targets, "failures": {"rate": float(table.failed.mean()), "model": "rows of the table"}}
 

@@ -35,5 +35,6 @@ def figures(status: ComputeStatus) -> Iterator[tuple[str, str, str]]:
 
 def _unseen(status: ComputeStatus) -> str:
     stale = f"; {plural(status.stale, 'plan')} missed more than they may" if status.stale else ""
-    told = ", ".join(f"{plural(count, 'plan')} missed {unseen}" for unseen, count in status.unseen.items())
+    missed = [f"{plural(count, 'plan')} missed {unseen}" for unseen, count in status.unseen.items() if int(unseen)]
+    told = ", ".join(missed) or "no plan missed any"
     return f"results that had come and that a plan neither knew nor had imagined: {told}{stale}"

@@ -72,6 +72,8 @@ def _count(number: int) -> str:
 def _lines(summary: Summary) -> Iterator[str]:
     yield f"campaign   {summary.name}: {', '.join(summary.objectives)}"
     yield f"space      {_points(summary)} over {', '.join(summary.parameters)}{_candidates(summary)}"
+    for unit, near in summary.labels.items():
+        yield f"unit       {unit!r} is a label, of which nothing is known and which nothing is converted to{near}"
     for pool in summary.pools:
         yield f"features   {_pool(pool)}"
     if summary.given.known:
@@ -81,6 +83,8 @@ def _lines(summary: Summary) -> Iterator[str]:
     if summary.ahead:
         yield f"plans      {summary.ahead}"
     yield f"trials     {summary.trials} in {summary.batches} batches{_controls(summary)}{_sites(summary)}"
+    if summary.costs:
+        yield f"cost       {_costs(summary)}"
     yield f"devices    {_devices(summary)}"
     if summary.unused_devices:
         yield f"unused     {', '.join(summary.unused_devices)}"
@@ -188,7 +192,17 @@ def _durations(summary: Summary) -> str:
     if summary.busiest_s is not None:
         least = _duration(summary.busiest_s)
         return f"{_duration(summary.trial_s)} a trial, of which many overlap; {least} at least in all"
-    return f"{_duration(summary.trial_s)} a trial, {_duration(summary.campaign_s)} in all"
+    return f"{_duration(summary.trial_s)} a trial, {_duration(summary.campaign_s)} in all{_at_most(summary)}"
+
+
+def _at_most(summary: Summary) -> str:
+    return " at most, less where the cost is spent before" if summary.budget_cost is not None else ""
+
+
+def _costs(summary: Summary) -> str:
+    each = ", ".join(f"{cost:g} at {level}" for level, cost in summary.costs.items())
+    limit = "no limit" if summary.budget_cost is None else f"at most {summary.budget_cost:g} for all trials"
+    return f"{limit}; a trial costs {each}"
 
 
 def _budget(summary: Summary) -> str:

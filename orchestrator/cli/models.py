@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -84,6 +85,7 @@ def rollback(
 
 def _tell_listed(found: Listed) -> None:
     from orchestrator.models.standing import NOTHING, said_of
+    from orchestrator.words import plural
 
     status = found.status
     print(NOTHING if status is None else f"models: {status}")
@@ -101,11 +103,22 @@ def _tell_listed(found: Listed) -> None:
         mark = "*" if version.name == leads else " "
         file = "" if version.name in found.whole else "  (no file)"
         print(
-            f"{mark} {version.name:12} {version.told:5} observations  {version.created_utc[:19]}  "
+            f"{mark} {version.name:12} {plural(version.told, 'observation'):>18}  {version.created_utc[:19]}  "
             f"{version.said['why']}{file}"
         )
     for problem in found.problems:
         print(f"problem: {problem}")
+
+
+def _fitted(told: Mapping[str, Any]) -> Iterator[str]:
+    """Say hyperparameters in words, to four digits; `--json` has them all."""
+    for name, value in told.items():
+        if isinstance(value, Mapping):
+            yield f"{name}: {', '.join(_fitted(value))}"
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            yield f"{name} {', '.join(f'{one:.4g}' for one in value)}"
+        else:
+            yield f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
 
 
 def _tell_version(version: Version, file: Any) -> None:
@@ -130,7 +143,7 @@ def _tell_version(version: Version, file: Any) -> None:
     for name, digest in said["sources"]:
         print(f"source   {name}: sha256 {digest}")
     for target, told in said["hyperparameters"].items():
-        print(f"fitted   {target}: {json.dumps(told)}")
+        print(f"fitted   {target}: {'; '.join(_fitted(told))}")
     calibration = said["calibration"]
     if calibration is None:
         print("held     too few results to judge its intervals")

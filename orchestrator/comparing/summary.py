@@ -13,6 +13,7 @@ import numpy as np
 from orchestrator.campaign import Campaign
 from orchestrator.comparing.measure import Measure, measure_of
 from orchestrator.comparing.runs import Run
+from orchestrator.fidelities import fidelity_in
 from planner.comparison import Estimate, paired_difference, quartiles
 
 SHARES = (0.25, 0.5, 1.0)
@@ -195,6 +196,13 @@ def _remarks(campaign: Campaign, runs: Mapping[str, Sequence[Run]]) -> list[str]
                 f"{label}: the planner failed at {len(fallen)} asks and random points stood in, so this is no fair "
                 f"picture of it; first: {fallen[0]}"
             )
+    fidelity = fidelity_in(campaign.parameters)
+    if fidelity is not None:
+        cheapest = min(fidelity.costs, key=fidelity.costs.__getitem__)
+        remarks.append(
+            f"trials are counted and not what they cost: one at {fidelity.name} {cheapest!r} as much as one at "
+            f"{fidelity.counted!r}, which alone gives the measure"
+        )
     least = min(len(its) for its in runs.values())
     if least < FEW:
         what = "one run says nothing about chance" if least == 1 else f"with {least} runs intervals are rough"

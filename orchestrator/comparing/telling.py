@@ -16,7 +16,7 @@ def head(comparison: Comparison) -> list[str]:
     """Return the head of the table of planners."""
     measure = comparison.measure
     unit = f" / {unit_sign(measure.unit)}" if unit_sign(measure.unit) else ""
-    level = number(comparison.level, 3) if math.isfinite(comparison.level) else "-"
+    level = number(comparison.level, 3) if math.isfinite(comparison.level) else "any value"
     return [
         "planner",
         "runs",

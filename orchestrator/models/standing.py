@@ -17,7 +17,7 @@ from surrogate.registry.rule import COLD, Change
 
 NOTHING = (
     "no model has foretold anything: nothing was asked for yet, or the policy has none that can be held against what "
-    "comes (it classifies, is a guest such as ax or baybe, or chooses without a model)"
+    "comes (it classifies, weighs fidelities, is a guest such as ax or baybe, or chooses without a model)"
 )
 
 

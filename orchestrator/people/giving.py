@@ -61,6 +61,7 @@ def _refuse_in_vain(path: Path, spool: Spool, order: Order) -> None:
     verdict = judge(order, state, facts)
     if not verdict.is_done:
         raise InputError(verdict.text)
+    _refuse_finished(path)
 
 
 def expected(path: Path, spool: Spool) -> tuple[DeskState, Facts]:
@@ -76,6 +77,13 @@ def expected(path: Path, spool: Spool) -> tuple[DeskState, Facts]:
         if delivered.order is not None and delivered.id not in state.orders:
             state.apply(_as_if_read(delivered, delivered.order, state, facts))
     return state, facts
+
+
+def _refuse_finished(path: Path) -> None:
+    with open_reading(path) as reading:
+        campaign = reading.campaign()
+    if campaign.status == "finished":
+        raise InputError(f"the campaign in {path} has finished ({campaign.reason}); nothing would read an order")
 
 
 def _as_if_read(delivered: Delivered, order: Order, state: DeskState, facts: Facts) -> Event:

@@ -93,7 +93,7 @@ lab.logTicks = (low, high) => {
 lab.axisOf = (item) => ({
   title: { text: lab.axisTitle(item) }, type: item.log ? "log" : "linear",
   ...(item.log ? lab.logTicks(item.low, item.high) : {}),
-  ...(item.words ? { tickvals: item.words.map((_, k) => k), ticktext: item.words.map(lab.safe) } : {}),
+  ...(item.words ? { tickvals: item.words.map((_, k) => k), ticktext: item.words.map((word) => lab.safe(word.length > 16 ? word.slice(0, 15) + "\u2026" : word)), range: [-0.5, item.words.length - 0.5] } : {}),
 });
 
 lab.outcomeWords = { measured: "measured", failed: "failed", lost: "lost", open: "still open" };

@@ -73,6 +73,8 @@ def parameter_facts(snapshot: Snapshot) -> list[dict[str, Any]]:
         is_text = item.get("kind") == "categorical" or any(isinstance(value, str) for value in values)
         numbers = [value for value in values if isinstance(value, int | float)]
         levels = item.get("levels") or item.get("values") or []
+        if item.get("kind") == "fidelity":
+            levels = sorted(levels, key=levels.__getitem__)  # the cheapest first
         found.append(
             {
                 "name": name,

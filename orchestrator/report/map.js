@@ -86,6 +86,7 @@ lab.part("map", () => {
 
   const band = (cut, axes, theme) => {
     const item = parameters[cut.parameter];
+    if (item.words) return bars(cut, item, axes, theme);
     const x = cut.x.map((value) => numeric(value, item));
     const upper = cut.mean.map((mean, i) => mean + 1.645 * cut.sd[i]);
     const lower = cut.mean.map((mean, i) => mean - 1.645 * cut.sd[i]);
@@ -98,13 +99,24 @@ lab.part("map", () => {
     ];
   };
 
+  const MOST_NAMED = 60; /* words that an axis has room for; those of more are told by hovering */
+  /* There is nothing between two words. */
+  const bars = (cut, item, axes, theme) => [{
+    type: "scatter", mode: "markers", showlegend: false, ...axes, x: cut.x.map((value) => numeric(value, item)), y: cut.mean,
+    text: cut.x.map(lab.safe), hovertemplate: "%{text}: %{y:.4g} predicted<extra></extra>",
+    error_y: { type: "data", array: cut.sd.map((sd) => 1.645 * sd), color: theme.accent, thickness: cut.x.length > MOST_NAMED ? 0.5 : 1.5, width: cut.x.length > MOST_NAMED ? 0 : 5 },
+    marker: { symbol: cut.allowed.map((is) => (is ? "circle" : "circle-open")), size: cut.x.length > MOST_NAMED ? 3 : 8, color: theme.accent },
+  }];
+
   if (!isMap && !isFlat) {
     lab.chart("cuts-chart", (theme) => {
       if (!measured.length) return "No trial gave a value yet.";
       const shown = parameters.slice(0, 24);
       const columns = Math.min(shown.length, lab.isNarrow() ? 2 : shown.length > 4 ? 5 : 4);
       const rows = Math.ceil(shown.length / columns);
-      const data = [], layout = { height: Math.max(260, rows * 215), showlegend: false, margin: { l: 46, r: 8, t: 8, b: 6 }, annotations: [] };
+      const turned = shown.filter((item) => item.words && item.words.length <= MOST_NAMED && item.words.join("  ").length * 7 > 1050 / columns);
+      const below = turned.length ? 140 : 62;
+      const data = [], layout = { height: Math.max(260, rows * (153 + below)), showlegend: false, margin: { l: 46, r: 8, t: 8, b: 6 }, annotations: [] };
       const best = posterior && posterior.trial ? lab.trials.get(posterior.trial) : null;
       shown.forEach((item, i) => {
         const suffix = i ? String(i + 1) : "";
@@ -114,8 +126,9 @@ lab.part("map", () => {
         layout["xaxis" + suffix] = {
           ...lab.axisOf(item), domain: [left + (column ? 0.012 : 0), left + 1 / columns - 0.012], anchor: "y" + suffix,
           title: { text: lab.axisTitle(item), standoff: 4, font: { size: 12 } }, nticks: 5, automargin: false,
+          ...(item.words && item.words.length > MOST_NAMED ? { showticklabels: false, showgrid: false } : {}),
         };
-        layout["yaxis" + suffix] = { domain: [top - 1 / rows + 62 / layout.height, top - 8 / layout.height], anchor: "x" + suffix, matches: i ? "y" : undefined, showticklabels: column === 0, nticks: 5 };
+        layout["yaxis" + suffix] = { domain: [top - 1 / rows + below / layout.height, top - 8 / layout.height], anchor: "x" + suffix, matches: i ? "y" : undefined, showticklabels: column === 0, nticks: 5 };
         if (cuts.has(i)) data.push(...band(cuts.get(i), axes, theme));
         data.push({
           type: "scatter", mode: "markers", ...axes, x: measured.map((trial) => numeric(trial.p[i], item)), y: measured.map((trial) => trial.v[objective.name]),
@@ -168,11 +181,14 @@ lab.part("map", () => {
     const annotations = parameters.flatMap((item, i) => [[1, "bottom", ends(item)[1]], [0, "top", ends(item)[0]]].map(([y, yanchor, text]) => ({
       x: i, y, yanchor, yshift: yanchor === "bottom" ? 3 : -3, text: lab.safe(text), showarrow: false, font: { size: 11, color: theme.soft },
     })));
+    /* The first slanted name reaches out to the left; plotly leaves out one that would be cut. */
+    const slant = lab.isNarrow() ? 60 : 25;
+    const reach = 6.6 * lab.axisTitle(parameters[0]).length * Math.cos((slant * Math.PI) / 180);
     return {
       data,
       layout: lab.layout(theme, {
-        height: 400, margin: { l: 30, r: 30, t: 60, b: 70 }, annotations, legend: { orientation: "h", x: 0, y: 1.12, yanchor: "bottom", title: { text: lab.isNarrow() ? "" : lab.axisTitle(objective) + ": " }, font: { color: theme.soft } },
-        xaxis: { tickvals: parameters.map((_, i) => i), ticktext: parameters.map(lab.axisTitle), tickangle: lab.isNarrow() ? -60 : -25, showgrid: true, gridcolor: theme.line, ticks: "", ticklabelstandoff: 16, range: [-0.3, parameters.length - 0.7] },
+        height: 400, margin: { l: Math.max(30, reach - 20), r: 30, t: 60, b: 70 }, annotations, legend: { orientation: "h", x: 0, y: 1.12, yanchor: "bottom", title: { text: lab.isNarrow() ? "" : lab.axisTitle(objective) + ": " }, font: { color: theme.soft } },
+        xaxis: { tickvals: parameters.map((_, i) => i), ticktext: parameters.map(lab.axisTitle), tickangle: -slant, showgrid: true, gridcolor: theme.line, ticks: "", ticklabelstandoff: 16, range: [-0.3, parameters.length - 0.7] },
         yaxis: { visible: false, range: [-0.06, 1.06] },
       }),
     };

@@ -47,7 +47,10 @@ def _gain(book: Book) -> str:
     sums = list(accumulate(one.scores[first] - one.scores[COLD] for one in both))
     trials = [one.trial for one in both]
     changes = [one.trial for one in book.standing.changes]
-    caption = f"Above the line {first} was worth more, below it {COLD}; dashed where another model took over."
+    caption = (
+        f"Above the line {first} was worth more, below it {COLD}; dashed where another model took over. A nat is a "
+        "factor of e in the probability of what came."
+    )
     title = f"<h3>Nats by which {escape(first)} is ahead of {COLD}, result by result</h3>"
     return (
         f'<figure class="panel" style="margin-bottom: 1.2rem">{title}{_drawn(sums, trials, changes)}'
@@ -76,7 +79,8 @@ def _drawn(sums: Sequence[float], trials: Sequence[int], changes: Sequence[int])
         f'<text x="{x:.0f}" y="{at:.0f}" fill="var(--soft)" font-size="13">{text}</text>' for x, at, text in texts
     )
     return (
-        f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" width="100%" role="img" aria-label="{sums[-1]:+.1f} nats">'
+        f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" width="100%" style="max-width: {WIDTH:.0f}px" '
+        f'role="img" aria-label="{sums[-1]:+.1f} nats">'
         f'<line x1="{EDGE}" x2="{WIDTH - EDGE}" y1="{y(0.0):.1f}" y2="{y(0.0):.1f}" stroke="var(--line)"/>{marks}'
         f'<polyline points="{line}" fill="none" stroke="var(--accent)" stroke-width="2"/>{words}</svg>'
     )
@@ -111,9 +115,11 @@ def _calibration(status: ModelsStatus) -> str:
         "told ×",
     ]
     about = (
-        "<p class='about'>With standard deviations so many times as large, 90 % intervals would have held 90 % of the "
-        "results. The last column is what predictions of proposals and maps are told with: wider at once where a model "
-        "has been too sure, narrower late where it was too careful. Points are chosen as if nothing were corrected.</p>"
+        "<p class='about'>Of a model that knows how sure it is, half of the results lie in its 50 % intervals, and so "
+        "on; KS of PIT and error say how far from that it is. For 90 %: with standard deviations so many times as "
+        "large, 90 % intervals would have held 90 % of the results. Told ×: what predictions of proposals and maps are "
+        "told with, wider at once where a model has been too sure, narrower late where it was too careful. Points are "
+        "chosen as if nothing were corrected (docs/models.md).</p>"
     )
     return "<h3>How sure, and how rightly</h3>" + table(names, rows, numeric=range(2, 10)) + about
 

@@ -11,6 +11,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
+from orchestrator.fidelities import fidelity_in
 from orchestrator.reading import Reading, Snapshot
 from orchestrator.report.beforehand import known_beforehand
 from orchestrator.report.compute import compute
@@ -23,6 +24,7 @@ from orchestrator.report.origin import answers, origin
 from orchestrator.report.pack import script_json
 from orchestrator.report.sections import all_trials, doubts, head, key_figures, trouble
 from orchestrator.status.facts import lab_kind, planner_alarms
+from orchestrator.words import label
 
 SCRIPTS = ("base.js", "progress.js", "map.js", "trials.js", "gantt.js", "main.js")
 
@@ -79,7 +81,7 @@ def _body(
     warnings += "".join(f'<p class="notice">{escape(text)}</p>' for text in _alarms(snapshot))
     objective = leading_fact(snapshot) or {"direction": "learn", "label": "result"}
     sections = [
-        ("progress", "Progress", _progress(payload, objective)),
+        ("progress", "Progress", _progress(payload, objective, _counted(snapshot))),
         ("learned", "What was learned", _learned(payload, objective) + elsewhere(snapshot)),
         ("trials", "Trial by trial", _trials(snapshot) + doubts(snapshot) + known_beforehand(snapshot)),
         ("instruments", "Instruments", _instruments(payload) + compute(snapshot, reading)),
@@ -119,7 +121,7 @@ def _chart(key: str, *, title: str, caption: str = "", tools: str = "", identity
     )
 
 
-def _progress(payload: Mapping[str, Any], objective: Mapping[str, Any]) -> str:
+def _progress(payload: Mapping[str, Any], objective: Mapping[str, Any], counted: str) -> str:
     tools = (
         '<span class="no-print"><select class="tool" id="progress-what" aria-label="Which diagnostic" hidden></select> '
         '<span id="progress-axis"></span></span>'
@@ -136,7 +138,7 @@ def _progress(payload: Mapping[str, Any], objective: Mapping[str, Any]) -> str:
     left = _chart(
         "progress-chart",
         title=f"{name.capitalize()} of every trial, and the best so far",
-        caption="Click a point to see the trial. Marks below the chart are trials without a result.",
+        caption=f"Click a point to see the trial. Marks below the chart are trials without a result.{counted}",
         tools=tools,
     )
     if not payload["honesty"][1]:
@@ -157,6 +159,14 @@ def _honesty_caption(payload: Mapping[str, Any]) -> str:
     return f"{text} {inside} of {total} measured values ({inside / total:.0%}) lay in the 90% interval."
 
 
+def _counted(snapshot: Snapshot) -> str:
+    """Say which trials may be the best, where there are several fidelities."""
+    fidelity = fidelity_in(snapshot.campaign.config["parameters"])
+    if fidelity is None:
+        return ""
+    return f" The best is of trials at {escape(label(fidelity.name))} {escape(fidelity.counted)} alone."
+
+
 def _learned(payload: Mapping[str, Any], objective: Mapping[str, Any]) -> str:
     posterior, parameters = payload["posterior"], payload["parameters"]
     name = escape(objective["label"])
@@ -171,7 +181,9 @@ def _learned(payload: Mapping[str, Any], objective: Mapping[str, Any]) -> str:
         return f'{text}<div class="pair">{mean}{sd}</div>'
     if len(parameters) == 2 and not any(item["words"] for item in parameters):
         return why_not + _chart("map-points", title=f"{name.capitalize()} of the trials")
-    cuts = _chart("cuts-chart", title=f"{name.capitalize()} against each parameter", caption=_cuts_caption(posterior))
+    cuts = _chart(
+        "cuts-chart", title=f"{name.capitalize()} against each parameter", caption=_cuts_caption(posterior, parameters)
+    )
     if len(parameters) < 2:
         return why_not + cuts
     lines = _chart(
@@ -182,13 +194,15 @@ def _learned(payload: Mapping[str, Any], objective: Mapping[str, Any]) -> str:
     return f"{why_not}{cuts}{lines}"
 
 
-def _cuts_caption(posterior: Mapping[str, Any] | None) -> str:
+def _cuts_caption(posterior: Mapping[str, Any] | None, parameters: Sequence[Mapping[str, Any]]) -> str:
+    has_words = any(item["words"] for item in parameters)
+    words = " At words discs with bars stand for the line, rings where a constraint forbids it." if has_words else ""
     if not posterior:
         return "Dots are measured trials; the large one is the best."
     return (
         f"Dots are measured trials; the large one is the best, trial {posterior['trial']}. The line is what the "
         "planner predicts there if only this parameter changed, with the 90% interval; dotted where a constraint "
-        "forbids it."
+        f"forbids it.{words}"
     )
 
 

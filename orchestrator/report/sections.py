@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from orchestrator.doubts import Doubt, doubts_of, without
+from orchestrator.fidelities import fidelity_in, spent
 from orchestrator.reading import Snapshot
 from orchestrator.report.gather import objective_facts, parameter_facts
 from orchestrator.report.timeline import busy_share
@@ -85,6 +86,8 @@ def _budget(config: Mapping[str, Any]) -> str:
     if limit:
         seconds = limit.removesuffix(" s")
         parts.append(duration(float(seconds)) if seconds.replace(".", "", 1).isdigit() else limit)
+    cost = budget.get("cost")
+    parts += [f"{float(cost):g} in cost"] if cost is not None else []
     return " or ".join(parts) or "none"
 
 
@@ -94,8 +97,9 @@ def key_figures(snapshot: Snapshot) -> str:
     kinds = ((counts.failed, "failed"), (counts.lost, "lost"), (counts.open, "open"))
     trouble = [f"{n} {word}" for n, word in kinds if n]
     trouble += [f"{number(len(snapshot.known))} known beforehand"] if snapshot.known else []
+    note = (" · ".join(trouble) or "none failed, none lost") + _spent(snapshot)
     of = f" <small>of {number(counts.budget)}</small>" if counts.budget else ""
-    cards = [("Trials measured", f"{number(counts.measured)}{of}", " · ".join(trouble) or "none failed, none lost")]
+    cards = [("Trials measured", f"{number(counts.measured)}{of}", note)]
     cards += [card for card in (_result_card(snapshot), _measurement_card(snapshot), _time_card(snapshot)) if card]
     cards += [card for card in (_busy_card(snapshot), _planning_card(snapshot), _incident_card(snapshot)) if card]
     cards += [card for card in (_cost_card(snapshot),) if card]
@@ -157,10 +161,15 @@ def _uncertainty_card(snapshot: Snapshot) -> tuple[str, str, str] | None:
 def _measurement_card(snapshot: Snapshot) -> tuple[str, str, str] | None:
     if not snapshot.measurements:
         return None
-    roles = [row.role if row.kind == "spectrum" else row.kind for row in snapshot.measurements]
-    most = sorted(set(roles), key=lambda role: (-roles.count(role), role))[:MOST_ROLES]
-    note = ", ".join(f"{number(roles.count(role))} {escape(role)}" for role in most)
-    return "Measurements", number(len(roles)), note
+    roles = [row.role if row.kind == "spectrum" else "" for row in snapshot.measurements]
+    names = [f"{role} {row.kind}".strip() for role, row in zip(roles, snapshot.measurements, strict=True)]
+    most = sorted(set(names), key=lambda name: (-names.count(name), name))[:MOST_ROLES]
+    note = ", ".join(plural(names.count(name), escape(name), escape(_several(name))) for name in most)
+    return "Measurements", number(len(names)), note
+
+
+def _several(name: str) -> str:
+    return name.removesuffix("spectrum") + "spectra" if name.endswith("spectrum") else f"{name}s"
 
 
 def _time_card(snapshot: Snapshot) -> tuple[str, str, str]:
@@ -177,7 +186,10 @@ def _time_card(snapshot: Snapshot) -> tuple[str, str, str]:
 
 
 def _busy_card(snapshot: Snapshot) -> tuple[str, str, str] | None:
-    shares = busy_share(snapshot)
+    last_s = snapshot.journal.last_s
+    worked = {name: 3600.0 * hours / last_s for name, hours in snapshot.bill.hours.items()} if last_s > 0 else {}
+    # a furnace that runs its program does no step meanwhile, and is at work
+    shares = {name: max(share, worked.get(name, 0.0)) for name, share in busy_share(snapshot).items()}
     if not shares:
         return None
     busiest = max(shares, key=lambda name: shares[name])
@@ -201,6 +213,16 @@ def _incident_card(snapshot: Snapshot) -> tuple[str, str, str]:
     kinds = [incident.kind for incident in snapshot.incidents]
     others = [f"{kinds.count(kind)} {escape(kind)}" for kind in sorted(set(kinds)) if kind != "intervention"]
     return "Interventions", number(kinds.count("intervention")), ", ".join(others) or "nothing else to recover from"
+
+
+def _spent(snapshot: Snapshot) -> str:
+    """Return what trials cost together where they have fidelities."""
+    config = snapshot.campaign.config
+    if fidelity_in(config["parameters"]) is None:
+        return ""
+    most = (config.get("budget") or {}).get("cost")
+    of = "" if most is None else f" of {float(most):g}"
+    return f" · {spent(config['parameters'], snapshot.trials):.4g}{of} in cost"
 
 
 def _cost_card(snapshot: Snapshot) -> tuple[str, str, str] | None:

@@ -60,10 +60,13 @@ class Learner(Weighing, ABC):
     usual_drift: ClassVar[str] = OFF
     repeats: ClassVar[bool] = False
     """Whether it can weigh a repeat against a new point."""
+    beside: ClassVar[tuple[str, ...]] = ()
+    """Options that the policy reads itself."""
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
         own = {name: options[name] for name in WATCHING if self.watches and name in options}
-        super().__init__(space, read_options(BayesOptions, _without(options, own), self.name))
+        beside = (*self.beside, *(WATCHING if self.watches else ()))
+        super().__init__(space, read_options(BayesOptions, _without(options, own), self.name, beside=beside))
         self._watch = Watch(space, objectives, own, policy=self.name, usual=self.usual_drift)
         if self._options.replicates > 1 and not self.repeats:
             raise BadOption(f"policy {self.name!r} weighs no repeats; leave option 'replicates' out, or choose 'logei'")

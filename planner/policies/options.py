@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
@@ -55,8 +55,14 @@ def option(default: Any, rule: Range | Choice | Text) -> Any:
     return field(default=default, metadata={"rule": rule})
 
 
-def read_options(into: type[T], options: Mapping[str, Any], policy: str) -> T:
+def read_options(into: type[T], options: Mapping[str, Any], policy: str, *, beside: Sequence[str] = ()) -> T:
     """Return the options as a dataclass whose fields are declared by `option`; None stands for the default.
+
+    Args:
+        into: The dataclass.
+        options: What was given.
+        policy: Its name, for what is said of mistakes.
+        beside: Options that the policy has besides, and reads itself.
 
     Raises:
         BadOption: A name or a value is wrong; every mistake is named.
@@ -65,7 +71,7 @@ def read_options(into: type[T], options: Mapping[str, Any], policy: str) -> T:
     problems = []
     for name, value in options.items():
         if name not in rules:
-            problems.append(f"policy {policy!r} has no option {name!r}{did_you_mean(name, rules)}")
+            problems.append(f"policy {policy!r} has no option {name!r}{did_you_mean(name, [*rules, *beside])}")
         elif value is not None and (problem := rules[name].problem(value)) is not None:
             problems.append(f"option {name!r} of policy {policy!r} {problem}")
     if problems:

@@ -31,8 +31,6 @@ from surrogate.transfer.sources import PreparedSource, prepare
 
 MIXED = "transfer"
 """The model that averages over what the target may take from its sources."""
-_OWN = ("sources", "follow")
-"""Options beside those of `logei`."""
 _FEWEST_VALUES = 2
 _SAID = 0.05
 """Least weight of a source that a reason names."""
@@ -53,9 +51,10 @@ class Transfer(LogEI):
     knows_input_noise: ClassVar[bool] = False
     watches: ClassVar[bool] = False
     repeats: ClassVar[bool] = False
+    beside: ClassVar[tuple[str, ...]] = ("sources", "follow")
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], options: Mapping[str, object]) -> None:
-        super().__init__(space, objectives, {name: value for name, value in options.items() if name not in _OWN})
+        super().__init__(space, objectives, {name: value for name, value in options.items() if name not in self.beside})
         if len(objectives) != 1 or not objectives[0].is_extremal:
             raise BadOption(
                 "policy 'transfer' maximises or minimises one objective; for others, or limits, choose 'logei'"

@@ -135,8 +135,14 @@ class CostModel:
             return CostModel(MappingProxyType({kind: _sizes(sizes) for kind, sizes in told["durations_s"].items()}))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise WrongCosts(
-                f"{path} holds no cost model ({error}); remove it, and durations are learnt anew"
+                f"{path} holds no cost model ({_why(error)}); remove it, and durations are learnt anew"
             ) from error
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is no JSON: {error}"
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
 
 
 def _sizes(told: Mapping[str, Any]) -> dict[int, Histogram]:

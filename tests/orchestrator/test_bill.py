@@ -64,6 +64,6 @@ def test_what_is_not_counted_is_named():
     bill = make_bill([work("arm", 0.0, 1.0, 1), work("lamp", 0.0, 1.0, 1)], uses, [], PRICES)
     assert bill.unknown == ["no power is given for arm, lamp", "no price is given for ZnO, water"]
     free = make_bill([work("arm", 0.0, 3600.0, 1)], uses, [1], None)
-    assert free.unknown == ["the lab file names no prices (`costs:`)"]
+    assert free.unknown == ["the lab file names no prices (costs)"]
     assert free.summary().total is None
     assert free.hours == {"arm": 1.0}

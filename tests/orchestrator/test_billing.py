@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,8 @@ def test_status_report_and_export_say_what_it_cost(fabricate, capsys):
     assert 'currency="CHF"} 123' in capsys.readouterr().out
     text = write_report(maker.path).path.read_text()
     assert "<dt>Cost</dt>" in text
+    busiest = re.search(r"Busiest instrument</dt><dd class=\"value\">(\d+)<.*?class=\"note\">([\w-]+)", text)
+    assert busiest is not None and busiest[2] == "box-1" and int(busiest[1]) > 50
     assert "123.00\u00a0CHF in all." in text
     assert "Not counted: no power is given for doser-1." in text
     table = table_builders()["trial_costs"](read_snapshot(maker.path)).block()
@@ -110,7 +113,7 @@ def test_without_prices_there_are_hours_and_no_money(fabricate, capsys):
     fired(maker, {name: value for name, value in LAB.items() if name != "costs"})
     assert read_status(maker.path).costs.total is None
     assert "<dt>Cost</dt>" not in (text := write_report(maker.path).path.read_text())
-    assert "Not counted: the lab file names no prices (`costs:`)." in text
+    assert "Not counted: the lab file names no prices (costs)." in text
     table = table_builders()["trial_costs"](read_snapshot(maker.path)).block()
     assert table["cost_total"] == [None, None]
     assert supervise(["status", str(maker.path)]) == 0

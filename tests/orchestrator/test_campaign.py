@@ -72,6 +72,11 @@ def test_the_example_of_the_issue():
     assert found == ["campaign.yaml:9:5: parameters.1.unti: unknown key; did you mean 'unit'?"]
 
 
+def test_a_key_is_suggested_as_it_is_written():
+    found = _mistakes(SMALL.replace("{policy: random}", "{policy: random, chrge: 2 s}"))
+    assert [one.partition("; ")[2] for one in found] == ["did you mean 'charge'?"]
+
+
 def _goals(*lines):
     """Return the small campaign with other objectives, one to a line."""
     kept = SMALL.splitlines(keepends=True)

@@ -65,8 +65,9 @@ def test_what_was_never_recorded_is_named():
 def test_a_file_that_is_none_is_refused(tmp_path):
     with pytest.raises(InputError, match="cannot be read: No such file"):
         read_costs(tmp_path / "none.json")
-    (tmp_path / "other.json").write_text("[1, 2]")
-    with pytest.raises(InputError, match="holds no cost model"):
-        read_costs(tmp_path / "other.json")
+    for text, why in (("[1, 2]", "list"), ("", "it is no JSON"), ("{}", "'format' is missing")):
+        (tmp_path / "other.json").write_text(text)
+        with pytest.raises(InputError, match=rf"holds no cost model \(.*{why}.*labpilot compute DIR --durations FILE"):
+            read_costs(tmp_path / "other.json")
     recorded(ask=[5.0]).save(tmp_path / "costs.json")
     assert read_costs(tmp_path / "costs.json") == recorded(ask=[5.0])

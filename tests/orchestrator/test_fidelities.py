@@ -149,4 +149,12 @@ def test_a_campaign_ends_with_its_cost_and_its_best_is_a_full_trial(ran: Path) -
     assert status.best is not None and status.best.parameters["source"] == "full"
     assert status.best.value < 11.0 < max(trial.values["y"] for trial in trials)
     write_report(ran)
-    assert "Best y" in (ran / "report.html").read_text(encoding="utf-8")
+    page = (ran / "report.html").read_text(encoding="utf-8")
+    for words in (
+        "Best y",
+        "trials or 6 in cost",
+        " of 6 in cost</dd>",
+        '"words":["simulation","full"]',
+        "trials at source full alone",
+    ):
+        assert words in page

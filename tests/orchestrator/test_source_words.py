@@ -13,7 +13,7 @@ def taken(weights, *, together=0.0, nothing=0.4, standing="trusted", refused=Non
     [
         (taken({"May": 0.6}), "May 60%, none 40%"),
         (taken({"May": 0.2, "June": 0.3}, together=0.1), "June 30%, May 20%, all together 10%, none 40%"),
-        (taken({"May": 0.0, "June": 0.6}), "June 60%, 1 other 0%, all together 0%, none 40%"),
+        (taken({"May": 0.0, "June": 0.6}), "June 60%, May 0%, all together 0%, none 40%"),
         (taken({f"s{i}": 0.05 for i in range(12)}), "s0 5%, s1 5%, s2 5%, s3 5%, s4 5%, 7 others 35%, all together 0%"),
         (taken({"May": 0.3}, nothing=0.7, standing="doubted"), "none 70%; doubted, so that the space is filled first"),
         (taken({"May": 0.0}, nothing=1.0, standing="left alone"), "none 100%; left alone: the results here tell more"),

@@ -52,6 +52,15 @@ def test_what_would_change_its_mind_is_true() -> None:
     assert other.ask(1)[0].parameters == turn.leads_to
 
 
+def test_its_mind_is_not_changed_to_what_was_proposed() -> None:
+    planner = told(10)
+    for proposal in planner.ask(4):
+        turn = planner.explain(proposal).turn
+        assert turn is not None
+        apart = SPACE.encode([proposal.parameters, turn.leads_to])
+        assert np.sqrt(np.mean((apart[0] - apart[1]) ** 2)) > 0.1
+
+
 def test_explaining_changes_nothing() -> None:
     planner, twin = told(8), told(8)
     first = planner.ask(1)

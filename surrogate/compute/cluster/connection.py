@@ -91,10 +91,15 @@ async def _reach(address: ClusterAddress) -> None:
         code = error.errno if isinstance(error, OSError) else None
         reason = os.strerror(code) if code and code > 0 else str(error) or f"no answer within {_REACHED_S:g} s"
         raise NoCluster(
-            f"no scheduler answers at {address.url} ({reason}); start one (`dask scheduler`, docs/cluster.md), or give "
-            "the address that it prints"
+            f"no scheduler answers at {address.url} ({reason}); start one (`dask scheduler{_listening(address)}`, "
+            "docs/cluster.md), or give the address that it prints"
         ) from error
     writer.close()
+
+
+def _listening(address: ClusterAddress) -> str:
+    """Return the option without which Dask listens to the whole network, which is refused without TLS."""
+    return " --host 127.0.0.1" if address.url.startswith("tcp:") else ""
 
 
 def _reason(error: BaseException, answers_s: float) -> str:
@@ -117,8 +122,9 @@ async def _checked(
             return
         if time.monotonic() - began_s >= workers_within_s:
             raise NoCluster(
-                f"the scheduler at {address.url} has no workers; start some (`dask worker {address.url} --nthreads 1`, "
-                "docs/cluster.md), and give the same command again"
+                f"the scheduler at {address.url} has no workers; start some "
+                f"(`dask worker {address.url}{_listening(address)} --nthreads 1`, docs/cluster.md), and give the same "
+                "command again"
             )
         if waiting is not None and not is_told:
             is_told = True

@@ -2,6 +2,7 @@ import pytest
 
 from orchestrator.ahead.lists import SPECULATED
 from orchestrator.ahead.metrics import ANALYSES, PLANS, Places, compute_status
+from orchestrator.ahead.words import figures
 from orchestrator.events import Event
 
 SERIAL = Places(lanes=1, room=1)
@@ -93,6 +94,15 @@ def test_unseen_results_are_those_that_came_before_a_plan_was_carried_out_less_w
     found = journal.status(Places(lanes=1, room=1))
     assert found.unseen == {"0": 1, "1": 2, "2": 1}
     assert found.mean_unseen == pytest.approx(1.0) and found.stale == 1
+    said = {name: why for name, _, why in figures(found)}["Unseen results"]
+    assert said.endswith("imagined: 2 plans missed 1, 1 plan missed 2; 1 plan missed more than they may")
+
+
+def test_that_no_plan_missed_a_result_is_said():
+    journal = Journal()
+    journal.asked(0.0, 1.0, 1)
+    figure = {name: why for name, _, why in figures(journal.status(Places(lanes=1, room=1)))}
+    assert figure["Unseen results"].endswith("imagined: no plan missed any")
 
 
 def test_hits_and_fallbacks_are_counted_with_their_reasons():

@@ -35,6 +35,24 @@ def test_a_sound_campaign_is_summarised(capsys):
         assert line in said.out.splitlines()
 
 
+def test_what_trials_cost_by_their_fidelity_is_summed_up(capsys):
+    assert supervise(["check", "examples/ten_minutes_of_light/campaign.yaml"]) == 0
+    said = capsys.readouterr().out
+    assert "cost       at most 15 for all trials; a trial costs 1 at one hour, 0.15 at ten minutes" in said
+    assert "in all at most, less where the cost is spent before" in said
+
+
+def test_units_of_which_nothing_is_known_are_named(capsys):
+    example = "examples/ten_minutes_of_light/campaign.yaml"
+    assert supervise(["check", example]) == 0
+    assert "is a label" not in capsys.readouterr().out
+    assert supervise(["check", example, "--set", "parameters.0.unit=mgg", "--set", "objectives.0.unit=spoons"]) == 0
+    said = capsys.readouterr().out
+    assert "unit       'mgg' is a label, of which nothing is known" in said
+    assert "converted to; did you mean 'mg'?" in said
+    assert "unit       'spoons' is a label" in said
+
+
 def test_what_the_guard_of_a_lab_does_is_summed_up(capsys):
     assert supervise(["check", "examples/powder_lab/campaign.yaml"]) == 0
     assert "guard      8 interlocks, 12 trips; a trip stops its devices within 110 s" in capsys.readouterr().out

@@ -83,3 +83,14 @@ def test_head_legend_and_data_agree(comparison):
     assert told["planners"][0]["median"] == [1.0, 2.0, 3.0, 6.0]
     assert told["planners"][1]["curves"][0] == [1.0, 1.0, 1.0, 2.0]
     assert told["pairs"][0]["gain"]["value"] == -2.0
+
+
+def test_trials_of_several_fidelities_are_said_to_be_counted_alike(make_campaign, make_run):
+    way = {"name": "way", "kind": "fidelity", "levels": {"scan": 0.2, "full": 1}}
+    axes = [{"name": "x", "kind": "continuous", "unit": "mL", "low": 0, "high": 1}, way]
+    looks = make_run([7.0, 8.0, 9.0, 9.0])
+    for trial in looks.result["trials"]:
+        trial["parameters"]["way"] = "scan"
+    compared = compare(make_campaign(parameters=axes), {"a": [looks]})
+    assert "one at way 'scan' as much as one at 'full', which alone gives the measure" in compared.remarks[0]
+    assert "trials to any value" in head(compared)

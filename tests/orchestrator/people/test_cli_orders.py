@@ -81,6 +81,17 @@ def test_without_a_controller_the_order_waits_and_the_person_is_told(campaign, c
     assert campaign.events("order")[0].body["name"] == "Ada"
 
 
+def test_an_order_that_nothing_would_read_is_refused(campaign, capsys):
+    async def end(desk):
+        desk._journal.append("campaign_ended", {"status": "finished", "reason": "all done"}, durable=True)
+
+    campaign.run(end)
+    code, _, err = say(capsys, "orders", "pause", campaign.path, "--reason", "filter")
+    assert code == 2
+    assert "has finished (all done); nothing would read an order" in err
+    assert Spool(campaign.path).waiting() == []
+
+
 def test_an_order_before_it_in_the_spool_is_counted_in(campaign, capsys):
     assert say(capsys, "orders", "pause", campaign.path, "--reason", "r")[0] == 0
     code, _, err = say(capsys, "orders", "pause", campaign.path, "--reason", "r")

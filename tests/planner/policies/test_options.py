@@ -39,3 +39,8 @@ def test_reads_options_and_leaves_defaults() -> None:
 def test_names_every_mistake(given: dict[str, object], message: str) -> None:
     with pytest.raises(BadOption, match=message):
         read_options(Options, given, "x")
+
+
+def test_options_that_the_policy_reads_itself_are_named() -> None:
+    with pytest.raises(BadOption, match="no option 'folow'; did you mean 'follow'"):
+        read_options(Options, {"folow": True}, "x", beside=("follow",))
