@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from surrogate.length_priors import HEAVY
 from surrogate.matern_gp import GP, fit_gp
 from surrogate.transfer.mixture import Mixture
 from surrogate.transfer.sources import Source, prepare
@@ -55,7 +56,7 @@ class Standardised:
     def of(cls, data: Data) -> Standardised:
         """Fit one with BoTorch's default priors."""
         centre, spread = float(data.y.mean()), float(data.y.std()) or 1.0
-        return cls(fit_gp(data.X, (data.y - centre) / spread, None), centre, spread)
+        return cls(fit_gp(data.X, (data.y - centre) / spread, None, prior=HEAVY), centre, spread)
 
     def __call__(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return means and standard deviations."""

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.linalg import cho_solve, solve_triangular
 
 from surrogate.gp import factor_and_jitter
+from surrogate.length_priors import LIGHT, LengthPrior
 from surrogate.matern_gp_fit import MOST_EVALUATIONS, START_NOISE, Hyperparameters, most_probable
 
 _MOST_FITTED = 300
@@ -181,6 +182,7 @@ def fit_gp(
     like: Hyperparameters | None = None,
     evaluations: int = MOST_EVALUATIONS,
     extra: np.ndarray | None = None,
+    prior: LengthPrior = LIGHT,
 ) -> GP:
     """Fit a Gaussian process.
 
@@ -191,6 +193,7 @@ def fit_gp(
         like: Hyperparameters to start the search from.
         evaluations: Of their posterior, at most, from each start of the search.
         extra: Variance of each value beside that, `n`; None for none.
+        prior: Of the lengths.
     """
     known = None if noise is None else np.maximum(noise, LEAST_NOISE)
     more = np.zeros(len(y)) if extra is None else extra
@@ -198,7 +201,7 @@ def fit_gp(
     if len(y) >= _FEWEST_FITTED:
         told = (_thinned(X), _thinned(y), None if known is None else _thinned(known + more))
         known_extra = None if extra is None or known is not None else _thinned(extra)
-        found = most_probable(*told, like=like, evaluations=evaluations, extra=known_extra)
+        found = most_probable(*told, like=like, evaluations=evaluations, extra=known_extra, prior=prior)
     if found is None:
         kernel, mean, inferred = Kernel(np.full(X.shape[1], 0.5 * X.shape[1] ** 0.5), 1.0), 0.0, START_NOISE
     else:

@@ -1,11 +1,11 @@
 """Hyperparameters of an exact Gaussian process, by maximum a posteriori with analytic gradients.
 
 The kernel is Matern-5/2 with one length per column. The log posterior is that which GPyTorch's exact marginal
-likelihood with BoTorch's priors has: lengths are log-normal, growing with the square root of the dimension (Hvarfner et
-al., ICML 2024, arXiv 2402.02229), the scale is Gamma, an unknown noise log-normal. The constant mean has no prior and
-is solved in closed form. Gradients follow Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), eq.
-(5.9); that of a length is a quadratic form of one column, so that no `n x n x d` array is made. At sixty points an
-evaluation takes a tenth of a millisecond, where one through an autograd library takes two.
+likelihood has: scale and an unknown noise have BoTorch's priors, Gamma and log-normal, lengths one of
+`surrogate.length_priors`. The constant mean has no prior and is solved in closed form. Gradients follow Rasmussen and
+Williams, Gaussian Processes for Machine Learning (2006), eq. (5.9); that of a length is a quadratic form of one column,
+so that no `n x n x d` array is made. At sixty points an evaluation takes a tenth of a millisecond, where one through an
+autograd library takes two.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import numpy as np
 from scipy.linalg import get_lapack_funcs
 from scipy.optimize import minimize
 
+from surrogate.length_priors import LIGHT, LengthPrior
+
 SQRT5 = 5.0**0.5
 SCALE_PRIOR = (2.0, 0.15)
 """Shape and rate of the Gamma prior of the scale."""
 NOISE_PRIOR = (-4.0, 1.0)
 """Mean and standard deviation of the logarithm of an unknown noise variance."""
-LENGTH_SPREAD = 3.0**0.5
-"""Standard deviation of the logarithm of a length."""
 LEAST = (1e-4, 1e-6, 1e-5)
 """Bounds below of lengths, scale and noise."""
 START_NOISE = 0.02
@@ -34,11 +34,6 @@ _FAILED = 1e25
 _MANY, _SOME = 120, 80
 """More points than the first are fitted to so many of them before."""
 _potrf, _potri = get_lapack_funcs(("potrf", "potri"), (np.empty(0),))
-
-
-def length_centre(d: int) -> float:
-    """Return the mean of the logarithm of a length, of `d` columns."""
-    return 2.0**0.5 + 0.5 * float(np.log(d))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +58,21 @@ class LogPosterior:
         y: `n`.
         noise: Variance of each value, `n`; None where it is unknown.
         extra: What is known of an unknown noise: the variance of each value beside that which all have alike, `n`.
+        prior: Of the lengths.
     """
 
-    def __init__(self, X: np.ndarray, y: np.ndarray, noise: np.ndarray | None, extra: np.ndarray | float = 0.0) -> None:
+    def __init__(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        noise: np.ndarray | None,
+        extra: np.ndarray | float = 0.0,
+        prior: LengthPrior = LIGHT,
+    ) -> None:
         # distances do not change with the origin, and lose fewer digits about the middle
         self._X, self._y, self._noise, self._extra = X - X.mean(axis=0), y, noise, extra
         self._targets = np.column_stack([y, np.ones(len(y))])
-        self._centre = length_centre(X.shape[1])
+        self._lengths_prior = prior
 
     @property
     def n_lengths(self) -> int:
@@ -136,11 +139,10 @@ class LogPosterior:
     def _prior(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the log density of lengths, scale and noise (not of their logarithms), as BoTorch adds it."""
         d = self._X.shape[1]
-        off = (theta[:d] - self._centre) / LENGTH_SPREAD
         shape, rate = SCALE_PRIOR
-        value = float(-0.5 * off @ off - theta[:d].sum() + (shape - 1.0) * theta[d] - rate * np.exp(theta[d]))
         slopes = np.empty_like(theta)
-        slopes[:d] = -off / LENGTH_SPREAD - 1.0
+        value, slopes[:d] = self._lengths_prior.log_density(theta[:d])
+        value += float((shape - 1.0) * theta[d] - rate * np.exp(theta[d]))
         slopes[d] = shape - 1.0 - rate * np.exp(theta[d])
         if self._noise is None:
             centre, spread = NOISE_PRIOR
@@ -170,6 +172,7 @@ def most_probable(
     like: Hyperparameters | None = None,
     evaluations: int = MOST_EVALUATIONS,
     extra: np.ndarray | None = None,
+    prior: LengthPrior = LIGHT,
 ) -> Hyperparameters | None:
     """Return the hyperparameters with the greatest posterior of those that L-BFGS-B reaches; None where none is finite.
 
@@ -182,12 +185,13 @@ def most_probable(
         like: Where to start; from two usual places where it is not given.
         evaluations: Of the posterior from each start, at most.
         extra: Variance of each value beside an unknown noise, `n`; None for none.
+        prior: Of the lengths.
     """
     if like is None and len(y) > _MANY:
         some = np.linspace(0, len(y) - 1, _SOME).round().astype(int)
         beside = None if extra is None else extra[some]
-        like = most_probable(X[some], y[some], None if noise is None else noise[some], extra=beside)
-    objective = LogPosterior(X, y, noise, 0.0 if extra is None else extra)
+        like = most_probable(X[some], y[some], None if noise is None else noise[some], extra=beside, prior=prior)
+    objective = LogPosterior(X, y, noise, 0.0 if extra is None else extra, prior)
     d = X.shape[1]
     if like is None:
         starts = [np.log([*([length] * d), 1.0, START_NOISE]) for length in (1.0, 0.3 * d**0.5)]

@@ -21,6 +21,7 @@ from scipy.linalg import solve_triangular
 from scipy.special import gammaln
 
 from surrogate.gp import factor
+from surrogate.length_priors import HEAVY
 from surrogate.matern_gp import fit_gp
 from surrogate.transfer.components import CONSTANT_SD, Component, components
 from surrogate.transfer.covariances import Covariances
@@ -210,7 +211,7 @@ class Mixture:
         if not spread > 0.0 or not np.isfinite(spread):
             return None
         known = None if self._known is None else self._known / spread**2
-        return fit_gp(self.X, (self._y - self._y.mean()) / spread, known).kernel.lengths
+        return fit_gp(self.X, (self._y - self._y.mean()) / spread, known, prior=HEAVY).kernel.lengths
 
     def _distinct(self, every: list[Component]) -> list[Component]:
         """Where noise is known, components that differ in noise alone are one."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from surrogate.length_priors import HEAVY
 from surrogate.matern_gp import GP, fit_gp
 from surrogate.transfer.thinning import spread_out
 
@@ -153,7 +154,7 @@ def _modelled(source: Source) -> PreparedSource:
     noise = None if source.noise is None else (source.noise / spread) ** 2
     return PreparedSource(
         name=source.name,
-        gp=fit_gp(source.X, (y - centre) / spread, noise),
+        gp=fit_gp(source.X, (y - centre) / spread, noise, prior=HEAVY),
         centre=centre,
         spread=spread,
         of=source.of if source.of != len(y) else None,

@@ -11,11 +11,13 @@ from gpytorch.likelihoods import GaussianLikelihood
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from gpytorch.priors import GammaPrior, LogNormalPrior
 
+from surrogate.length_priors import HEAVY, LIGHT, LengthPrior
 from surrogate.matern_gp import GP, Kernel
-from surrogate.matern_gp_fit import LENGTH_SPREAD, NOISE_PRIOR, SCALE_PRIOR, LogPosterior, length_centre, most_probable
+from surrogate.matern_gp_fit import NOISE_PRIOR, SCALE_PRIOR, LogPosterior, most_probable
 
 CASES = [pytest.param(n, d, known, id=f"{n} points, {d} columns, {'known' if known else 'unknown'} noise")
          for n, d in ((6, 1), (20, 3), (60, 6)) for known in (True, False)]  # fmt: skip
+PRIORS = [pytest.param(LIGHT, id="light"), pytest.param(HEAVY, id="heavy")]
 
 
 def data(n: int, d: int, known: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -25,7 +27,7 @@ def data(n: int, d: int, known: bool) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return X, (y - y.mean()) / y.std(), rng.uniform(0.005, 0.05, n) if known else None
 
 
-def reference(X: np.ndarray, y: np.ndarray, noise: np.ndarray | None) -> SingleTaskGP:
+def reference(X: np.ndarray, y: np.ndarray, noise: np.ndarray | None, prior: LengthPrior) -> SingleTaskGP:
     d = X.shape[1]
 
     def positive(start: float) -> GreaterThan:
@@ -34,7 +36,9 @@ def reference(X: np.ndarray, y: np.ndarray, noise: np.ndarray | None) -> SingleT
     base = MaternKernel(
         nu=2.5,
         ard_num_dims=d,
-        lengthscale_prior=LogNormalPrior(length_centre(d), LENGTH_SPREAD),
+        lengthscale_prior=GammaPrior(LIGHT.shape, LIGHT.rate(d))
+        if prior is LIGHT
+        else LogNormalPrior(HEAVY.centre(d), HEAVY.spread),
         lengthscale_constraint=positive(1.0),
     )
     kernel = ScaleKernel(base, outputscale_prior=GammaPrior(*SCALE_PRIOR), outputscale_constraint=positive(1.0))
@@ -56,32 +60,34 @@ def log_posterior(model: SingleTaskGP) -> float:
         return float(mll(model(*model.train_inputs), model.train_targets)) * len(model.train_targets)  # type: ignore[misc,arg-type]
 
 
+@pytest.mark.parametrize("prior", PRIORS)
 @pytest.mark.parametrize(("n", "d", "known"), CASES)
-def test_the_optimum_is_that_of_botorch(n: int, d: int, known: bool) -> None:
+def test_the_optimum_is_that_of_botorch(n: int, d: int, known: bool, prior: LengthPrior) -> None:
     X, y, noise = data(n, d, known)
     torch.manual_seed(0)
-    model = reference(X, y, noise)
+    model = reference(X, y, noise, prior)
     fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
     base = model.covar_module.base_kernel  # type: ignore[union-attr]
     theirs = [*base.lengthscale.detach().numpy().ravel(), model.covar_module.outputscale.item()]  # type: ignore[union-attr,arg-type]
     theirs += [] if known else [model.likelihood.noise.item()]
-    found = most_probable(X, y, noise)
+    found = most_probable(X, y, noise, prior=prior)
     assert found is not None
-    assert found.log_posterior >= LogPosterior(X, y, noise)(np.log(theirs))[0] - 1e-6
+    assert found.log_posterior >= LogPosterior(X, y, noise, prior=prior)(np.log(theirs))[0] - 1e-6
 
 
+@pytest.mark.parametrize("prior", PRIORS)
 @pytest.mark.parametrize(("n", "d", "known"), CASES)
-def test_the_posterior_is_that_of_gpytorch(n: int, d: int, known: bool) -> None:
+def test_the_posterior_is_that_of_gpytorch(n: int, d: int, known: bool, prior: LengthPrior) -> None:
     X, y, noise = data(n, d, known)
     first, second = (np.random.default_rng(seed).uniform(-1.0, 1.0, d + 2) for seed in (1, 2))
     differences = []
     for theta in (first, second):
-        model = reference(X, y, noise)
+        model = reference(X, y, noise, prior)
         model.covar_module.base_kernel.lengthscale = torch.as_tensor(np.exp(theta[:d]))  # type: ignore[union-attr]
         model.covar_module.outputscale = torch.tensor(np.exp(theta[d]))  # type: ignore[union-attr]
         if not known:
             model.likelihood.noise = torch.tensor(np.exp(theta[d + 1]))
-        ours = LogPosterior(X, y, noise)
+        ours = LogPosterior(X, y, noise, prior=prior)
         mean = ours.mean(theta[: ours.size])
         model.mean_module.initialize(constant=mean)
         differences.append(log_posterior(model) - ours(theta[: ours.size])[0])
@@ -101,9 +107,10 @@ def test_the_posterior_is_that_of_gpytorch(n: int, d: int, known: bool) -> None:
     assert differences[0] == pytest.approx(differences[1], abs=1e-6), "equal up to the priors' constants"
 
 
+@pytest.mark.parametrize("prior", PRIORS)
 @pytest.mark.parametrize(("n", "d", "known"), CASES)
-def test_slopes_are_derivatives(n: int, d: int, known: bool) -> None:
-    objective = LogPosterior(*data(n, d, known))
+def test_slopes_are_derivatives(n: int, d: int, known: bool, prior: LengthPrior) -> None:
+    objective = LogPosterior(*data(n, d, known), prior=prior)
     theta = np.random.default_rng(4).uniform(-1.0, 1.0, objective.size)
     numeric = [(objective(theta + 1e-5 * e)[0] - objective(theta - 1e-5 * e)[0]) / 2e-5 for e in np.eye(len(theta))]
     assert objective(theta)[1] == pytest.approx(np.array(numeric), abs=1e-5, rel=1e-5)
