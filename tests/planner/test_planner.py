@@ -199,7 +199,7 @@ def test_predicts_every_target_with_uncertainty() -> None:
     planner = Planner(mixed(), [*MAXIMIZE, Objective("cost", "minimize")], seed=3, policy="sobol")
     with pytest.raises(NotEnoughData, match="'y'"):
         planner.predict([{"temperature": 600.0, "cycles": 3, "solvent": "water"}])
-    for proposal in planner.ask(24):
+    for proposal in planner.ask(32):
         planner.tell(
             [told(proposal, values={"y": truth(proposal.parameters), "cost": 2.0 * proposal.parameters["cycles"]})]
         )

@@ -63,7 +63,7 @@ def told(planner: Planner, xs: np.ndarray, name: str = "y") -> Planner:
 @pytest.mark.parametrize("policy", ["auto", "random", "mobile_chemist"])
 def test_what_is_still_to_be_had_shrinks_as_more_is_known(policy: str) -> None:
     early = told(Planner(LINE, [MOST], policy=policy), np.array([0.0, 0.95])).prospect(by=0.01)
-    late = told(Planner(LINE, [MOST], policy=policy), np.linspace(0, 1, 11)).prospect(by=0.01)
+    late = told(Planner(LINE, [MOST], policy=policy), np.linspace(0, 1, 16)).prospect(by=0.01)
     assert early.probability > 0.5
     assert late.probability < 0.02
     assert late.gain <= early.gain
@@ -93,7 +93,7 @@ def test_limits_and_failures_count() -> None:
     for x in np.linspace(0, 0.5, 6):
         free.tell([Observation(parameters={"x": float(x)}, values={"y": float(x)})])
     before = free.prospect(by=0.1).probability
-    assert before > 0.6
+    assert before > 0.5
     for x in np.linspace(0.55, 1.0, 6):
         free.tell([Observation(parameters={"x": float(x)}, failure="cracked")])
     assert free.prospect(by=0.1).probability < 0.5 * before

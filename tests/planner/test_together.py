@@ -88,7 +88,7 @@ def test_hints_costs_and_limits_are_said_together_and_forbidden_areas_are_kept_o
 
 
 def test_what_is_forbidden_promises_nothing() -> None:
-    planner = planned(11, objectives=[Objective("y", "maximize")])
+    planner = planned(16, objectives=[Objective("y", "maximize")])
     before = planner.prospect(0.1)
     planner.forbid("where the best lies", {"box": {"x": [0.5, 1.0]}})
     after = planner.prospect(0.1)
@@ -128,14 +128,15 @@ def test_a_large_pool_is_narrowed_down_with_hints_in_mind() -> None:
     planner = Planner(space, [Objective("y", "learn")], seed=0, policy="uncertainty")
     for _ in range(6):
         tell(planner, planner.ask(1))
-    planner.hint("middle", {"box": {"x": [0.47, 0.52], "z": [0.47, 0.52]}}, confidence=0.999999)
+    planner.hint("below", {"box": {"x": [0.47, 0.52], "z": [0.275, 0.325]}}, confidence=0.999999)
     data: PlannerData = planner._data()
     policy = Uncertainty(space, data.objectives, {})
     assert space.pool is not None
     with_hint = policy._promising(data, space.pool, np.random.default_rng(0))
     without = policy._promising(replace(data, said=NOTHING_SAID), space.pool, np.random.default_rng(0))
-    shares = [float(np.mean((np.abs(rows - 0.495) <= 0.025).all(axis=1))) for rows in (with_hint, without)]
-    everyone = int(np.sum((np.abs(space.pool - 0.495) <= 0.025).all(axis=1)))
+    middle = np.array([0.495, 0.3])
+    shares = [float(np.mean((np.abs(rows - middle) <= 0.025).all(axis=1))) for rows in (with_hint, without)]
+    everyone = int(np.sum((np.abs(space.pool - middle) <= 0.025).all(axis=1)))
     assert round(shares[0] * len(with_hint)) == everyone
     assert shares[1] * len(without) < everyone
 

@@ -1,3 +1,4 @@
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -35,11 +36,11 @@ def test_what_was_learnt_earlier_saves_trials() -> None:
     reached = {}
     for name, options in {"with": {"earlier": [EARLIER]}, "without": {}}.items():
         found = []
-        for seed in range(4):
+        for seed in range(8):
             planner = planner_of(seed, **options)
             found.append(max(bump(point) for _ in range(2) for point in batch(planner)))
         reached[name] = np.median(found)
-    assert reached["with"] > reached["without"] + 0.1
+    assert reached["with"] > reached["without"] + 0.05
 
 
 def test_a_misleading_earlier_campaign_does_not_hide_the_optimum() -> None:
@@ -60,9 +61,9 @@ def test_an_empty_list_is_no_constraint() -> None:
 
 def test_people_who_do_not_like_a_sample_are_heard() -> None:
     """Samples beyond a = 0.5 look bad, whatever they measure."""
-    shares = {}
-    for inspection in (None, "film"):
-        planner = planner_of(**({} if inspection is None else {"inspection": inspection, "inspection_lo": 0.0}))
+    shares: dict[str | None, list[bool]] = {None: [], "film": []}
+    for inspection, seed in product(shares, range(4)):
+        planner = planner_of(seed, **({} if inspection is None else {"inspection": inspection, "inspection_lo": 0.0}))
         for _ in range(3):
             told = [
                 Observation(
@@ -73,8 +74,8 @@ def test_people_who_do_not_like_a_sample_are_heard() -> None:
                 for one in planner.ask(8)
             ]
             planner.tell(told)
-        shares[inspection] = np.mean([float(one.parameters["a"]) < 0.5 for one in planner.ask(8)])
-    assert shares["film"] > max(0.7, shares[None])
+        shares[inspection] += [float(one.parameters["a"]) < 0.5 for one in planner.ask(8)]
+    assert np.mean(shares["film"]) > np.mean(shares[None]) + 0.15
 
 
 @pytest.mark.parametrize("judgement", [0.0, 1.0, 0.7, 1, "pass"], ids=str)
