@@ -5,19 +5,19 @@ of draws in which one of them is better by more than is asked for is the probabi
 together, which sums of single probabilities do not. It is the risk of stopping now, the probability that the simple
 regret exceeds a margin (Wilson, NeurIPS 2024, arXiv 2402.16811), judged by draws on a finite set.
 
-A process that was fitted to few results is too sure of itself in three ways, which are allowed for here. Fitted lengths
-are too sure that nothing lies between results, so they are shortened. The scale is drawn, too, as if eight values had
-told it: draws follow Student's process rather than a normal one (Shah, Wilson and Ghahramani, AISTATS 2014, arXiv
-1402.4306). And where the best that was found stands higher above the mean than the best of so many independent normal
-values would, the surface has peaks that a normal process has not; as another one may be as high, deviations grow until
-this one is no surprise, by half at most. Predictions are widened besides, as everywhere (`planner.models`). All of it
-remains the surrogate's own word; benchmarks/README.md says how often it was wrong.
+A process that was fitted to few results is too sure of itself in two ways, which are allowed for here. The scale is
+drawn, too, as if eight values had told it: draws follow Student's process rather than a normal one (Shah, Wilson and
+Ghahramani, AISTATS 2014, arXiv 1402.4306). And where the best that was found stands higher above the mean than the
+best of so many independent normal values would, the surface has peaks that a normal process has not; as another one
+may be as high, deviations grow until this one is no surprise, by half at most. Predictions are widened besides, as
+everywhere (`planner.models`). All of it remains the surrogate's own word; benchmarks/README.md says how often it was
+wrong.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
@@ -29,10 +29,8 @@ from surrogate.matern_gp import GP
 
 _N_DRAWS = 512
 _JITTER = 1e-8
-_SHORTER = 0.85
-"""Of fitted lengths; chosen, with the next two, on the problems of benchmarks/goals.py, seeds 200 to 215."""
 _FREEDOM = 8.0
-"""Degrees of freedom of the scale."""
+"""Degrees of freedom of the scale; chosen, with the next, on the problems of benchmarks/goals.py, seeds 200 to 215."""
 _MOST_GROWN = 1.5
 """Of deviations, where the best is higher than a normal process would have it."""
 
@@ -94,11 +92,6 @@ def prospect(
     )
 
 
-def rougher(gp: GP) -> GP:
-    """Return the process on the same data with shorter lengths."""
-    return replace(gp, kernel=gp.kernel.shortened(_SHORTER))
-
-
 def grown(gp: GP, upwards: float) -> float:
     """Return what deviations are multiplied by, for the best to be no surprise.
 
@@ -121,10 +114,10 @@ def _upwards(objective: Objective) -> float:
 
 def _values(model: TargetModel, codes: np.ndarray, rng: np.random.Generator, upwards: float) -> np.ndarray:
     """Return draws of a target at points, in its unit, `n x draws`."""
-    gp = rougher(model.gp)
+    gp = model.gp
     mean, covariance = gp.joint(codes)
     root = factor(covariance * widening(gp) + np.eye(len(codes)) * _JITTER * gp.kernel.scale)
-    scale = grown(model.gp, upwards) * np.sqrt(_FREEDOM / rng.chisquare(_FREEDOM, _N_DRAWS))
+    scale = grown(gp, upwards) * np.sqrt(_FREEDOM / rng.chisquare(_FREEDOM, _N_DRAWS))
     return model.scale.inverse(mean[:, None] + scale * (root @ rng.standard_normal((len(codes), _N_DRAWS))))
 
 

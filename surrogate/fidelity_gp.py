@@ -16,7 +16,7 @@ covariance is then the target's variance times a correlation, and whoever works 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -76,10 +76,6 @@ class FidelityKernel(Kernel):
                 part *= b[columns, own]
                 found[np.ix_(rows, columns)] += part
         return found
-
-    def shortened(self, factor: float) -> FidelityKernel:
-        """Return the kernel with all lengths times a factor."""
-        return replace(self, lengths=factor * self.lengths, parts=tuple(part.shortened(factor) for part in self.parts))
 
 
 @dataclass(frozen=True)

@@ -49,10 +49,6 @@ class Kernel:
         r *= self.scale
         return r
 
-    def shortened(self, factor: float) -> Kernel:
-        """Return the kernel with lengths times a factor."""
-        return Kernel(factor * self.lengths, self.scale)
-
 
 def _squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return squared distances (`n x m`) between points (`n x d`, `m x d`), as one product of matrices."""
