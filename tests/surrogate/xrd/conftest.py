@@ -1,3 +1,6 @@
+import multiprocessing
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -34,3 +37,10 @@ def searcher(atlas: Atlas) -> Searcher:
 @pytest.fixture(scope="session")
 def identifier(small_library: Library) -> Identifier:
     return Identifier(small_library, calibration=CALIBRATION)
+
+
+@pytest.fixture
+def children() -> Callable[[], list]:
+    """Say which processes this one has started since the test began; those of other tests are left alone."""
+    before = set(multiprocessing.active_children())
+    return lambda: [child for child in multiprocessing.active_children() if child not in before]

@@ -1,7 +1,6 @@
 import itertools
 import json
 import math
-import multiprocessing
 import resource
 import tracemalloc
 from dataclasses import replace
@@ -394,19 +393,19 @@ def test_no_files_are_no_results(tiny):
     assert list(tiny.identify_files([])) == []
 
 
-def test_two_workers_give_the_same_as_one_and_end_with_the_series(tiny, files):
+def test_two_workers_give_the_same_as_one_and_end_with_the_series(tiny, files, children):
     one = [facts(found) for found in tiny.identify_files(files)]
     results = tiny.identify_files(files, workers=2)
     assert [facts(found) for found in results] == one
-    assert not multiprocessing.active_children()
+    assert not children()
 
 
-def test_workers_that_are_killed_cost_no_file(tiny, files):
+def test_workers_that_are_killed_cost_no_file(tiny, files, children):
     many = files * 3
     expected = [facts(found) for found in tiny.identify_files(many)]
     results = tiny.identify_files(many, workers=2)
     found = [next(results)]
-    for worker in multiprocessing.active_children():
+    for worker in children():
         worker.kill()
     found += results
     assert [facts(one) for one in found] == expected
@@ -437,11 +436,11 @@ def test_an_isostructural_phase_with_a_far_cell_is_not_claimed():
     assert found.verdict != "identified"
 
 
-def test_a_series_that_is_broken_off_ends_its_workers(tiny, files):
+def test_a_series_that_is_broken_off_ends_its_workers(tiny, files, children):
     results = tiny.identify_files(itertools.cycle(files), workers=2)
-    assert next(results).file == str(files[0]) and multiprocessing.active_children()
+    assert next(results).file == str(files[0]) and children()
     results.close()
-    assert not multiprocessing.active_children()
+    assert not children()
 
 
 def test_memory_does_not_grow_with_the_number_of_patterns(tiny, files):

@@ -32,7 +32,7 @@ def spin(started):
     return at_work(work, "left")
 
 
-def test_what_is_at_work_is_left_when_the_series_is_broken_off(tmp_path):
+def test_what_is_at_work_is_left_when_the_series_is_broken_off(tmp_path, children):
     began_s, futures = time.monotonic(), []
     with (
         pytest.raises(KeyboardInterrupt),
@@ -44,7 +44,7 @@ def test_what_is_at_work_is_left_when_the_series_is_broken_off(tmp_path):
         raise KeyboardInterrupt
     assert time.monotonic() - began_s < LONG_S / 2
     assert [future.result() for future in futures] == ["left"] * 3
-    assert not multiprocessing.active_children()
+    assert not children()
 
 
 def test_work_that_ends_by_itself_gives_its_result():
