@@ -39,6 +39,8 @@ class Job:
     family: str
     scenario: str
     seed: int
+    counts: tuple[int, ...] = COUNTS
+    """Of values of the target after which it predicts."""
 
 
 def main() -> None:
@@ -52,6 +54,10 @@ def main() -> None:
     parser.add_argument("--families", nargs="+", default=[one.name for one in FAMILIES])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument(
+        "--counts", nargs="+", type=int, choices=COUNTS, default=list(COUNTS),
+        help="numbers of values that regressions are made with: fewer for peers whose fits take minutes",
+    )  # fmt: skip
     parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
     seeds = range(arguments.first, arguments.first + arguments.seeds)
@@ -65,9 +71,10 @@ def main() -> None:
     if "baybe" in arguments.methods and BAYBE_PYTHON not in os.environ:
         parser.error("method baybe needs --baybe, the interpreter of an environment with BayBE (`planners.py prepare`)")
     RESULTS.mkdir(parents=True, exist_ok=True)
-    done = {_key(row) for row in _rows()}
+    counts = tuple(sorted(arguments.counts))
+    done = {_key(row) for row in _rows() if _holds(row, counts)}
     jobs = [
-        Job(kind, method, family, scenario, seed)
+        Job(kind, method, family, scenario, seed, counts)
         for kind in arguments.kinds
         for seed in seeds
         for scenario in arguments.scenarios
@@ -87,6 +94,11 @@ def _rows() -> Iterator[dict]:
     for file in (RESULTS / f"{kind}.jsonl" for kind in KINDS):
         for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
             yield json.loads(line)
+
+
+def _holds(row: dict, counts: tuple[int, ...]) -> bool:
+    """Say whether a stored row has what is asked for."""
+    return row["kind"] != "regression" or all(row["rmse"][COUNTS.index(n)] is not None for n in counts)
 
 
 def _key(row: dict) -> tuple:
@@ -123,8 +135,12 @@ def _regression(job: Job, family: Family) -> dict:
     truth = target(test)
     seen = _measured(target, rng.random((max(COUNTS), family.d)), rng)
     method = METHODS[job.method](sources, job.seed)
-    found: dict[str, list[float]] = {"rmse": [], "covered": [], "nll": [], "seconds": []}
+    found: dict[str, list[float | None]] = {"rmse": [], "covered": [], "nll": [], "seconds": []}
     for n in COUNTS:
+        if n not in job.counts:
+            for values in found.values():
+                values.append(None)
+            continue
         began = _cpu_s()
         mean, sd = method(seen.first(n), test)
         found["seconds"].append(_cpu_s() - began)

@@ -25,7 +25,8 @@ def report(rows: Iterable[dict], seeds: Iterable[int]) -> None:
         print(f"\n**{scenario}**\n")
         print(
             "| method (n) | RMSE/sd @5, 10, 20 | of cold's @5, 10, 20 (geometric mean) | wins @10 | median NLL @10 | "
-            "95 % hold | regret @5, 10, 20 | AUC less cold's (standard error; upper 90 %) | won to lost | CPU s @20 |"
+            "95 % hold | regret @5, 10, 20 | AUC less cold's (standard error; upper 90 %) | won to lost | "
+            "CPU s @5, 10, 20 |"
         )
         print("|---" * 10 + "|")
         for method in methods:
@@ -46,15 +47,14 @@ def _row(
 ) -> str:
     cells = [f"{method} ({len(errors)}, {len(regrets)})"]
     if errors:
-        rmse = np.array([row["rmse"] for row in errors.values()])
-        covered = np.array([row["covered"] for row in errors.values()])
+        rmse, covered = _floats(errors, "rmse"), _floats(errors, "covered")
         ratio = _ratios(errors, cold)
         cells += [
-            _three(rmse.mean(axis=0)),
-            _three(np.exp(ratio.mean(axis=0))),
+            _three(_mean(rmse)),
+            _three(np.exp(_mean(ratio))),
             f"{(ratio[:, 1] < 0).mean():.2f}",
             f"{np.median([row['nll'][1] for row in errors.values()]):.2f}",
-            _three(covered.mean(axis=0)),
+            _three(_mean(covered)),
         ]
     else:
         cells += ["-"] * 5
@@ -69,14 +69,27 @@ def _row(
         ]
     else:
         cells += ["-"] * 3
-    cells.append(f"{np.median([row['seconds'][-1] for row in errors.values()]):.3f}" if errors else "-")
+    cells.append(_three(np.nanmedian(_floats(errors, "seconds"), axis=0)) if errors else "-")
     return "| " + " | ".join(cells) + " |"
 
 
 def _ratios(errors: dict[Key, dict], cold: dict[Key, dict]) -> np.ndarray:
     """Return logarithms of errors over cold's, ``pairs x counts``."""
     both = errors.keys() & cold.keys()
-    return np.log([np.divide(errors[one]["rmse"], cold[one]["rmse"]) for one in sorted(both)])
+    each = sorted(both)
+    mine, theirs = (_floats({one: rows[one] for one in each}, "rmse") for rows in (errors, cold))
+    return np.log(mine / theirs)
+
+
+def _floats(rows: dict[Key, dict], name: str) -> np.ndarray:
+    """Return a figure of all rows, ``pairs x counts``; not a number where it was not measured."""
+    return np.array([row[name] for row in rows.values()], dtype=float)
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Return means over the pairs (of ``pairs x counts``) for which there is a figure."""
+    found = np.isfinite(values)
+    return np.where(found, values, 0.0).sum(axis=0) / np.where(found.any(axis=0), found.sum(axis=0), np.nan)
 
 
 def _areas(regrets: dict[Key, dict], cold: dict[Key, dict]) -> np.ndarray:
@@ -86,7 +99,7 @@ def _areas(regrets: dict[Key, dict], cold: dict[Key, dict]) -> np.ndarray:
 
 
 def _three(values: np.ndarray) -> str:
-    return ", ".join(f"{one:.2f}" for one in values)
+    return ", ".join(f"{one:.2f}" if np.isfinite(one) else "-" for one in values)
 
 
 def _by_family(rows: list[dict]) -> None:
