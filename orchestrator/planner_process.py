@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 STARTS_S = 120.0
 """What a process may take to import what a planner needs; it counts towards nothing else."""
+ENDS_S = 10.0
+"""What a killed process may take to be gone; one that waits for a disk that does not answer may take longer."""
 
 
 class PlannerLost(RuntimeError):
@@ -86,7 +88,9 @@ class PlannerProcess:
         """End the process; safe to call twice."""
         self._pipe.close()
         self.process.kill()
-        self.process.join()
+        self.process.join(ENDS_S)
+        if self.process.is_alive():
+            log.warning("the planner's process %s was killed and is still there after %g s", self.process.pid, ENDS_S)
 
 
 def _serve(pipe: Connection, arguments: tuple[Any, ...]) -> None:

@@ -186,10 +186,7 @@ def _time_card(snapshot: Snapshot) -> tuple[str, str, str]:
 
 
 def _busy_card(snapshot: Snapshot) -> tuple[str, str, str] | None:
-    last_s = snapshot.journal.last_s
-    worked = {name: 3600.0 * hours / last_s for name, hours in snapshot.bill.hours.items()} if last_s > 0 else {}
-    # a furnace that runs its program does no step meanwhile, and is at work
-    shares = {name: max(share, worked.get(name, 0.0)) for name, share in busy_share(snapshot).items()}
+    shares = busy_share(snapshot)
     if not shares:
         return None
     busiest = max(shares, key=lambda name: shares[name])

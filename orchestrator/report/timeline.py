@@ -47,21 +47,32 @@ def pack_timeline(snapshot: Snapshot) -> dict[str, Any]:
     if snapshot.closings:
         rows["closed"] = [_closing(one, now_s) for one in snapshot.closings]
     kinds = sorted({f"{name}.{bar.kind}" for name, bars in rows.items() for bar in bars})
+    shares = busy_share(snapshot)
     return {
         "kinds": kinds,
         "states": _STATES,
         "tick_s": TICK_S,
         "end_s": now_s,
         "merged_from": total if total > MOST_BARS else None,
-        "devices": [_packed(name, bars, kinds, now_s) for name, bars in rows.items()],
+        "devices": [
+            _packed(name, bars, kinds, shares.get(name, _union_s(bars) / now_s if now_s > 0 else 0.0))
+            for name, bars in rows.items()
+        ],
     }
 
 
 def busy_share(snapshot: Snapshot) -> dict[str, float]:
-    """Return the share of the campaign's time in which each device did at least one step."""
+    """Return the share of the campaign's time in which each device was at work.
+
+    It was where it did at least one step, or worked by itself: a furnace that runs its program does no step meanwhile.
+    """
     now_s = snapshot.journal.last_s
+    if now_s <= 0:
+        return dict.fromkeys(_by_device(snapshot.steps), 0.0)
     rows = {name: [_bar(step, now_s) for step in steps] for name, steps in _by_device(snapshot.steps).items()}
-    return {name: _union_s(bars) / now_s if now_s > 0 else 0.0 for name, bars in rows.items()}
+    worked = {name: min(3600.0 * hours / now_s, 1.0) for name, hours in snapshot.bill.hours.items()}
+    shares = {name: _union_s(bars) / now_s for name, bars in rows.items()}
+    return worked | {name: max(share, worked.get(name, 0.0)) for name, share in shares.items()}
 
 
 def _by_device(steps: Sequence[StepRow]) -> dict[str, list[StepRow]]:
@@ -98,14 +109,14 @@ def _merged(bars: Sequence[_Bar], gap_s: float) -> list[_Bar]:
     return joined
 
 
-def _packed(name: str, bars: Sequence[_Bar], kinds: Sequence[str], now_s: float) -> dict[str, Any]:
+def _packed(name: str, bars: Sequence[_Bar], kinds: Sequence[str], busy: float) -> dict[str, Any]:
     lanes = _lanes(bars)
     index = {kind: number for number, kind in enumerate(kinds)}
     return {
         "name": name,
         "n": len(bars),
         "lanes": int(lanes.max(initial=0)) + 1,
-        "busy": _union_s(bars) / now_s if now_s > 0 else 0.0,
+        "busy": busy,
         "start": base64_array(np.array([round(bar.start_s / TICK_S) for bar in bars], dtype=np.uint32)),
         "length": base64_array(np.array([round((bar.end_s - bar.start_s) / TICK_S) for bar in bars], dtype=np.uint32)),
         "trial": base64_array(np.array([bar.trial for bar in bars], dtype=np.uint32)),

@@ -130,7 +130,7 @@ def _unfit(source: Source, d: int, unit: str) -> str:
     if not all(np.isfinite(one).all() for one in (X, y, [] if source.noise is None else source.noise)):
         return "it holds NaN or infinity; leave those values out"
     if len(y) < FEWEST:
-        return f"it has {len(y)} values; {FEWEST} are needed to tell a shape from noise"
+        return f"it has {len(y)} value{'s' if len(y) != 1 else ''}; {FEWEST} are needed to tell a shape from noise"
     if _is_constant(y):
         return "its values are constant, so that they tell no shape"
     return ""

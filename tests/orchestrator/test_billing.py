@@ -11,6 +11,7 @@ from orchestrator.export_tables import table_builders
 from orchestrator.lab import Lab
 from orchestrator.reading import open_reading, read_snapshot
 from orchestrator.report import write_report
+from orchestrator.report.timeline import busy_share, pack_timeline
 from orchestrator.status.looks import read_status
 from orchestrator.yaml_source import InvalidSource, read_source
 from tests.orchestrator.conftest import BENCH
@@ -106,6 +107,18 @@ def test_status_report_and_export_say_what_it_cost(fabricate, capsys):
     table = table_builders()["trial_costs"](read_snapshot(maker.path)).block()
     assert table["trial"] == [1, 2]
     assert table["cost_total"] == pytest.approx([61.5, 61.5])
+
+
+def test_a_furnace_is_busy_while_it_runs_its_program(fabricate):
+    maker = fabricate()
+    fired(maker)
+    maker.step(1, "0", "box-1", "open", 60.0)
+    maker.journal.append("batch_fired", {"batch": "batch-00001"}, durable=True)
+    snapshot = read_snapshot(maker.path)
+    share = 3600.0 * snapshot.bill.hours["box-1"] / snapshot.journal.last_s
+    assert share > 0.9 and busy_share(snapshot)["box-1"] == pytest.approx(share)
+    packed = next(one for one in pack_timeline(snapshot)["devices"] if one["name"] == "box-1")
+    assert packed["busy"] == pytest.approx(share)
 
 
 def test_without_prices_there_are_hours_and_no_money(fabricate, capsys):

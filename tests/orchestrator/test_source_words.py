@@ -17,7 +17,7 @@ def taken(weights, *, together=0.0, nothing=0.4, standing="trusted", refused=Non
         (taken({f"s{i}": 0.05 for i in range(12)}), "s0 5%, s1 5%, s2 5%, s3 5%, s4 5%, 7 others 35%, all together 0%"),
         (taken({"May": 0.3}, nothing=0.7, standing="doubted"), "none 70%; doubted, so that the space is filled first"),
         (taken({"May": 0.0}, nothing=1.0, standing="left alone"), "none 100%; left alone: the results here tell more"),
-        (taken({}, standing="left alone", refused={"May": "it has 1 values"}), "none is used; May is not used: it has"),
+        (taken({}, standing="left alone", refused={"May": "it has 1 value"}), "none is used; May is not used: it has"),
     ],
     ids=["one", "two", "one that counts for nothing", "many", "doubted", "left alone", "refused"],
 )

@@ -158,7 +158,7 @@ def test_what_is_wrong_with_a_table_is_said_where_it_is_named(kitchen_with, may,
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([(1, 100, 2)], "it has 1 values; 4 are needed"),
+        ([(1, 100, 2)], "it has 1 value; 4 are needed"),
         ([(v, h, 5) for v, h in zip(VOLUMES, HEATS, strict=True)], "its values are constant"),
     ],
     ids=["one point", "equal values"],

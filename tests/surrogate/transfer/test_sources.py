@@ -41,7 +41,7 @@ def test_what_tells_nothing_is_refused_with_the_reason(change, words):
 
 
 def test_few_values_and_pure_noise_are_refused():
-    assert "it has 1 values" in reason(source_of(bump, n=1))
+    assert "it has 1 value" in reason(source_of(bump, n=1))
     noise = source_of(lambda X: np.random.default_rng(4).normal(size=len(X)), n=40)
     assert "left-out" in reason(noise)
 
