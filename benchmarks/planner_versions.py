@@ -10,7 +10,9 @@ from pathlib import Path
 
 from planner_peers import Entry
 
-STANDS_ON = ("surrogate/gp.py", "surrogate/matern_gp.py", "surrogate/matern_gp_fit.py")
+STANDS_ON = tuple(
+    f"surrogate/{name}.py" for name in ("gp", "length_priors", "matern_gp", "matern_gp_fit", "quasi_newton")
+)
 
 
 def version_of(entry: Entry) -> str:

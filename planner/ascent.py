@@ -135,6 +135,12 @@ class Climbers:
         left = eye - np.outer(moved, fell) / bent
         self._curvature[one] = left @ self._curvature[one] @ left.T + np.outer(moved, moved) / bent
 
+    def keep(self, which: np.ndarray) -> None:
+        """Let the others (`k`, bool) stay behind."""
+        self.rows, self._z = self.rows[which], self._z[which]
+        self._gradients, self._curvature = self._gradients[which], self._curvature[which]
+        self._is_new = self._is_new[which]
+
     def forget(self, which: np.ndarray) -> None:
         """Drop what climbers (`k`, bool) knew, after a step of another kind."""
         self._is_new |= which

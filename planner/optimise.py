@@ -15,6 +15,7 @@ import numpy as np
 from planner.ascent import Climbers, Score, Slopes
 from planner.branches import BranchedRegion
 from planner.neighbourhood import Neighbourhood
+from planner.region import Region
 from planner.space import SearchSpace
 
 _N_CLIMBERS = 5
@@ -25,6 +26,8 @@ _SOME = 24
 _MOST_ROUNDS = 24
 _PATIENCE = 2
 _LEAST_GAIN = 1e-3
+_MET = 0.01
+"""Of each column's range: a climber that is so near to a higher one goes where that one goes."""
 _REACHES = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 
 
@@ -82,32 +85,49 @@ def _climb(
     steps: Neighbourhood, score: Score, rows: np.ndarray, scores: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Improve each row by the best of its steps and neighbours until none is better at the smallest reach."""
-    climbers, scores = Climbers(Slopes(steps.region), rows), scores.copy()
+    climbers, found = Climbers(Slopes(steps.region), rows), scores.copy()
     is_smooth = not steps.region.discrete[steps.region.free].all()
     fan = _FAN if not is_smooth else _SOME if steps.region.discrete[steps.region.free].any() else _FEW
     last = 1 if not is_smooth else len(_REACHES) - 1
-    stage = waited = 0
+    top, best = rows.copy(), scores.copy()
+    under_way, waited = np.arange(len(rows)), np.zeros(len(rows), dtype=int)
+    stage = 0
     for _ in range(_MOST_ROUNDS):
         if is_smooth:
-            climbers.learn(scores, score(climbers.differences()))
+            climbers.learn(found, score(climbers.differences()))
         tried = _neighbours(climbers, steps, rng, fan, _REACHES[stage], is_smooth=is_smooth)
         flat = tried.reshape(-1, tried.shape[2])
         heights = score(flat)
         if steps.region.curves:  # a straight step may leave what is not linear
             heights = np.where(steps.region.feasible(flat), heights, -np.inf)
         heights = heights.reshape(tried.shape[:2])
-        top = np.argmax(heights, axis=1)
-        each = np.arange(len(top))
-        gain = heights[each, top] - scores
-        gained = gain > _LEAST_GAIN
-        climbers.rows[gained] = tried[each, top][gained]
-        scores[gained] = heights[each, top][gained]
-        climbers.forget(gained & (top < fan))
-        waited = 0 if gained.any() else waited + 1
-        if waited >= _PATIENCE and (is_smooth or stage == last):
+        highest = np.argmax(heights, axis=1)
+        each = np.arange(len(highest))
+        gained = heights[each, highest] - found > _LEAST_GAIN
+        climbers.rows[gained] = tried[each, highest][gained]
+        found[gained] = heights[each, highest][gained]
+        climbers.forget(gained & (highest < fan))
+        waited = np.where(gained, 0, waited + 1)
+        top[under_way], best[under_way] = climbers.rows, found
+        goes_on = _go_on(steps.region, climbers.rows, found, waited) if is_smooth else np.ones(len(found), dtype=bool)
+        if not goes_on.any() or (stage == last and (waited >= _PATIENCE).all()):
             break
+        if not goes_on.all():
+            climbers.keep(goes_on)
+            under_way, found, waited = under_way[goes_on], found[goes_on], waited[goes_on]
         stage = min(stage + (not gained.any() or stage == 0), last)
-    return climbers.rows, scores
+    return top, best
+
+
+def _go_on(region: Region, rows: np.ndarray, scores: np.ndarray, waited: np.ndarray) -> np.ndarray:
+    """Return which climbers (`k`, bool) still get somewhere, and nowhere that a higher one has been."""
+    goes_on = waited < _PATIENCE
+    free = region.free
+    places = rows[:, free] / np.where(region.span[free] > 0, region.span[free], 1.0)
+    near = np.abs(places[:, None] - places[None]).max(axis=2) < _MET
+    rank = np.empty(len(scores), dtype=int)
+    rank[np.argsort(-scores, kind="stable")] = np.arange(len(scores))
+    return goes_on & ~np.any(near & (rank[None] < rank[:, None]), axis=1)
 
 
 def _neighbours(

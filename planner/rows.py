@@ -8,7 +8,7 @@ import numpy as np
 
 from planner.conditions import Conditions
 from planner.errors import SpaceError
-from planner.parameters import Parameter
+from planner.parameters import Categorical, Parameter
 from planner.proposal import Value
 
 
@@ -21,8 +21,12 @@ def rows_of(
         SpaceError: A value is no finite number, or no known category, or is missing where its parameter exists.
     """
     rows = np.empty((len(points), len(parameters)))
-    for i, point in enumerate(points):
-        for j, parameter in enumerate(parameters):
+    for j, parameter in enumerate(parameters):
+        plain = _plain(parameter, points)
+        if plain is not None:
+            rows[:, j] = plain
+            continue
+        for i, point in enumerate(points):
             value = point.get(parameter.name)
             if value is None and parameter.when:
                 rows[i, j] = np.nan
@@ -31,6 +35,17 @@ def rows_of(
             else:
                 rows[i, j] = parameter.number(point[parameter.name])
     return rows if conditions is None else conditions.settled(rows)
+
+
+def _plain(parameter: Parameter, points: Sequence[Mapping[str, Value]]) -> np.ndarray | None:
+    """Return the column of a parameter that every point gives as a finite float, at once; None for any other."""
+    if isinstance(parameter, Categorical):
+        return None
+    values = [point.get(parameter.name) for point in points]
+    if any(type(value) is not float for value in values):
+        return None
+    column = np.array(values, dtype=float)
+    return column if np.isfinite(column).all() else None
 
 
 def points_of(

@@ -46,17 +46,18 @@ class SparseSampler:
 
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Draw n rows (`n x p`)."""
-        shares = [len(part) for part in np.array_split(np.arange(n), min(n, _MOST_PATTERNS))] if n else []
-        parts = [self._with_some_pattern(share, rng) for share in shares]
+        counts: dict[tuple[int, ...], int] = {}
+        for part in np.array_split(np.arange(n), min(n, _MOST_PATTERNS)) if n else ():
+            n_present = int(rng.integers(0, (len(self.optional) + 1) // 2 + 1))
+            absent = tuple(np.sort(rng.permutation(self.optional)[n_present:]).tolist())
+            counts[absent] = counts.get(absent, 0) + len(part)
+        parts = [self._of_pattern(absent, count, rng) for absent, count in counts.items()]
         return np.vstack(parts) if parts else np.empty((0, self.region.width))
 
-    def _with_some_pattern(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        n_present = int(rng.integers(0, (len(self.optional) + 1) // 2 + 1))
-        absent = np.sort(rng.permutation(self.optional)[n_present:])
-        key = tuple(absent.tolist())
-        if key not in self._known and len(self._known) < _MOST_KEPT:
-            self._known[key] = self._sampler(absent)
-        sampler = self._known[key] if key in self._known else self._sampler(absent)
+    def _of_pattern(self, absent: tuple[int, ...], n: int, rng: np.random.Generator) -> np.ndarray:
+        if absent not in self._known and len(self._known) < _MOST_KEPT:
+            self._known[absent] = self._sampler(np.array(absent, dtype=int))
+        sampler = self._known[absent] if absent in self._known else self._sampler(np.array(absent, dtype=int))
         if sampler is None:
             return self.whole.draw(rng.random((n, self.region.width)), rng)
         rows = np.zeros((n, self.region.width))

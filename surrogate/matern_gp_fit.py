@@ -3,21 +3,20 @@
 The kernel is Matern-5/2 with one length per column. The log posterior is that which GPyTorch's exact marginal
 likelihood has: scale and an unknown noise have BoTorch's priors, Gamma and log-normal, lengths one of
 `surrogate.length_priors`. The constant mean has no prior and is solved in closed form. Gradients follow Rasmussen and
-Williams, Gaussian Processes for Machine Learning (2006), eq. (5.9); that of a length is a quadratic form of one column,
-so that no `n x n x d` array is made. At sixty points an evaluation takes a tenth of a millisecond, where one through an
-autograd library takes two.
+Williams, Gaussian Processes for Machine Learning (2006), eq. (5.9). At sixty points an evaluation takes a tenth of a
+millisecond, where one through an autograd library takes two.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.linalg import get_lapack_funcs
-from scipy.optimize import minimize
 
 from surrogate.length_priors import LIGHT, LengthPrior
+from surrogate.quasi_newton import Minimum, minimum
 
 SQRT5 = 5.0**0.5
 SCALE_PRIOR = (2.0, 0.15)
@@ -31,9 +30,13 @@ MOST_EVALUATIONS = 120
 _MOST = 9.0
 """Bound above of every logarithm."""
 _FAILED = 1e25
+_BESIDE, _BESIDE_VALUE = 0.3, 0.5
+"""A search so near to an optimum that another one found, in logarithms and in nats, leads to it."""
 _MANY, _SOME = 120, 80
 """More points than the first are fitted to so many of them before."""
-_potrf, _potri = get_lapack_funcs(("potrf", "potri"), (np.empty(0),))
+_MOST_STORED = 2_000_000
+"""Squared distances by column that are kept: 16 MB."""
+_potrf, _potri, _potrs = get_lapack_funcs(("potrf", "potri", "potrs"), (np.empty(0),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,63 @@ class Hyperparameters:
     """Variance; where it is known per point, the mean of these."""
     log_posterior: float
     """Up to a constant that data do not change."""
+    curvature: np.ndarray | None = field(default=None, repr=False)
+    """What the search learnt of the inverse curvature, by which one of data that are alike begins."""
+
+
+class Pairs:
+    """The pairs of different points of a set, each once, and their squared distances column by column.
+
+    Half of a symmetric matrix is enough, and at sixty points the sums below cost less than the interpreter does.
+
+    Args:
+        X: The points, `n x d`.
+    """
+
+    def __init__(self, X: np.ndarray) -> None:
+        self._n = len(X)
+        self._left, self._right = np.triu_indices(self._n, 1)
+        self._places = self._left * self._n + self._right
+        # distances do not change with the origin, and lose fewer digits about the middle
+        self._X = X - X.mean(axis=0)
+        self._squares = None
+        if len(self._places) * X.shape[1] <= _MOST_STORED:
+            columns = np.ascontiguousarray(X.T)
+            self._squares = (columns[:, self._left] - columns[:, self._right]) ** 2
+
+    def total(self, weights: np.ndarray) -> np.ndarray:
+        """Return the sum over the columns of squared distances times weights (`d`), for each pair."""
+        if self._squares is not None:
+            return weights @ self._squares
+        scaled = self._X * np.sqrt(weights)
+        norms = np.einsum("ij,ij->i", scaled, scaled)
+        whole = scaled @ scaled.T
+        whole *= -2.0
+        whole += norms[:, None]
+        whole += norms
+        return np.maximum(self.get(whole), 0.0)
+
+    def by_column(self, factors: np.ndarray) -> np.ndarray:
+        """Return the sum over the pairs of squared distances times factors, for each column (`d`)."""
+        if self._squares is not None:
+            return self._squares @ factors
+        # sum_i<j M_ij (x_ik - x_jk)^2 = sum_i (row sum)_i x_ik^2 - x_k' M x_k
+        whole = np.zeros((self._n, self._n))
+        self.put(factors, whole)
+        whole += whole.T
+        return whole.sum(axis=1) @ self._X**2 - np.einsum("ij,ij->j", self._X, whole @ self._X)
+
+    def product(self, values: np.ndarray) -> np.ndarray:
+        """Return the product of the values (of `n`) of each pair."""
+        return values[self._left] * values[self._right]
+
+    def put(self, values: np.ndarray, matrix: np.ndarray) -> None:
+        """Write values above the diagonal of a matrix, `n x n` in C order."""
+        matrix.reshape(-1)[self._places] = values
+
+    def get(self, matrix: np.ndarray) -> np.ndarray:
+        """Return what stands above the diagonal of a matrix, `n x n` in C order."""
+        return matrix.reshape(-1)[self._places]
 
 
 class LogPosterior:
@@ -69,10 +129,12 @@ class LogPosterior:
         extra: np.ndarray | float = 0.0,
         prior: LengthPrior = LIGHT,
     ) -> None:
-        # distances do not change with the origin, and lose fewer digits about the middle
-        self._X, self._y, self._noise, self._extra = X - X.mean(axis=0), y, noise, extra
-        self._targets = np.column_stack([y, np.ones(len(y))])
+        self._X, self._y, self._noise, self._extra = X, y, noise, extra
+        self._targets = np.asfortranarray(np.column_stack([y, np.ones(len(y))]))
         self._lengths_prior = prior
+        self._pairs = Pairs(X)
+        self._covariance = np.empty((len(y), len(y)))
+        """Written anew at each evaluation, in place, since passes over memory are what most of the time goes into."""
 
     @property
     def n_lengths(self) -> int:
@@ -84,55 +146,39 @@ class LogPosterior:
         """Return the number of parameters."""
         return self._X.shape[1] + 1 + (self._noise is None)
 
-    @cached_property
-    def _squares(self) -> np.ndarray:
-        return self._X * self._X
-
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the value and its gradient; a huge negative value where the covariance has no factor."""
         n, d = self._X.shape
-        lengths, scale = np.exp(theta[:d]), np.exp(theta[d])
-        scaled = self._X * (SQRT5 / lengths)
-        norms = np.einsum("ij,ij->i", scaled, scaled)
-        # in place, since passes over memory are what most of the time goes into
-        covariance = scaled @ scaled.T
-        covariance *= -2.0
-        covariance += norms[:, None]
-        covariance += norms
-        np.maximum(covariance, 0.0, out=covariance)
-        r = np.sqrt(covariance)
+        lengths, scale = np.exp(theta[:d]), float(np.exp(theta[d]))
+        # of each pair of points: 5 times the squared distance; what it makes of a slope; its covariance
+        alike = self._pairs.total(5.0 / lengths**2)
+        r = np.sqrt(alike)
         decay = np.negative(r)
         np.exp(decay, out=decay)
         decay *= scale
         r += 1.0
         steep = np.multiply(r, decay, out=r)
-        covariance *= 1.0 / 3.0
-        covariance *= decay
-        covariance += steep
-        variance = np.exp(theta[d + 1]) if self._noise is None else self._noise
-        covariance.flat[:: n + 1] = scale + (variance if self._noise is not None else variance + self._extra)
-        lower, problem = _potrf(covariance.T, lower=True, overwrite_a=False)
+        alike *= 1.0 / 3.0
+        alike *= decay
+        alike += steep
+        self._fill(alike, theta, scale)
+        lower, problem = _potrf(self._covariance.T, lower=True, overwrite_a=True, clean=False)
         if problem:
             return -_FAILED, np.zeros_like(theta)
         log_determinant = 2.0 * float(np.log(lower.flat[:: n + 1]).sum())
+        solved, _ = _potrs(lower, self._targets, lower=True)
         inverse, _ = _potri(lower, lower=True, overwrite_c=True)
-        inverse = inverse + inverse.T  # of a triangle; the other one is zero
-        inverse.flat[:: n + 1] *= 0.5
-        solved = inverse @ self._targets
         mean = (self._y @ solved[:, 1]) / solved[:, 1].sum()
         weights = solved[:, 0] - mean * solved[:, 1]
         value = -0.5 * ((self._y - mean) @ weights + log_determinant + n * np.log(2.0 * np.pi))
-        outer = np.multiply.outer(weights, weights)
-        outer -= inverse
+        outer = self._pairs.product(weights)
+        outer -= self._pairs.get(inverse.T)
+        trace = float(weights @ weights) - float(inverse.flat[:: n + 1].sum())
         slopes = np.empty_like(theta)
-        moved = np.multiply(outer, steep, out=steep)
-        # sum_ij M_ij (x_ik - x_jk)^2 = 2 sum_i (row sum)_i x_ik^2 - 2 x_k' M x_k
-        pairs = moved.sum(axis=1) @ self._squares - np.einsum("ij,ij->j", self._X, moved @ self._X)
-        slopes[:d] = (5.0 / 3.0) * pairs / lengths**2
-        covariance.flat[:: n + 1] = scale
-        slopes[d] = 0.5 * np.einsum("ij,ij->", outer, covariance)
+        slopes[d] = outer @ alike + 0.5 * scale * trace
+        slopes[:d] = (5.0 / 3.0) * self._pairs.by_column(np.multiply(outer, steep, out=steep)) / lengths**2
         if self._noise is None:
-            slopes[d + 1] = 0.5 * np.trace(outer) * variance
+            slopes[d + 1] = 0.5 * trace * np.exp(theta[d + 1])
         prior, prior_slopes = self._prior(theta)
         return float(value + prior), slopes + prior_slopes
 
@@ -153,15 +199,22 @@ class LogPosterior:
 
     def mean(self, theta: np.ndarray) -> float:
         """Return the constant mean that is most probable."""
-        n, d = self._X.shape
-        scaled = self._X / np.exp(theta[:d])
-        norms = np.einsum("ij,ij->i", scaled, scaled)
-        r = SQRT5 * np.sqrt(np.maximum(norms[:, None] + norms[None, :] - 2.0 * (scaled @ scaled.T), 0.0))
-        total = np.exp(theta[d]) * (1.0 + r + r * r / 3.0) * np.exp(-r)
-        alike = np.exp(theta[d + 1]) + self._extra if self._noise is None else self._noise
-        total.flat[:: n + 1] = np.exp(theta[d]) + alike
-        solved = np.linalg.solve(total, self._targets)
+        d = self._X.shape[1]
+        scale = float(np.exp(theta[d]))
+        alike = self._pairs.total(5.0 * np.exp(-2.0 * theta[:d]))
+        r = np.sqrt(alike)
+        self._fill(scale * (1.0 + r + alike / 3.0) * np.exp(-r), theta, scale)
+        lower, problem = _potrf(self._covariance.T, lower=True, overwrite_a=True, clean=False)
+        if problem:
+            return float(self._y.mean())
+        solved, _ = _potrs(lower, self._targets, lower=True)
         return float(solved[:, 0].sum() / solved[:, 1].sum())
+
+    def _fill(self, alike: np.ndarray, theta: np.ndarray, scale: float) -> None:
+        """Write the covariance of the values, given that of the function at each pair of points."""
+        self._pairs.put(alike, self._covariance)
+        noise = np.exp(theta[-1]) + self._extra if self._noise is None else self._noise
+        self._covariance.flat[:: len(self._y) + 1] = scale + noise
 
 
 def most_probable(
@@ -174,7 +227,7 @@ def most_probable(
     extra: np.ndarray | None = None,
     prior: LengthPrior = LIGHT,
 ) -> Hyperparameters | None:
-    """Return the hyperparameters with the greatest posterior of those that L-BFGS-B reaches; None where none is finite.
+    """Return the hyperparameters with the greatest posterior of those that searches reach; None where none is finite.
 
     Many points are fitted from the optimum of some of them, which costs a tenth and starts beside the goal.
 
@@ -197,38 +250,54 @@ def most_probable(
         starts = [np.log([*([length] * d), 1.0, START_NOISE]) for length in (1.0, 0.3 * d**0.5)]
     else:
         starts = [np.log([*like.lengths, like.scale, max(like.noise, LEAST[2])])]
-    found = [
-        one
-        for one in (_climbed(objective, start[: objective.size], evaluations) for start in starts)
-        if one is not None
-    ]
+    curvature = None if like is None or like.curvature is None else like.curvature
+    found: list[Minimum] = []
+    for start in starts:
+        one = _climbed(objective, start[: objective.size], evaluations, curvature, found)
+        if one is not None:
+            found, curvature = [*found, one], one.curvature
     if not found:
         return None
-    value, theta = max(found, key=lambda one: one[0])
+    best = min(found, key=lambda one: one.value)
+    theta = best.place
     return Hyperparameters(
         lengths=np.exp(theta[:d]),
         scale=float(np.exp(theta[d])),
         mean=objective.mean(theta),
         noise=float(np.exp(theta[d + 1])) if noise is None else float(np.mean(noise)),
-        log_posterior=value,
+        log_posterior=-best.value,
+        curvature=best.curvature,
     )
 
 
-def _climbed(objective: LogPosterior, start: np.ndarray, evaluations: int) -> tuple[float, np.ndarray] | None:
-    """Return the value and place of the optimum that a start leads to; None where nothing finite was found."""
+def _climbed(
+    objective: LogPosterior,
+    start: np.ndarray,
+    evaluations: int,
+    curvature: np.ndarray | None,
+    known: Sequence[Minimum],
+) -> Minimum | None:
+    """Return the optimum that a start leads to, or a place beside a known one; None where nothing finite was found."""
 
     def downhill(theta: np.ndarray) -> tuple[float, np.ndarray]:
         value, slopes = objective(theta)
         return -value, -slopes
 
+    def is_known(theta: np.ndarray, value: float) -> bool:
+        return any(
+            value < one.value + _BESIDE_VALUE and float(np.abs(theta - one.place).max()) < _BESIDE for one in known
+        )
+
     d = objective.n_lengths
-    bounds = [(np.log(LEAST[0]), _MOST)] * d + [(np.log(LEAST[1]), _MOST), (np.log(LEAST[2]), _MOST)]
-    found = minimize(
+    low = np.log([*[LEAST[0]] * d, *LEAST[1:]])[: objective.size]
+    fits = curvature is not None and len(curvature) == len(start)
+    found = minimum(
         downhill,
         start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=bounds[: objective.size],
-        options={"maxfun": evaluations, "ftol": 1e-7, "gtol": 1e-4},
+        low,
+        np.full(objective.size, _MOST),
+        evaluations=evaluations,
+        curvature=curvature if fits else None,
+        is_known=is_known,
     )
-    return (-float(found.fun), found.x) if found.fun < _FAILED and np.isfinite(found.fun) else None
+    return found if found.value < _FAILED and np.isfinite(found.value) else None

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from planner import Categorical, Continuous, Integer, SearchSpace
-from planner.optimise import best_row, candidate_rows
+from planner.optimise import _go_on, best_row, candidate_rows
 
 
 def rng() -> np.random.Generator:
@@ -58,3 +58,10 @@ def test_scores_every_point_of_a_small_space() -> None:
     space = SearchSpace([Integer("a", 0, 60), Integer("b", 0, 60)])
     needle = np.array([17.0, 43.0])
     assert search(space, lambda rows: np.all(rows == needle, axis=1).astype(float), n=10).tolist() == needle.tolist()
+
+
+def test_of_climbers_that_meet_the_highest_goes_on() -> None:
+    space = SearchSpace([Continuous("x", 0.0, 10.0), Continuous("y", 0.0, 1.0)])
+    rows = np.array([[1.0, 0.1], [1.05, 0.105], [5.0, 0.1], [1.0, 0.5]])
+    scores, waited = np.array([0.1, 0.3, 0.2, 0.0]), np.array([0, 0, 0, 5])
+    assert _go_on(space.region, rows, scores, waited).tolist() == [False, True, True, False]

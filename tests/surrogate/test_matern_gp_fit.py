@@ -11,6 +11,7 @@ from gpytorch.likelihoods import GaussianLikelihood
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from gpytorch.priors import GammaPrior, LogNormalPrior
 
+from surrogate import matern_gp_fit as module
 from surrogate.length_priors import HEAVY, LIGHT, LengthPrior
 from surrogate.matern_gp import GP, Kernel
 from surrogate.matern_gp_fit import NOISE_PRIOR, SCALE_PRIOR, LogPosterior, most_probable
@@ -114,6 +115,36 @@ def test_slopes_are_derivatives(n: int, d: int, known: bool, prior: LengthPrior)
     theta = np.random.default_rng(4).uniform(-1.0, 1.0, objective.size)
     numeric = [(objective(theta + 1e-5 * e)[0] - objective(theta - 1e-5 * e)[0]) / 2e-5 for e in np.eye(len(theta))]
     assert objective(theta)[1] == pytest.approx(np.array(numeric), abs=1e-5, rel=1e-5)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_distances_that_are_too_many_to_be_kept_are_made_anew(known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    theta = np.random.default_rng(5).uniform(-1.0, 1.0, 5 - known)
+    value, slopes = LogPosterior(*data(20, 3, known))(theta)
+    monkeypatch.setattr(module, "_MOST_STORED", 0)
+    again = LogPosterior(*data(20, 3, known))
+    assert again(theta)[0] == pytest.approx(value, rel=1e-10)
+    assert again(theta)[1] == pytest.approx(slopes, rel=1e-8, abs=1e-8)
+
+
+def test_a_search_from_what_is_known_ends_sooner_and_as_high(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y, _ = data(60, 6, False)
+    evaluations = []
+    find = module.minimum
+
+    def counted(*given, **more):
+        evaluations.append((found := find(*given, **more)).evaluations)
+        return found
+
+    monkeypatch.setattr(module, "minimum", counted)
+    first = most_probable(X, y, None)
+    assert first is not None and len(evaluations) == 2, "from two usual places"
+    assert evaluations[1] < evaluations[0], "the second one ends beside the first one's optimum"
+    again = most_probable(X[:-1], y[:-1], None, like=first)
+    fresh = most_probable(X[:-1], y[:-1], None)
+    assert again is not None and fresh is not None
+    assert again.log_posterior == pytest.approx(fresh.log_posterior, abs=1e-4)
+    assert evaluations[2] < min(evaluations[0], evaluations[3])
 
 
 def test_many_points_are_fitted_as_well_as_from_every_usual_start() -> None:
