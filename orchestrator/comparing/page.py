@@ -81,10 +81,10 @@ def _pairs(comparison: Comparison) -> str:
 
 def _columns(comparison: Comparison) -> str:
     return (
-        f"Trials to a level: until a run first reaches what {comparison.rows[0].label} reaches at the end in the "
-        "median; in brackets the quartiles, and how many runs reached it. Failed (by the recipe's fault) and lost (by "
-        "the laboratory's) trials are means over the runs; violations are trials outside the search space, in all. "
-        "CPU: what the planner took for a whole run, median."
+        f"{comparison.along.word.capitalize()} to a level: until a run first reaches what {comparison.rows[0].label} "
+        "reaches at the end in the median; in brackets the quartiles, and how many runs reached it. Failed (by the "
+        "recipe's fault) and lost (by the laboratory's) trials are means over the runs; violations are trials outside "
+        "the search space, in all. CPU: what the planner took for a whole run, median."
     )
 
 

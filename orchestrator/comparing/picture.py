@@ -1,4 +1,4 @@
-"""The picture of a comparison: the measure against trials, and the difference from the first planner, seed by seed."""
+"""The picture of a comparison: the measure against trials or cost, and the gain over the first planner, by seed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from orchestrator.comparing.along import Along
 from orchestrator.comparing.measure import Measure
 from orchestrator.comparing.summary import Comparison, band, side_by_side
 from orchestrator.words import unit_sign
@@ -56,8 +57,8 @@ def _curves(axes: Any, comparison: Comparison) -> None:
     for colour, (label, curves) in zip(_colours(comparison), measure.curves.items(), strict=True):
         middle, low, high = (np.where(np.isfinite(row), row, np.nan) for row in band(curves, measure.sign))
         if len(curves) > 1:
-            _band(axes, low, high, colour)
-        _line(axes, middle, colour)
+            _band(axes, comparison.along, low, high, colour)
+        _line(axes, comparison.along, middle, colour)
         ends[label] = (colour, middle)
         labels.append((label, colour, middle[np.isfinite(middle)][-1] if np.isfinite(middle).any() else None))
     is_log = _is_log(measure, [middle for _, middle in ends.values()])
@@ -69,20 +70,25 @@ def _curves(axes: Any, comparison: Comparison) -> None:
     count = f"{min(runs)} to {max(runs)} runs" if len(runs) > 1 else f"{min(runs)} run{'s' * (min(runs) > 1)}"
     shape = "median line, band from lower to upper quartile" if max(runs) > 1 else "one line each"
     _style(axes, comparison.campaign.name, f"{count} of each planner, the same seeds; {shape}")
-    axes.set_xlim(1, comparison.budget + 1)
-    axes.set_xlabel("trials (controls included)" if comparison.campaign.n_controls else "trials", color=INK)
+    _span(axes, comparison)
+    controls = " (controls included)" if comparison.campaign.n_controls else ""
+    axes.set_xlabel(comparison.along.word + controls, color=INK)
     axes.set_ylabel(_axis(measure, is_log), color=INK)
     _label_ends(axes, labels)
 
 
-def _line(axes: Any, values: np.ndarray, colour: str) -> None:
-    """Draw a value after each trial; it holds until the next."""
-    axes.plot(np.arange(1, len(values) + 2), _held(values), color=colour, linewidth=2.0, drawstyle="steps-post")
+def _span(axes: Any, comparison: Comparison) -> None:
+    axes.set_xlim(comparison.along.edges[0], comparison.along.edges[-1])
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=comparison.along.fidelity is None))
 
 
-def _band(axes: Any, low: np.ndarray, high: np.ndarray, colour: str) -> None:
-    trials = np.arange(1, len(low) + 2)
-    axes.fill_between(trials, _held(low), _held(high), color=colour, alpha=0.16, linewidth=0, step="post")
+def _line(axes: Any, along: Along, values: np.ndarray, colour: str) -> None:
+    """Draw a value at each place; it holds until the next."""
+    axes.plot(along.edges, _held(values), color=colour, linewidth=2.0, drawstyle="steps-post")
+
+
+def _band(axes: Any, along: Along, low: np.ndarray, high: np.ndarray, colour: str) -> None:
+    axes.fill_between(along.edges, _held(low), _held(high), color=colour, alpha=0.16, linewidth=0, step="post")
 
 
 def _held(values: np.ndarray) -> np.ndarray:
@@ -137,7 +143,7 @@ def _apart(heights: list[float]) -> list[float]:
 
 
 def _differences(comparison: Comparison) -> dict[str, np.ndarray]:
-    """Return by how much each planner is better than the first: median, lower, upper by trial (`3 x budget`)."""
+    """Return by how much each planner is better than the first: median, lower, upper by place (`3 x places`)."""
     first, *others = comparison.runs
     found = {}
     for other in others:
@@ -154,18 +160,19 @@ def _draw_differences(axes: Any, comparison: Comparison, differences: dict[str, 
     colours = dict(zip(comparison.runs, _colours(comparison), strict=True))
     labels = []
     for label, (middle, low, high) in differences.items():
-        _band(axes, low, high, colours[label])
-        _line(axes, middle, colours[label])
+        _band(axes, comparison.along, low, high, colours[label])
+        _line(axes, comparison.along, middle, colours[label])
         end = middle[np.isfinite(middle)]
         labels.append((label, colours[label], float(end[-1]) if len(end) else None))
     axes.axhline(0.0, color=colours[first], linewidth=1.4, linestyle=(0, (4, 3)))
     labels.append((first, colours[first], 0.0))
     what = f"median line, band: {LEVEL:.0%} bootstrap interval of the median"
-    if _zoom(axes, differences, comparison.stops[0]):
-        what += f"; scaled to what follows trial {comparison.stops[0]}"
+    if _zoom(axes, differences, comparison.along.stops[0]):
+        of = "trial" if comparison.along.fidelity is None else "a cost of"
+        what += f"; scaled to what follows {of} {comparison.stops[0]}"
     _style(axes, f"Gain over {first}, seed by seed", what)
-    axes.set_xlim(1, comparison.budget + 1)
-    axes.set_xlabel("trials", color=INK)
+    _span(axes, comparison)
+    axes.set_xlabel(comparison.along.word, color=INK)
     unit = f" / {unit_sign(comparison.measure.unit)}" if unit_sign(comparison.measure.unit) else ""
     axes.set_ylabel(f"better by{unit}  (below 0: worse)", color=INK)
     _label_ends(axes, labels)
@@ -173,7 +180,7 @@ def _draw_differences(axes: Any, comparison: Comparison, differences: dict[str, 
 
 def _zoom(axes: Any, differences: dict[str, np.ndarray], start: int) -> bool:
     """Scale to what comes after the first trials, where their differences would flatten all others; say whether."""
-    later = np.concatenate([rows[:, start - 1 :].ravel() for rows in differences.values()])
+    later = np.concatenate([rows[:, start:].ravel() for rows in differences.values()])
     later = np.append(later[np.isfinite(later)], 0.0)
     low, high = axes.get_ylim()
     room = 0.08 * max(np.ptp(later), 1e-12 * max(1.0, abs(later).max()))
@@ -192,7 +199,6 @@ def _style(axes: Any, title: str, below: str) -> None:
     axes.text(0.0, 1.025, below, transform=axes.transAxes, color=PALE, fontsize=8.5)
     axes.grid(True, color=GRID, linewidth=0.7)
     axes.set_axisbelow(True)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.tick_params(colors=PALE, labelcolor=INK, labelsize=9)
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))

@@ -5,19 +5,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from orchestrator.campaign import Campaign
+from orchestrator.comparing.along import Along, along_of
 from orchestrator.comparing.measure import Measure, measure_of
 from orchestrator.comparing.runs import Run
-from orchestrator.fidelities import fidelity_in
 from planner.comparison import Estimate, paired_difference, quartiles
-
-SHARES = (0.25, 0.5, 1.0)
-"""Of the budget, at which planners are compared."""
 
 FEW = 10
 """Runs of a planner below which intervals are rough."""
@@ -29,10 +26,10 @@ class Row:
 
     label: str
     n_runs: int
-    at: Mapping[int, tuple[float, float, float]]
-    """Median, lower and upper quartile of the measure after so many trials."""
+    at: Mapping[str, tuple[float, float, float]]
+    """Median, lower and upper quartile of the measure at the stops, by what these are called."""
     reach: tuple[float, float, float]
-    """Trials to the level, median and quartiles; infinite where so many runs did not reach it."""
+    """Trials, or cost, to the level, median and quartiles; infinite where so many runs did not reach it."""
     n_reached: int
     failed: float
     """Trials that gave no result by the recipe's fault, mean of the runs; controls are not counted."""
@@ -65,6 +62,7 @@ class Comparison:
     """Everything that tables, pictures and pages show."""
 
     campaign: Campaign
+    along: Along
     measure: Measure
     runs: Mapping[str, Sequence[Run]]
     level: float
@@ -80,13 +78,9 @@ class Comparison:
         return self.campaign.budget.trials
 
     @property
-    def stops(self) -> list[int]:
-        """Numbers of trials at which planners are compared."""
-        return _stops(self.budget)
-
-
-def _stops(budget: int) -> list[int]:
-    return sorted({math.ceil(share * budget) for share in SHARES})
+    def stops(self) -> list[str]:
+        """After how many trials, or after what cost, planners are compared."""
+        return [self.along.said(index) for index in self.along.stops]
 
 
 def compare(campaign: Campaign, runs: Mapping[str, Sequence[Run]], remarks: Sequence[str] = ()) -> Comparison:
@@ -100,23 +94,25 @@ def compare(campaign: Campaign, runs: Mapping[str, Sequence[Run]], remarks: Sequ
     Raises:
         InputError: The runs have nothing to be compared by.
     """
-    measure = measure_of(campaign, runs)
-    stops = _stops(campaign.budget.trials)
+    along, measure = along_of(campaign, runs), measure_of(campaign, runs)
+    curves = {label: along.resampled(its, runs[label]) for label, its in measure.curves.items()}
+    measure = replace(measure, curves=curves)
     first = next(iter(runs))
     level = quartiles(_worst_for_none(measure.curves[first][:, -1], measure.sign))[0]
     return Comparison(
         campaign=campaign,
+        along=along,
         measure=measure,
         runs=runs,
         level=level,
-        rows=[_row(label, its, measure, stops, level) for label, its in runs.items()],
+        rows=[_row(label, its, measure, along, level) for label, its in runs.items()],
         pairs=[_pair(one, other, runs, measure) for one, other in itertools.combinations(runs, 2)],
-        remarks=[*remarks, *_remarks(campaign, runs)],
+        remarks=[*remarks, *_remarks(runs, along)],
     )
 
 
 def band(curves: np.ndarray, sign: float) -> np.ndarray:
-    """Return median, lower and upper quartile after each trial (`3 x budget`); infinite where most have nothing."""
+    """Return median, lower and upper quartile at each place (`3 x places`); infinite where most have nothing."""
     return np.array([quartiles(column) for column in _worst_for_none(curves, sign).T]).T
 
 
@@ -125,16 +121,16 @@ def _worst_for_none(values: np.ndarray, sign: float) -> np.ndarray:
     return np.where(np.isfinite(values), values, -sign * np.inf)
 
 
-def _row(label: str, runs: Sequence[Run], measure: Measure, stops: Sequence[int], level: float) -> Row:
+def _row(label: str, runs: Sequence[Run], measure: Measure, along: Along, level: float) -> Row:
     curves = _worst_for_none(measure.curves[label], measure.sign)
     reached = [_reached(curve, level, measure.sign) for curve in curves]
     chosen = [[trial for trial in run.result["trials"] if not trial["is_control"]] for run in runs]
     return Row(
         label=label,
         n_runs=len(runs),
-        at={stop: quartiles(curves[:, stop - 1]) for stop in stops},
-        reach=quartiles([math.inf if count is None else count for count in reached]),
-        n_reached=sum(count is not None for count in reached),
+        at={along.said(stop): quartiles(curves[:, stop]) for stop in along.stops},
+        reach=quartiles([math.inf if index is None else float(along.places[index]) for index in reached]),
+        n_reached=sum(index is not None for index in reached),
         failed=float(np.mean([_count(trials, "failed") for trials in chosen])),
         lost=float(np.mean([_count(trials, "lost") for trials in chosen])),
         violations=sum(run.violations for run in runs),
@@ -148,17 +144,17 @@ def _count(trials: Sequence[Mapping[str, Any]], outcome: str) -> int:
 
 
 def _reached(curve: np.ndarray, level: float, sign: float) -> int | None:
-    """Return after how many trials a level was first reached; None where it never was."""
+    """Return the index of the place at which a level was first reached; None where it never was."""
     if not math.isfinite(level):
         return None
     good = np.flatnonzero(sign * (curve - level) >= -1e-12 * max(1.0, abs(level)))
-    return int(good[0]) + 1 if len(good) else None
+    return int(good[0]) if len(good) else None
 
 
 def side_by_side(
     one: str, other: str, runs: Mapping[str, Sequence[Run]], measure: Measure
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the curves of two planners over the seeds that both have, greater is better (`seeds x budget` each)."""
+    """Return the curves of two planners over the seeds that both have, greater is better (`seeds x places` each)."""
     rows = [{run.seed: index for index, run in enumerate(runs[label])} for label in (one, other)]
     common = [seed for seed in rows[0] if seed in rows[1]]
     first, second = (
@@ -180,10 +176,10 @@ def _pair(one: str, other: str, runs: Mapping[str, Sequence[Run]], measure: Meas
     )
 
 
-def _remarks(campaign: Campaign, runs: Mapping[str, Sequence[Run]]) -> list[str]:
+def _remarks(runs: Mapping[str, Sequence[Run]], along: Along) -> list[str]:
     remarks = []
     for label, its in runs.items():
-        short = [run for run in its if len(run.result["trials"]) < campaign.budget.trials]
+        short = [run for run in its if not along.is_over(run)]
         if short:
             reasons = dict.fromkeys(f"{run.result['status']}: {run.result['reason']}" for run in short)
             remarks.append(
@@ -196,13 +192,8 @@ def _remarks(campaign: Campaign, runs: Mapping[str, Sequence[Run]]) -> list[str]
                 f"{label}: the planner failed at {len(fallen)} asks and random points stood in, so this is no fair "
                 f"picture of it; first: {fallen[0]}"
             )
-    fidelity = fidelity_in(campaign.parameters)
-    if fidelity is not None:
-        cheapest = min(fidelity.costs, key=fidelity.costs.__getitem__)
-        remarks.append(
-            f"trials are counted and not what they cost: one at {fidelity.name} {cheapest!r} as much as one at "
-            f"{fidelity.counted!r}, which alone gives the measure"
-        )
+    if along.remark:
+        remarks.append(along.remark)
     least = min(len(its) for its in runs.values())
     if least < FEW:
         what = "one run says nothing about chance" if least == 1 else f"with {least} runs intervals are rough"

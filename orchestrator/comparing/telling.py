@@ -21,7 +21,7 @@ def head(comparison: Comparison) -> list[str]:
         "planner",
         "runs",
         *(f"after {stop}{unit}" for stop in comparison.stops),
-        f"trials to {level}",
+        f"{comparison.along.word} to {level}",
         "failed",
         "lost",
         "violations",
@@ -35,7 +35,7 @@ def cells(row: Row, comparison: Comparison) -> list[str]:
         row.label,
         str(row.n_runs),
         *(spread(row.at[stop]) for stop in comparison.stops),
-        f"{_reach(row.reach, comparison.budget)} ({row.n_reached} of {row.n_runs})",
+        f"{_reach(row.reach, comparison)} ({row.n_reached} of {row.n_runs})",
         number(row.failed, 3),
         number(row.lost, 3),
         str(row.violations),
@@ -49,8 +49,9 @@ def spread(values: Iterable[float]) -> str:
     return f"{middle} [{low}, {high}]"
 
 
-def _reach(values: Sequence[float], budget: int) -> str:
-    middle, low, high = (f"{value:.0f}" if math.isfinite(value) else f">{budget}" for value in values)
+def _reach(values: Sequence[float], comparison: Comparison) -> str:
+    beyond = f">{comparison.stops[-1]}"
+    middle, low, high = (number(value, 3) if math.isfinite(value) else beyond for value in values)
     return f"{middle} [{low}, {high}]"
 
 
@@ -88,7 +89,7 @@ def legend(comparison: Comparison) -> str:
     return (
         f"Compared by: {measure.title}{_in(measure.unit)}, {measure.better} is better. {measure.note} Medians with "
         "quartiles over the runs; differences are medians over the seeds that both have, with "
-        f"{LEVEL:.0%} bootstrap intervals, at the end of the budget of {plural(comparison.budget, 'trial')}."
+        f"{LEVEL:.0%} bootstrap intervals, at the end of the budget of {comparison.along.end}."
     )
 
 
@@ -102,6 +103,7 @@ def data(comparison: Comparison) -> dict[str, Any]:
     return {
         "campaign": comparison.campaign.name,
         "budget": comparison.budget,
+        "along": {"what": comparison.along.word, "places": comparison.along.places.tolist()},
         "measure": {
             "kind": measure.kind,
             "title": measure.title,
@@ -114,8 +116,8 @@ def data(comparison: Comparison) -> dict[str, Any]:
             {
                 **{name: value for name, value in asdict(row).items() if name not in ("at", "reach")},
                 "seeds": [run.seed for run in comparison.runs[row.label]],
-                "at": {str(stop): [_plain(value) for value in row.at[stop]] for stop in comparison.stops},
-                "trials_to_level": [_plain(value) for value in row.reach],
+                "at": {stop: [_plain(value) for value in row.at[stop]] for stop in comparison.stops},
+                f"{comparison.along.word}_to_level": [_plain(value) for value in row.reach],
                 **_curves(comparison, row.label),
             }
             for row in comparison.rows

@@ -44,7 +44,10 @@ _USUAL_HEIGHT = -1.0
 
 
 class Fidelities(LogEI):
-    """Optimise at the target level of a `Fidelity`, and look at cheaper levels where that is worth its cost."""
+    """Optimise at the target level of a `Fidelity`, and look at cheaper levels where that is worth its cost.
+
+    Options: those of `logei`, and `target_only`: whether the target alone is tried, as if there were no other levels.
+    """
 
     name = "fidelities"
     knows_fidelities: ClassVar[bool] = True
@@ -52,6 +55,7 @@ class Fidelities(LogEI):
     plans_with: tuple[str, ...] = ()
     watches: ClassVar[bool] = False
     repeats: ClassVar[bool] = False
+    beside: ClassVar[tuple[str, ...]] = ("target_only",)
     chooses_among: bool = False
     """It moves what it has chosen to another fidelity, and so out of a list."""
 
@@ -62,7 +66,10 @@ class Fidelities(LogEI):
         if any(one.direction == "learn" for one in objectives):
             raise BadOption("several fidelities help to optimise, not to learn a map; leave the cheaper ones out")
         refuse_input_noise(self.name, type(self), space)
-        super().__init__(space, objectives, options)
+        super().__init__(space, objectives, {name: value for name, value in options.items() if name not in self.beside})
+        target_only = options.get("target_only", False)
+        if not isinstance(target_only, bool):
+            raise BadOption(f"option 'target_only' of policy 'fidelities' is true or false, not {target_only!r}")
         if self._options.map_model != "gp":
             raise BadOption("policy 'fidelities' predicts by a process of all levels and has no option 'map_model'")
         if self._options.robust:
@@ -71,7 +78,7 @@ class Fidelities(LogEI):
             self._n_start = min(max(2 * (len(space.parameters) - 1), 4), 10)
         self._fidelity: Fidelity = fidelity
         self._rows = LevelRows(space, fidelity)
-        self._start = LevelStart(self._rows, self._objectives, self._n_start)
+        self._start = LevelStart(self._rows, self._objectives, self._n_start, target_only)
         self._first = level_start(space)
         self._whole = space
         self._halves: tuple[SearchSpace, SearchSpace] | None = None
@@ -214,6 +221,8 @@ class Fidelities(LogEI):
 
     def _may_look(self, data: PlannerData, level: int) -> bool:
         """Say whether a level has earned another look, or the looks without proof are not spent yet."""
+        if self._start.target_only:
+            return False
         levels, target = self._levels_begun(data), self._fidelity.target_level
         n_full = int((levels == target).sum())
         if n_full >= _FEWEST_PROVING and self._is_proven(data):
@@ -244,6 +253,8 @@ class Fidelities(LogEI):
         return height_of(float(worth(code)[0]), float(gps[0].posterior(code)[1][0]))
 
     def _why_alone(self, data: PlannerData) -> str:
+        if self._start.target_only:
+            return "it alone is tried, as option 'target_only' says"
         if any(model.takes_from() for model in self._models(data)):
             return "it was looked at"
         return "cheaper levels explain its results no better than they explain themselves"

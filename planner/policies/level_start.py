@@ -33,16 +33,18 @@ class LevelStart:
         rows: The levels.
         objectives: What is wanted.
         n_start: Points of a start without cheaper levels.
+        target_only: Whether nothing is tried at cheaper levels.
     """
 
     rows: LevelRows
     objectives: Sequence[Objective]
     n_start: int
+    target_only: bool = False
 
     def begun_with(self, level: int) -> int:
         """Return how many points of a cheaper level fill the space."""
         relative = self.rows.fidelity.relative[level]
-        if relative > _DEAREST:
+        if relative > _DEAREST or self.target_only:
             return 0
         most = round(_MOST * self.n_start)
         return int(np.clip(_SHARE * self.n_start / relative, min(_FEWEST, most), most))

@@ -15,10 +15,10 @@ def comparison(make_campaign, make_run):
 
 def test_planners_are_compared_at_shares_of_the_budget(comparison):
     ours, theirs = comparison.rows
-    assert comparison.stops == [1, 2, 4]
-    assert ours.at[2] == (2.0, 2.0, 2.0)
-    assert ours.at[4] == (6.0, 5.0, 7.0)
-    assert theirs.at[4] == (4.0, 3.0, 5.0)
+    assert comparison.stops == ["1", "2", "4"]
+    assert ours.at["2"] == (2.0, 2.0, 2.0)
+    assert ours.at["4"] == (6.0, 5.0, 7.0)
+    assert theirs.at["4"] == (4.0, 3.0, 5.0)
     assert (theirs.failed, ours.failed, ours.cpu_s) == (1.0, 0.0, 2.0)
 
 
@@ -61,7 +61,7 @@ def test_an_interval_that_holds_zero_is_no_finding(make_campaign, make_run):
 
 def test_a_planner_that_measured_nothing_counts_as_the_worst(make_campaign, make_run):
     comparison = compare(make_campaign(), {"a": [make_run([1.0])], "b": [make_run([None], label="b")]})
-    assert comparison.rows[1].at[4][0] == -math.inf
+    assert comparison.rows[1].at["4"][0] == -math.inf
     assert comparison.pairs[0].gain is None
     assert data(comparison)["planners"][1]["at"]["4"] == [None, None, None]
 
@@ -85,12 +85,41 @@ def test_head_legend_and_data_agree(comparison):
     assert told["pairs"][0]["gain"]["value"] == -2.0
 
 
-def test_trials_of_several_fidelities_are_said_to_be_counted_alike(make_campaign, make_run):
-    way = {"name": "way", "kind": "fidelity", "levels": {"scan": 0.2, "full": 1}}
-    axes = [{"name": "x", "kind": "continuous", "unit": "mL", "low": 0, "high": 1}, way]
-    looks = make_run([7.0, 8.0, 9.0, 9.0])
-    for trial in looks.result["trials"]:
-        trial["parameters"]["way"] = "scan"
-    compared = compare(make_campaign(parameters=axes), {"a": [looks]})
-    assert "one at way 'scan' as much as one at 'full', which alone gives the measure" in compared.remarks[0]
-    assert "trials to any value" in head(compared)
+WAYS = [
+    {"name": "x", "kind": "continuous", "unit": "mL", "low": 0, "high": 1},
+    {"name": "way", "kind": "fidelity", "levels": {"scan": 0.25, "full": 1}},
+]
+
+
+def at(run, *ways):
+    for trial, way in zip(run.result["trials"], ways, strict=True):
+        trial["parameters"]["way"] = way
+    return run
+
+
+def test_trials_of_several_fidelities_are_compared_along_their_cost(make_campaign, make_run):
+    runs = {
+        "a": [at(make_run([7.0, 8.0, 3.0, 9.0], seed=seed), "scan", "scan", "full", "full") for seed in (0, 1)],
+        "b": [at(make_run([1.0, 2.0, 4.0, 5.0], label="b", seed=seed), *["full"] * 4) for seed in (0, 1)],
+    }
+    compared = compare(make_campaign(parameters=WAYS), runs)
+    assert compared.along.places.tolist() == [0.625, 1.25, 1.875, 2.5], "up to what a spent"
+    assert compared.measure.curves["a"][0] == pytest.approx([math.nan, math.nan, 3.0, 9.0], nan_ok=True)
+    assert compared.measure.curves["b"][0] == pytest.approx([math.nan, 1.0, 1.0, 2.0], nan_ok=True)
+    assert [row.reach[0] for row in compared.rows] == [2.5, math.inf]
+    assert head(compared)[2:6] == ["after 0.625 / µmol", "after 1.25 / µmol", "after 2.5 / µmol", "cost to 9"]
+    assert ">2.5" in cells(compared.rows[1], compared)[5]
+    assert "the budget of a cost of 2.5" in legend(compared)
+    assert data(compared)["planners"][0]["cost_to_level"] == [2.5, 2.5, 2.5]
+    (remark,) = [text for text in compared.remarks if "cost" in text]
+    assert "one at way 'scan' 0.25, one at 'full', which alone gives the measure, 1; up to 2.5" in remark
+
+
+def test_a_budget_of_cost_is_the_end_and_no_early_one(make_campaign, make_run):
+    campaign = make_campaign(parameters=WAYS, budget=8)
+    campaign = campaign.model_copy(update={"budget": campaign.budget.model_copy(update={"cost": 2.0})})
+    compared = compare(campaign, {"a": [at(make_run([1.0, 2.0]), "full", "full")]})
+    assert compared.along.places[-1] == 2.0
+    assert not any("ended before" in text or "spent least" in text for text in compared.remarks)
+    ended = compare(campaign, {"a": [at(make_run([1.0]), "full")]})
+    assert any("1 of 1 runs ended before the budget" in text for text in ended.remarks)

@@ -79,6 +79,14 @@ def test_finds_the_optimum_for_less_than_without() -> None:
     assert helped < 0.9 * sum(cost(Planner(alone, MOST, seed=seed)) for seed in range(3))
 
 
+def test_without_looks_only_the_target_is_tried() -> None:
+    proposals = led(Planner(BOX, MOST, seed=0, options={"target_only": True}), 14)
+    assert {one.parameters["source"] for one in proposals} == {"lab"}
+    assert "at source 'lab': it alone is tried, as option 'target_only' says" in proposals[-1].reason
+    with pytest.raises(BadOption, match="'target_only' of policy 'fidelities' is true or false, not 1"):
+        Planner(BOX, MOST, options={"target_only": 1})
+
+
 def test_the_reason_says_why_at_this_level() -> None:
     proposals = led(Planner(BOX, MOST, seed=2), 24)
     looks = [one.reason for one in proposals if "first, which tells" in one.reason]
