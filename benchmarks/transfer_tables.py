@@ -3,8 +3,8 @@
 Tables of one reaction with other substrates, solvents or products are campaigns of one family. Each is the target once:
 its rows are the only points that may be tried, and `N_SOURCE` random rows of each of the others are the sources. Counts
 trials until the first whose value is among the best 5 % of the table, for the policies `logei` (which knows the target
-alone, and fills the space first) and `transfer`. Ratios are medians over seeds, of `logei` over `transfer`; those of a
-family are geometric means over its targets.
+alone, and fills the space first) and `transfer`. Ratios are of `logei` over `transfer`, of medians and of means over
+seeds; those of a family are geometric means over its targets.
 """
 
 from __future__ import annotations
@@ -206,32 +206,59 @@ def _point_key(point: Mapping[str, object]) -> tuple:
 
 def report(rows: Sequence[dict], families: Sequence[str]) -> None:
     """Print the table, by target and by family."""
-    print("| family | target | logei | transfer | ratio |\n|---|---|---|---|---|")
-    ratios: dict[str, list[float]] = {}
+    print("| family | target | logei | transfer | of medians | of means [90 %] |\n|---|---|---|---|---|---|")
+    medians: dict[str, list[float]] = {}
+    means: dict[str, list[float]] = {}
     for family in families:
         mine = [row for row in rows if row["family"] == family]
         for target in sorted({row["target"] for row in mine}):
             found = {
-                policy: [row["trials"] for row in mine if (row["target"], row["policy"]) == (target, policy)]
+                policy: {
+                    row["seed"]: row["trials"] for row in mine if (row["target"], row["policy"]) == (target, policy)
+                }
                 for policy in POLICIES
             }
-            if not all(found.values()):
+            seeds = sorted(set.intersection(*(set(one) for one in found.values())))
+            if not seeds:
                 continue
-            ratio = float(np.median(found["logei"]) / np.median(found["transfer"]))
-            ratios.setdefault(family, []).append(ratio)
+            alone, helped = (np.array([found[policy][seed] for seed in seeds], dtype=float) for policy in POLICIES)
+            medians.setdefault(family, []).append(float(np.median(alone) / np.median(helped)))
+            means.setdefault(family, []).append(float(alone.mean() / helped.mean()))
+            low, high = _interval(alone, helped)
             cells = [
-                f"{np.median(one):g} [{np.quantile(one, 0.25):g}, {np.quantile(one, 0.75):g}]" for one in found.values()
+                f"{np.median(one):g} [{np.quantile(one, 0.25):g}, {np.quantile(one, 0.75):g}]"
+                for one in (alone, helped)
             ]
-            print(f"| {family} | {target} | {' | '.join(cells)} | {ratio:.2f} |")
-    every = [one for some in ratios.values() for one in some]
-    if not every:
+            print(
+                f"| {family} | {target} | {' | '.join(cells)} | {medians[family][-1]:.2f} | "
+                f"{means[family][-1]:.2f} [{low:.2f}, {high:.2f}] |"
+            )
+    if not medians:
         return
-    print("\n| family | targets | ratio, geometric mean | least |\n|---|---|---|---|")
-    for family, some in ratios.items():
-        print(f"| {family} | {len(some)} | {np.exp(np.mean(np.log(some))):.2f} | {min(some):.2f} |")
-    print(f"\nmedian over {len(every)} targets {np.median(every):.2f}, least {min(every):.2f}")
+    print(
+        "\n| family | targets | of medians, geometric mean, least | of means, geometric mean, least |\n|---|---|---|---|"
+    )
+    for family, some in medians.items():
+        print(f"| {family} | {len(some)} | {_in_short(some)} | {_in_short(means[family])} |")
+    for name, ratios in (("medians", medians), ("means", means)):
+        every = [one for some in ratios.values() for one in some]
+        print(f"\nratios of {name}: median over {len(every)} targets {np.median(every):.2f}, least {min(every):.2f}")
     seconds = [row["cpu_s"] for row in rows if row["policy"] == "transfer"]
     print(f"CPU s an ask with sources: median {np.median(seconds):.2f}, most {max(seconds):.2f}")
+
+
+def _quartiles(trials: np.ndarray) -> str:
+    return f"{np.median(trials):g} [{np.quantile(trials, 0.25):g}, {np.quantile(trials, 0.75):g}]"
+
+
+def _in_short(ratios: Sequence[float]) -> str:
+    return f"{np.exp(np.mean(np.log(ratios))):.2f}, {min(ratios):.2f}"
+
+
+def _interval(alone: np.ndarray, helped: np.ndarray) -> np.ndarray:
+    """Return the 90 % bootstrap interval of the ratio of means over pairs of runs."""
+    chosen = np.random.default_rng(0).integers(len(alone), size=(4000, len(alone)))
+    return np.quantile(alone[chosen].mean(axis=1) / helped[chosen].mean(axis=1), [0.05, 0.95])
 
 
 if __name__ == "__main__":
