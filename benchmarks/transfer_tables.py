@@ -235,9 +235,8 @@ def report(rows: Sequence[dict], families: Sequence[str]) -> None:
             )
     if not medians:
         return
-    print(
-        "\n| family | targets | of medians, geometric mean, least | of means, geometric mean, least |\n|---|---|---|---|"
-    )
+    print("\n| family | targets | of medians, geometric mean, least | of means, geometric mean, least |")
+    print("|---" * 4 + "|")
     for family, some in medians.items():
         print(f"| {family} | {len(some)} | {_in_short(some)} | {_in_short(means[family])} |")
     for name, ratios in (("medians", medians), ("means", means)):
