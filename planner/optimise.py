@@ -15,7 +15,6 @@ import numpy as np
 from planner.ascent import Climbers, Score, Slopes
 from planner.branches import BranchedRegion
 from planner.neighbourhood import Neighbourhood
-from planner.region import Region
 from planner.space import SearchSpace
 
 _N_CLIMBERS = 5
@@ -90,8 +89,7 @@ def _climb(
     fan = _FAN if not is_smooth else _SOME if steps.region.discrete[steps.region.free].any() else _FEW
     last = 1 if not is_smooth else len(_REACHES) - 1
     top, best = rows.copy(), scores.copy()
-    under_way, waited = np.arange(len(rows)), np.zeros(len(rows), dtype=int)
-    stage = 0
+    under_way, stage, waited = np.arange(len(rows)), 0, 0
     for _ in range(_MOST_ROUNDS):
         if is_smooth:
             climbers.learn(found, score(climbers.differences()))
@@ -107,27 +105,31 @@ def _climb(
         climbers.rows[gained] = tried[each, highest][gained]
         found[gained] = heights[each, highest][gained]
         climbers.forget(gained & (highest < fan))
-        waited = np.where(gained, 0, waited + 1)
+        waited = 0 if gained.any() else waited + 1
         top[under_way], best[under_way] = climbers.rows, found
-        goes_on = _go_on(steps.region, climbers.rows, found, waited) if is_smooth else np.ones(len(found), dtype=bool)
-        if not goes_on.any() or (stage == last and (waited >= _PATIENCE).all()):
+        if waited >= _PATIENCE and (is_smooth or stage == last):
             break
-        if not goes_on.all():
-            climbers.keep(goes_on)
-            under_way, found, waited = under_way[goes_on], found[goes_on], waited[goes_on]
+        if is_smooth:
+            alone = _alone(steps, climbers.rows, found)
+            if not alone.all():
+                climbers.keep(alone)
+                under_way, found = under_way[alone], found[alone]
         stage = min(stage + (not gained.any() or stage == 0), last)
     return top, best
 
 
-def _go_on(region: Region, rows: np.ndarray, scores: np.ndarray, waited: np.ndarray) -> np.ndarray:
-    """Return which climbers (`k`, bool) still get somewhere, and nowhere that a higher one has been."""
-    goes_on = waited < _PATIENCE
-    free = region.free
-    places = rows[:, free] / np.where(region.span[free] > 0, region.span[free], 1.0)
-    near = np.abs(places[:, None] - places[None]).max(axis=2) < _MET
+def _alone(steps: Neighbourhood, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return which climbers (`k`, bool) are not where a higher one is now."""
+    region, free = steps.region, steps.region.free
+    low, high, is_log = region.low[free], region.high[free], region.is_log[free]
+    places = rows[:, free] / np.where(high > low, high - low, 1.0)
+    places[:, is_log] = np.log(rows[:, free[is_log]]) / np.log(high[is_log] / low[is_log])
+    apart = np.abs(places[:, None] - places[None])
+    words = steps.words[free]
+    apart[:, :, words] = np.where(apart[:, :, words] > 0.0, 1.0, 0.0)
     rank = np.empty(len(scores), dtype=int)
     rank[np.argsort(-scores, kind="stable")] = np.arange(len(scores))
-    return goes_on & ~np.any(near & (rank[None] < rank[:, None]), axis=1)
+    return ~np.any((apart.max(axis=2) < _MET) & (rank[None] < rank[:, None]), axis=1)
 
 
 def _neighbours(

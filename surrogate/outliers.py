@@ -11,7 +11,7 @@ left out are those of Rasmussen and Williams, Gaussian Processes for Machine Lea
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import cho_solve
@@ -86,7 +86,9 @@ class _Path:
     def judged(self, kept: np.ndarray, like: Hyperparameters | None) -> _Set | None:
         """Return a set with its hyperparameters and score; None where it has no fit."""
         noise = None if self._noise is None else self._noise[kept]
-        found = most_probable(self._X[kept], self._y[kept], noise, like=like, evaluations=_EVALUATIONS)
+        # what was learnt of the curvature with values that are far out tells nothing of the rest
+        begun = None if like is None else replace(like, curvature=None)
+        found = most_probable(self._X[kept], self._y[kept], noise, like=begun, evaluations=_EVALUATIONS)
         if found is None:
             return None
         wrong = np.setdiff1d(np.arange(len(self._y)), kept)

@@ -23,6 +23,8 @@ _LONGEST = 3.0
 """Most that a step moves any variable."""
 _LEAST_CURVATURE = 1e-10
 _MOST_HALVINGS = 20
+_STEEP = 100.0
+"""Of the least slope: where it is steeper, a search does not end because a step by another search's curvature fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +62,11 @@ def minimum(
         curvature: Inverse of the second derivative to begin with, `d x d`; None where nothing is known of it.
         is_known: Whether a place and its value are as good as known from elsewhere, so that the search may end there.
         least_gain: A step that brings less, in units of the value or of 1 where that is more, is the last.
-        least_slope: No slope that bounds leave free is greater at the end.
+        least_slope: Where no slope that bounds leave free is greater, the search ends.
     """
     place = np.minimum(np.maximum(start, low), high)
     value, gradient = slope(place)
-    used = 1
+    used, is_inherited = 1, curvature is not None
     while used < evaluations:
         held = ((place <= low) & (gradient > 0.0)) | ((place >= high) & (gradient < 0.0))
         free = np.where(held, 0.0, gradient)
@@ -74,16 +76,16 @@ def minimum(
         step = _step(free, held, curvature)
         tried = _backtracked(slope, place, value, gradient, step, low, high, evaluations - used)
         used += tried.evaluations
-        if not tried.is_better:
-            if curvature is None:
+        gain = value - tried.value
+        if tried.is_better:
+            curvature = _learnt(curvature, tried.place - place, tried.gradient - gradient)
+            place, value, gradient = tried.place, tried.value, tried.gradient
+            if is_known(place, value):
                 break
-            curvature = None  # what was learnt misleads here
-            continue
-        curvature = _learnt(curvature, tried.place - place, tried.gradient - gradient)
-        gain, place, gradient = value - tried.value, tried.place, tried.gradient
-        value = tried.value
-        if gain <= least_gain * max(abs(value), 1.0) or is_known(place, value):
-            break
+        if gain <= least_gain * max(abs(value), 1.0):
+            if not (is_inherited and steepest > _STEEP * least_slope):
+                break
+            curvature, is_inherited = None, False  # what was learnt elsewhere misleads here
     return Minimum(place, value, curvature, used)
 
 

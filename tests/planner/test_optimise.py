@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from planner import Categorical, Continuous, Integer, SearchSpace
-from planner.optimise import _go_on, best_row, candidate_rows
+from planner.optimise import _alone, _climb, best_row, candidate_rows
 
 
 def rng() -> np.random.Generator:
@@ -63,5 +63,27 @@ def test_scores_every_point_of_a_small_space() -> None:
 def test_of_climbers_that_meet_the_highest_goes_on() -> None:
     space = SearchSpace([Continuous("x", 0.0, 10.0), Continuous("y", 0.0, 1.0)])
     rows = np.array([[1.0, 0.1], [1.05, 0.105], [5.0, 0.1], [1.0, 0.5]])
-    scores, waited = np.array([0.1, 0.3, 0.2, 0.0]), np.array([0, 0, 0, 5])
-    assert _go_on(space.region, rows, scores, waited).tolist() == [False, True, True, False]
+    assert _alone(space.neighbourhood, rows, np.array([0.1, 0.3, 0.2, 0.0])).tolist() == [False, True, True, True]
+
+
+def test_climbers_meet_by_ratios_on_a_logarithmic_scale_and_in_one_word_only() -> None:
+    space = SearchSpace([Continuous("c", 1e-6, 1.0, scale="log"), Categorical("w", [f"w{i}" for i in range(300)])])
+    rows = np.array([[1e-5, 10.0], [1.01e-5, 10.0], [1e-4, 10.0], [1e-5, 11.0]])
+    assert _alone(space.neighbourhood, rows, np.array([3.0, 2.0, 1.0, 0.0])).tolist() == [True, False, True, True]
+
+
+def test_climbers_that_stop_early_keep_what_they_found() -> None:
+    """The first two start on one slope and meet, the third climbs another, higher hill by itself."""
+    space = SearchSpace([Continuous("x", 0.0, 1.0), Continuous("y", 0.0, 1.0)])
+
+    def score(rows: np.ndarray) -> np.ndarray:
+        low = -40.0 * ((rows[:, 0] - 0.2) ** 2 + (rows[:, 1] - 0.3) ** 2)
+        high = 1.0 - 60.0 * ((rows[:, 0] - 0.8) ** 2 + 3.0 * (rows[:, 1] - rows[:, 0]) ** 2)
+        return np.maximum(low, high)
+
+    rows = np.array([[0.25, 0.3], [0.2, 0.33], [0.6, 0.55]])
+    climbed, heights = _climb(space.neighbourhood, score, rows, score(rows), rng())
+    assert score(climbed) == pytest.approx(heights)
+    assert np.all(heights >= score(rows))
+    assert climbed[:2].mean(axis=0) == pytest.approx([0.2, 0.3], abs=0.03)
+    assert climbed[2] == pytest.approx([0.8, 0.8], abs=0.02)

@@ -83,9 +83,23 @@ def test_what_was_learnt_of_the_curvature_saves_evaluations():
     assert warm.evaluations < cold.evaluations
 
 
-def test_a_misleading_curvature_is_given_up():
-    found = minimum(bowl(np.eye(2), np.zeros(2)), np.ones(2), -FAR[:2], FAR[:2], evaluations=100, curvature=-np.eye(2))
-    assert found.place == pytest.approx([0.0, 0.0], abs=1e-4)
+@pytest.mark.parametrize("size", [-1.0, 1e-12, 1e-9, 1e-3, 1e3, 1e9])
+def test_a_curvature_that_misleads_is_given_up(size):
+    slope = bowl(np.diag([1.0, 3.0]), np.zeros(2))
+    found = minimum(slope, np.ones(2), -FAR[:2], FAR[:2], evaluations=100, curvature=size * np.eye(2))
+    assert found.place == pytest.approx([0.0, 0.0], abs=1e-3)
+    assert found.evaluations < 40
+
+
+def test_steps_grow_where_the_curvature_falls():
+    """Far out it is steep and bent, about the minimum flat: what was learnt outside keeps steps too short."""
+
+    def slope(place):
+        return float(np.sum(np.exp(-place) + 0.01 * place)), -np.exp(-place) + 0.01
+
+    found = minimum(slope, np.full(2, -5.0), -FAR[:2], FAR[:2], evaluations=60)
+    assert found.place == pytest.approx(np.full(2, np.log(100.0)), abs=0.05)
+    assert found.evaluations < 25
 
 
 def test_a_search_ends_where_it_meets_what_is_known():
