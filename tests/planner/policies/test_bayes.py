@@ -91,7 +91,7 @@ def two_bumps(x: np.ndarray) -> float:
     return float(0.6 * np.exp(-np.sum((x - 0.25) ** 2) / 0.08) + np.exp(-np.sum((x - 0.8) ** 2) / 0.05))
 
 
-@pytest.mark.parametrize("seed", [3, 4])
+@pytest.mark.parametrize("seed", [8, 9])
 def test_it_does_not_stay_where_no_improvement_could_be_seen(seed: int) -> None:
     """With these seeds the expected improvement alone never leaves the broad bump."""
     planner = Planner(box(3), MAXIMIZE, seed=seed)
