@@ -69,7 +69,7 @@ def _row(
         ]
     else:
         cells += ["-"] * 3
-    cells.append(_three(np.nanmedian(_floats(errors, "seconds"), axis=0)) if errors else "-")
+    cells.append(_three(_median(_floats(errors, "seconds"))) if errors else "-")
     return "| " + " | ".join(cells) + " |"
 
 
@@ -84,6 +84,12 @@ def _ratios(errors: dict[Key, dict], cold: dict[Key, dict]) -> np.ndarray:
 def _floats(rows: dict[Key, dict], name: str) -> np.ndarray:
     """Return a figure of all rows, ``pairs x counts``; not a number where it was not measured."""
     return np.array([row[name] for row in rows.values()], dtype=float)
+
+
+def _median(values: np.ndarray) -> np.ndarray:
+    """Return medians over the pairs (of ``pairs x counts``) for which there is a figure."""
+    each = [column[np.isfinite(column)] for column in values.T]
+    return np.array([np.median(column) if len(column) else np.nan for column in each])
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
