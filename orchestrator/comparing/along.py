@@ -53,7 +53,7 @@ class Along:
         if self.fidelity is None:
             return len(run.result["trials"]) >= len(self.places)
         spent = _spent(run, self.fidelity)
-        return len(spent) >= len(self.places) or bool(spent[-1:] >= self.places[-1] * (1.0 - 1e-9))
+        return len(spent) >= len(self.places) or (len(spent) > 0 and spent[-1] >= self.places[-1] * (1.0 - 1e-9))
 
     def said(self, index: int) -> str:
         """Return a place as text."""

@@ -72,7 +72,7 @@ def busy_share(snapshot: Snapshot) -> dict[str, float]:
     rows = {name: [_bar(step, now_s) for step in steps] for name, steps in _by_device(snapshot.steps).items()}
     worked = {name: min(3600.0 * hours / now_s, 1.0) for name, hours in snapshot.bill.hours.items()}
     shares = {name: _union_s(bars) / now_s for name, bars in rows.items()}
-    return worked | {name: max(share, worked.get(name, 0.0)) for name, share in shares.items()}
+    return {name: max(share, worked.get(name, 0.0)) for name, share in shares.items()}
 
 
 def _by_device(steps: Sequence[StepRow]) -> dict[str, list[StepRow]]:

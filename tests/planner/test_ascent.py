@@ -62,3 +62,18 @@ def test_a_score_that_is_flat_moves_nobody() -> None:
     climbers = Climbers(Slopes(space.region), np.array([[0.3]]))
     climbers.learn(np.zeros(1), np.zeros(1))
     assert climbers.steps().ravel().tolist() == [0.3] * climbers.steps().shape[1]
+
+
+def test_climbers_that_go_on_alone_keep_what_they_learnt() -> None:
+    space = SearchSpace([Continuous(name, 0, 1) for name in "abc"])
+    score = bowl(space, np.array([0.4, 0.5, 0.6]), 3)
+    climbers = Climbers(Slopes(space.region), space.sample_rows(4, np.random.default_rng(0)))
+    for _ in range(3):
+        scores = score(climbers.rows)
+        climbers.learn(scores, score(climbers.differences()))
+        before = climbers.steps()
+        climbers.rows = before[:, 2].copy()
+    climbers.learn(score(climbers.rows), score(climbers.differences()))
+    which, steps = np.array([False, True, False, True]), climbers.steps()
+    climbers.keep(which)
+    assert climbers.steps() == pytest.approx(steps[which])

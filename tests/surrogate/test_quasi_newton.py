@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
+from surrogate.matern_gp_fit import LogPosterior
 from surrogate.quasi_newton import minimum
 
 FAR = np.full(4, 9.0)
@@ -92,14 +93,21 @@ def test_a_curvature_that_misleads_is_given_up(size):
 
 
 def test_steps_grow_where_the_curvature_falls():
-    """Far out it is steep and bent, about the minimum flat: what was learnt outside keeps steps too short."""
+    """Log posteriors are steep where searches begin, and flat about their optima: 357 evaluations with short steps."""
+    used = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        X = rng.random((40, 4))
+        y = np.sin(5 * X[:, 0]) + X[:, 1] + 0.3 * rng.standard_normal(40)
+        posterior = LogPosterior(X, (y - y.mean()) / y.std(), None)
 
-    def slope(place):
-        return float(np.sum(np.exp(-place) + 0.01 * place)), -np.exp(-place) + 0.01
+        def slope(theta, posterior=posterior):
+            value, slopes = posterior(theta)
+            return -value, -slopes
 
-    found = minimum(slope, np.full(2, -5.0), -FAR[:2], FAR[:2], evaluations=60)
-    assert found.place == pytest.approx(np.full(2, np.log(100.0)), abs=0.05)
-    assert found.evaluations < 25
+        start = np.log([1.0, 1.0, 1.0, 1.0, 1.0, 0.02])
+        used += minimum(slope, start, np.full(6, -9.0), np.full(6, 9.0), evaluations=120).evaluations
+    assert used < 290
 
 
 def test_a_search_ends_where_it_meets_what_is_known():

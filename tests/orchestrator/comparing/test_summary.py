@@ -123,3 +123,12 @@ def test_a_budget_of_cost_is_the_end_and_no_early_one(make_campaign, make_run):
     assert not any("ended before" in text or "spent least" in text for text in compared.remarks)
     ended = compare(campaign, {"a": [at(make_run([1.0]), "full")]})
     assert any("1 of 1 runs ended before the budget" in text for text in ended.remarks)
+
+
+def test_runs_without_a_trial_are_compared_along_cost_too(make_campaign, make_run):
+    runs = {"a": [at(make_run([1.0, 2.0]), "full", "full")], "b": [make_run([], label="b")]}
+    compared = compare(make_campaign(parameters=WAYS), runs)
+    assert compared.along.places[-1] == 1.0, "nothing was spent by one: the dearest trial is the end"
+    assert compared.measure.curves["a"][0, -1] == 1.0
+    assert cells(compared.rows[1], compared)[4] == cells(compared.rows[1], compared)[2]
+    assert any(text.startswith("b: 1 of 1 runs ended before the budget") for text in compared.remarks)
